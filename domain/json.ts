@@ -1,6 +1,85 @@
+import { valuesDepthMax } from "./limits.ts"
+
 /** Values as JSON has them. Numbers are doubles; 64-bit integers never pass through here. */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | JsonObject
 
 export interface JsonObject {
   readonly [key: string]: Json
+}
+
+const texts = new WeakMap<JsonObject, string>()
+
+/**
+ * JSON text of an object that is never changed again. Remembered with the object, since one Set needs it to check the
+ * size, to store the event and to store the entity.
+ */
+export const jsonText = (value: JsonObject): string => {
+  let text = texts.get(value)
+  if (text === undefined) {
+    text = JSON.stringify(value)
+    texts.set(value, text)
+  }
+  return text
+}
+
+/** The object that a stored text stands for; the text is remembered, so that passing it on costs nothing. */
+export const jsonParsed = (text: string): JsonObject => {
+  const value = JSON.parse(text) as JsonObject
+  texts.set(value, text)
+  return value
+}
+
+const encoder = new TextEncoder()
+
+/** Bytes of UTF-8 in a text. */
+export const utf8Bytes = (text: string): number => encoder.encode(text).length
+
+/** Whether a text takes more than `max` bytes of UTF-8, mostly told from its length alone. */
+export const exceedsBytes = (text: string, max: number): boolean =>
+  text.length > max || (text.length * 3 > max && utf8Bytes(text) > max)
+
+/** JSON text with sorted keys: equal values give equal texts, whatever order their keys came in. */
+export const canonicalText = (value: Json): string => {
+  if (value === null || typeof value !== "object") return JSON.stringify(value)
+  if (isArray(value)) return `[${value.map(canonicalText).join(",")}]`
+  const entries = Object.keys(value).sort()
+  return `{${entries.map((key) => `${JSON.stringify(key)}:${canonicalText(value[key]!)}`).join(",")}}`
+}
+
+/** `Array.isArray`, which does not narrow readonly arrays away. */
+export const isArray = (value: Json): value is ReadonlyArray<Json> => Array.isArray(value)
+
+const stringProblem = (text: string): string | undefined => {
+  if (!text.isWellFormed()) return "must be valid Unicode (it has a lone surrogate)"
+  if (text.includes("\u0000")) return "must not hold U+0000"
+  return undefined
+}
+
+/**
+ * What keeps a value from being stored, in words, or undefined. Walks with a stack of its own: a hostile value may be
+ * nested deeper than the call stack is.
+ */
+export const jsonProblem = (root: Json): string | undefined => {
+  const pending: Array<{ readonly value: Json; readonly depth: number }> = [{ value: root, depth: 1 }]
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { value, depth } = next
+    if (typeof value === "string") {
+      const problem = stringProblem(value)
+      if (problem !== undefined) return problem
+    } else if (typeof value === "number") {
+      if (!Number.isFinite(value)) return "must not hold NaN or Infinity"
+    } else if (value !== null && typeof value === "object") {
+      if (depth > valuesDepthMax) return `must not nest deeper than ${valuesDepthMax}`
+      if (isArray(value)) {
+        for (const item of value) pending.push({ value: item, depth: depth + 1 })
+      } else {
+        for (const key of Object.keys(value)) {
+          const problem = stringProblem(key)
+          if (problem !== undefined) return problem
+          pending.push({ value: value[key]!, depth: depth + 1 })
+        }
+      }
+    }
+  }
+  return undefined
 }

@@ -1,0 +1,150 @@
+import { Effect, Layer, Result } from "effect"
+import { pageOf } from "../../../application/page.ts"
+import { EventStore, type LogPage, type Moved, type Unit } from "../../../application/ports/EventStore.ts"
+import { type Head, keyText } from "../../../domain/batch.ts"
+import { type Entity, type Ref, refText, type State } from "../../../domain/entity.ts"
+import { type Event, evolve } from "../../../domain/event.ts"
+import { matches } from "../../../domain/glob.ts"
+import { jsonText } from "../../../domain/json.ts"
+import { compareBy, compareText, evaluate } from "../../../domain/query.ts"
+
+/** One domain: its log, and what the log makes. */
+interface Domain {
+  readonly name: string
+  readonly incarnation: string
+  readonly log: Array<Event>
+  readonly states: Map<string, State>
+  readonly histories: Map<string, Array<Event>>
+  readonly calls: Map<string, Array<Event>>
+  /** When it was last appended to, counted in commits. */
+  moved: number
+}
+
+const newDomain = (name: string): Domain => ({
+  name,
+  incarnation: crypto.randomUUID().replaceAll("-", "").slice(0, 16),
+  log: [],
+  states: new Map(),
+  histories: new Map(),
+  calls: new Map(),
+  moved: 0
+})
+
+const headOf = ({ name, incarnation, log }: Domain): Head => ({
+  domain: name,
+  incarnation,
+  first: 1n,
+  position: BigInt(log.length),
+  time: log.at(-1)?.time ?? 0n,
+  eventId: log.at(-1)?.id ?? ""
+})
+
+const pushTo = <A>(lists: Map<string, Array<A>>, key: string, item: A): void => {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [item])
+  else list.push(item)
+}
+
+/**
+ * Keeps everything in maps, and forgets it with the process. The reference adapter: its searches are the domain's own
+ * definitions, and the contract was written against it.
+ */
+export class MemoryStore {
+  protected readonly domains = new Map<string, Domain>()
+  protected commits = 0
+
+  /** Nothing yields between `decide` and the last append, so a commit is atomic. */
+  commit(unit: Unit): Head {
+    const domain = this.domains.get(unit.domain) ?? newDomain(unit.domain)
+    const events = unit.decide({
+      position: BigInt(domain.log.length),
+      time: domain.log.at(-1)?.time ?? 0n,
+      state: (ref) => domain.states.get(refText(ref)),
+      remembered: (caller, key) => domain.calls.get(keyText(caller, key)) ?? []
+    })
+    if (events.length === 0) return headOf(domain)
+    this.domains.set(unit.domain, domain)
+    domain.moved = ++this.commits
+    for (const event of events) this.append(domain, event)
+    return headOf(domain)
+  }
+
+  protected append(domain: Domain, event: Event): void {
+    const ref = refText(event.entity)
+    domain.log.push(event)
+    domain.states.set(ref, evolve(domain.states.get(ref), event))
+    pushTo(domain.histories, ref, event)
+    if (event.idempotency !== undefined) {
+      pushTo(domain.calls, keyText(event.idempotency.caller, event.idempotency.key), event)
+    }
+  }
+
+  state(ref: Ref): State | undefined {
+    return this.domains.get(ref.domain)?.states.get(refText(ref))
+  }
+
+  history(ref: Ref): ReadonlyArray<Event> {
+    return this.domains.get(ref.domain)?.histories.get(refText(ref)) ?? []
+  }
+
+  entities(domain: string, type: string): ReadonlyArray<Entity> {
+    const states = [...(this.domains.get(domain)?.states.values() ?? [])]
+    return states.filter((state) => state.type === type && !state.deleted)
+  }
+
+  log(domain: string): ReadonlyArray<Event> {
+    return this.domains.get(domain)?.log ?? []
+  }
+
+  heads(): ReadonlyArray<Head> {
+    return [...this.domains.values()].map(headOf).sort((a, b) => compareText(a.domain, b.domain))
+  }
+
+  movedSince(mark: string | undefined): Moved {
+    const since = mark === undefined ? this.commits : Number(mark)
+    const moved = [...this.domains.values()].filter((domain) => domain.moved > since)
+    return { heads: moved.map(headOf), mark: String(this.commits) }
+  }
+}
+
+/** The port over a memory store. The tests hand in broken ones, to see that the contract notices. */
+export const port = (store: MemoryStore): EventStore["Service"] =>
+  EventStore.of({
+    capacity: { commits: 1, events: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY },
+    commit: (units) => Effect.sync(() => units.map((unit) => Result.succeed(store.commit(unit)))),
+    state: (ref) => Effect.sync(() => store.state(ref)),
+    version: (ref, version) => Effect.sync(() => store.history(ref)[Number(version) - 1]),
+    event: (ref, id) => Effect.sync(() => store.history(ref).find((event) => event.id === id)),
+    entities: ({ domain, type, query, order, limit, offset }) =>
+      Effect.suspend(() => {
+        const found = store.entities(domain, type).filter((entity) => evaluate(query, entity))
+        const wanted = found.sort(compareBy(order)).slice(offset, offset + limit)
+        const page = pageOf(wanted, ({ values }) => jsonText(values).length)
+        return "_tag" in page ? Effect.fail(page) : Effect.succeed(page)
+      }),
+    events: ({ domain, type, query, order, limit, offset, min, max }) =>
+      Effect.suspend(() => {
+        const found = store
+          .log(domain)
+          .filter(({ entity, time }) => entity.type === type && time > min && (max === 0n || time < max))
+          .filter((event) => evaluate(query, event))
+        const wanted = found.sort(compareBy(order)).slice(offset, offset + limit)
+        const page = pageOf(wanted, ({ entity, claims }) => jsonText(entity.values).length + jsonText(claims).length)
+        return "_tag" in page ? Effect.fail(page) : Effect.succeed(page)
+      }),
+    read: (domain, after, limit) =>
+      Effect.sync((): LogPage => {
+        const events = store.log(domain).slice(Number(after), Number(after) + limit)
+        return { events, scanned: events.at(-1)?.position ?? after }
+      }),
+    heads: (domains, limit) =>
+      Effect.sync(() =>
+        store
+          .heads()
+          .filter(({ domain }) => matches(domains, domain))
+          .slice(0, limit)
+      ),
+    movedSince: (mark) => Effect.sync(() => store.movedSince(mark))
+  })
+
+export const layer: Layer.Layer<EventStore> = Layer.sync(EventStore, () => port(new MemoryStore()))

@@ -1,0 +1,105 @@
+import { Clock, Context, Effect, Layer, Result } from "effect"
+import { decideBatch, type Head, type Job } from "../domain/batch.ts"
+import { type OutcomeUnknown, Unavailable } from "./failure.ts"
+import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
+import { commitBytesMax, commitEventsMax } from "./limits.ts"
+import { Channel } from "./ports/Channel.ts"
+import { EventStore, type Unit } from "./ports/EventStore.ts"
+
+/**
+ * Group commit. Calls do not write: they hand over a job and wait. While a commit is under way the next batch
+ * collects, without any timer, so that the busier the gateway is, the cheaper each write becomes.
+ */
+export class Committer extends Context.Service<
+  Committer,
+  {
+    /** Succeeds once the job's events are durable. Fails at once when too many jobs wait. */
+    readonly submit: (job: Job) => Effect.Effect<Done, SubmitFailure>
+  }
+>()("stategate/application/Committer") {
+  static readonly layer = Layer.effect(
+    Committer,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const channel = yield* Channel
+      const clock = yield* Clock.Clock
+      const queue = new JobQueue()
+      const eventsMax = Math.min(commitEventsMax, store.capacity.events)
+      const bytesMax = Math.min(commitBytesMax, store.capacity.bytes)
+
+      const unitOf = (flight: Flight): Unit => ({
+        domain: flight.domain,
+        refs: flight.entries.flatMap(({ job }) => job.commands.map(({ ref }) => ref)),
+        keys: flight.entries.flatMap(({ job }) => (job.idempotency === undefined ? [] : [job.idempotency])),
+        decide: (snapshot) => {
+          const batch = decideBatch(
+            snapshot,
+            flight.entries.map(({ job }) => job),
+            { now: clock.currentTimeNanosUnsafe(), newId: () => crypto.randomUUID(), eventsMax, bytesMax }
+          )
+          flight.outcomes = batch.outcomes
+          flight.events = batch.events
+          return batch.events
+        }
+      })
+
+      const land = (flight: Flight, result: Result.Result<Head, Unavailable | OutcomeUnknown>) => {
+        const deferred: Array<Entry> = []
+        for (const [i, entry] of flight.entries.entries()) {
+          const outcome = flight.outcomes[i]
+          if (Result.isFailure(result)) entry.finish(Effect.fail(result.failure))
+          else if (outcome?._tag === "Done") entry.finish(Effect.succeed(outcome))
+          else if (outcome?._tag === "Rejected") entry.finish(Effect.fail(outcome.rejection))
+          else deferred.push(entry)
+        }
+        queue.land(flight.domain, deferred)
+      }
+
+      const commit = Effect.fnUntraced(function* (flights: ReadonlyArray<Flight>) {
+        const results = yield* Effect.catchDefect(store.commit(flights.map(unitOf)), (defect) => {
+          const failure = Result.fail(new Unavailable({ message: "the store failed", cause: defect }))
+          return Effect.succeed(flights.map(() => failure))
+        })
+        for (const [i, flight] of flights.entries()) land(flight, results[i]!)
+        const announcements = flights.flatMap((flight, i) => {
+          const result = results[i]!
+          if (Result.isFailure(result)) return []
+          return flight.events.map((event) => ({ incarnation: result.success.incarnation, event }))
+        })
+        // Only latency is at stake: whatever the channel does not carry, the streams find in the log.
+        if (announcements.length > 0) yield* Effect.ignore(channel.publish(announcements))
+      })
+
+      const worker = Effect.gen(function* () {
+        yield* queue.ready
+        // Calls that arrived in the same turn of the event loop join before the batch leaves. A store that blocks the
+        // loop while it commits would otherwise never see more than one.
+        yield* Effect.yieldNow
+        const flights = queue.take()
+        if (flights.length > 0) yield* Effect.uninterruptible(commit(flights))
+      })
+      yield* Effect.forEach(
+        Array.from({ length: store.capacity.commits }),
+        () => Effect.forkScoped(Effect.forever(worker, { disableYield: true })),
+        { discard: true }
+      )
+      yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
+
+      const submit = (job: Job): Effect.Effect<Done, SubmitFailure> =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.suspend(() => {
+            const entry = queue.admit(job)
+            if (!(entry instanceof Entry)) return Effect.fail(entry)
+            const start = Effect.callback<void>((resume) => {
+              entry.onStart = () => resume(Effect.void)
+              queue.enqueue(entry)
+              return Effect.sync(() => queue.drop(entry))
+            })
+            return Effect.flatMap(restore(start), () => entry.outcome)
+          })
+        )
+
+      return Committer.of({ submit })
+    })
+  )
+}

@@ -1,0 +1,45 @@
+import { Schema } from "effect"
+import type { Rejection } from "../domain/rejection.ts"
+
+/** A store, a channel or the gateway itself cannot serve now. Nothing was stored, nor will be: retrying is safe. */
+export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable", {
+  /** For the caller: says nothing about the inside. */
+  message: Schema.String,
+  /** For the log. */
+  cause: Schema.optional(Schema.Defect())
+}) {}
+
+/** A commit was sent and its outcome could not be learned. Only a retry with the same idempotency key is safe. */
+export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", {
+  cause: Schema.optional(Schema.Defect())
+}) {}
+
+/** A bound of this process is reached; it answers at once instead of queueing without end. */
+export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", { message: Schema.String }) {}
+
+/** The log under an open stream went back in time: it was restored, failed over with loss, or made anew. */
+export class LogRewound extends Schema.TaggedError<LogRewound>()("LogRewound", { message: Schema.String }) {}
+
+/** Nobody vouches for the caller. */
+export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", {
+  message: Schema.String
+}) {}
+
+/** The policy does not allow the call. */
+export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
+  message: Schema.String
+}) {}
+
+/** The caller's deadline passed first. */
+export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("DeadlineExceeded", {}) {}
+
+/** Everything that a call can fail with on purpose. Whatever else happens is a bug, and answers INTERNAL. */
+export type Failure =
+  | Rejection
+  | Unavailable
+  | OutcomeUnknown
+  | Overloaded
+  | LogRewound
+  | Unauthenticated
+  | PermissionDenied
+  | DeadlineExceeded

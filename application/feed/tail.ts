@@ -1,0 +1,75 @@
+import type { Event } from "../../domain/event.ts"
+import { jsonText } from "../../domain/json.ts"
+import { tailBytesMax, tailEventsMax } from "../limits.ts"
+
+/** Bytes that all tails of a feed hold together. */
+export interface TailBudget {
+  bytes: number
+}
+
+/**
+ * The end of one domain's log, in memory, for the streams that read along. Always without a gap: an event is taken
+ * only right behind the last. What it lets go of at its old end is read from the log.
+ */
+export class Tail {
+  readonly domain: string
+  readonly incarnation: string
+  /** The last position that the tail has seen. */
+  head: bigint
+  /** Id of the event there, "" when the tail has seen none. */
+  headId: string
+  /** The furthest position that anyone has told of; beyond `head` while events are missing. */
+  known: bigint
+  #events: Array<Event> = []
+  readonly #budget: TailBudget
+
+  constructor(domain: string, incarnation: string, head: bigint, headId: string, budget: TailBudget) {
+    this.domain = domain
+    this.incarnation = incarnation
+    this.head = head
+    this.headId = headId
+    this.known = head
+    this.#budget = budget
+  }
+
+  /** The position right before the first event that is still here. */
+  get start(): bigint {
+    return this.head - BigInt(this.#events.length)
+  }
+
+  /** Takes the next event; any other must not be given. */
+  append(event: Event): void {
+    this.#events.push(event)
+    this.#budget.bytes += sizeOf(event)
+    this.head = event.position
+    this.headId = event.id
+    if (this.known < this.head) this.known = this.head
+    // Half at once: letting go one by one would move the whole array each time.
+    if (this.#events.length > tailEventsMax || this.#budget.bytes > tailBytesMax) {
+      this.#release(Math.ceil(this.#events.length / 2))
+    }
+  }
+
+  /** The event at a position, if it is still here. */
+  at(position: bigint): Event | undefined {
+    return position > this.start ? this.#events[Number(position - this.start) - 1] : undefined
+  }
+
+  /** Up to `limit` events after a position, or undefined if some of them have been let go. */
+  after(position: bigint, limit: number): ReadonlyArray<Event> | undefined {
+    if (position < this.start) return undefined
+    const from = Number(position - this.start)
+    return this.#events.slice(from, from + limit)
+  }
+
+  /** Lets go of everything; for a domain that no stream covers any more. */
+  close(): void {
+    this.#release(this.#events.length)
+  }
+
+  #release(count: number): void {
+    for (const event of this.#events.splice(0, count)) this.#budget.bytes -= sizeOf(event)
+  }
+}
+
+const sizeOf = (event: Event): number => jsonText(event.entity.values).length

@@ -1,0 +1,160 @@
+import { Effect } from "effect"
+import type { Job, Outcome } from "../domain/batch.ts"
+import type { Event } from "../domain/event.ts"
+import { jsonText } from "../domain/json.ts"
+import type { Rejection } from "../domain/rejection.ts"
+import { type OutcomeUnknown, Overloaded, Unavailable } from "./failure.ts"
+import { commitBytesMax, commitEventsMax, queuedBytesMax, queuedJobsMax } from "./limits.ts"
+
+/** The events of a job: made just now, or by an earlier call with the same idempotency key. */
+export interface Done {
+  readonly events: ReadonlyArray<Event>
+  readonly replayed: boolean
+}
+
+export type SubmitFailure = Rejection | Overloaded | Unavailable | OutcomeUnknown
+
+/** A job on its way. Its caller may leave while it waits; once its commit is under way, the outcome is awaited. */
+export class Entry {
+  readonly job: Job
+  readonly bytes: number
+  #outcome: Effect.Effect<Done, SubmitFailure> | undefined
+  #tell: ((outcome: Effect.Effect<Done, SubmitFailure>) => void) | undefined
+  /** Called when the job leaves the queue for a commit. */
+  onStart: () => void = () => {}
+
+  constructor(job: Job, bytes: number) {
+    this.job = job
+    this.bytes = bytes
+  }
+
+  finish(outcome: Effect.Effect<Done, SubmitFailure>): void {
+    this.#outcome = outcome
+    this.#tell?.(outcome)
+  }
+
+  /** The outcome may be there before anyone asks: a store need not take its time. */
+  readonly outcome = Effect.callback<Done, SubmitFailure>((resume) => {
+    if (this.#outcome !== undefined) resume(this.#outcome)
+    else this.#tell = resume
+  })
+}
+
+/** What one commit does for one domain. */
+export interface Flight {
+  readonly domain: string
+  readonly entries: ReadonlyArray<Entry>
+  outcomes: ReadonlyArray<Outcome>
+  events: ReadonlyArray<Event>
+}
+
+const stopping = new Unavailable({ message: "the gateway is shutting down" })
+
+/** Jobs by domain, in order of arrival. A domain whose commit is under way keeps collecting and is not taken. */
+export class JobQueue {
+  readonly #waiting = new Map<string, Set<Entry>>()
+  readonly #flying = new Set<string>()
+  readonly #sleepers = new Set<() => void>()
+  #jobs = 0
+  #bytes = 0
+  #closed = false
+
+  /** Resumes when some domain can be taken. */
+  readonly ready: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    if (this.#waiting.keys().some((domain) => !this.#flying.has(domain))) return resume(Effect.void)
+    const wake = () => resume(Effect.void)
+    this.#sleepers.add(wake)
+    return Effect.sync(() => this.#sleepers.delete(wake))
+  })
+
+  admit(job: Job): Entry | Overloaded | Unavailable {
+    if (this.#closed) return stopping
+    let bytes = 0
+    for (const { change } of job.commands) if ("values" in change) bytes += jsonText(change.values).length
+    if (this.#jobs >= queuedJobsMax || this.#bytes + bytes > queuedBytesMax) {
+      return new Overloaded({ message: "too many changes wait to be committed; try again later" })
+    }
+    return new Entry(job, bytes)
+  }
+
+  enqueue(entry: Entry): void {
+    this.#jobs += 1
+    this.#bytes += entry.bytes
+    const waiting = this.#waiting.get(entry.job.domain)
+    if (waiting === undefined) this.#waiting.set(entry.job.domain, new Set([entry]))
+    else waiting.add(entry)
+    if (!this.#flying.has(entry.job.domain)) this.#wake()
+  }
+
+  /** The caller has gone. A job that left for its commit is not here any more, and stays. */
+  drop(entry: Entry): void {
+    const waiting = this.#waiting.get(entry.job.domain)
+    if (waiting?.delete(entry) !== true) return
+    this.#left(entry)
+    if (waiting.size === 0) this.#waiting.delete(entry.job.domain)
+  }
+
+  /** All that waits in domains whose commit is not under way, up to what one commit holds. */
+  take(): ReadonlyArray<Flight> {
+    const flights: Array<Flight> = []
+    let events = 0
+    let bytes = 0
+    for (const [domain, waiting] of this.#waiting) {
+      if (this.#flying.has(domain)) continue
+      const entries: Array<Entry> = []
+      for (const entry of waiting) {
+        events += entry.job.commands.length
+        bytes += entry.bytes
+        const full = events > commitEventsMax || bytes > commitBytesMax
+        if (full && flights.length + entries.length > 0) break
+        entries.push(entry)
+      }
+      if (entries.length === 0) break
+      for (const entry of entries) {
+        waiting.delete(entry)
+        this.#left(entry)
+      }
+      if (waiting.size === 0) this.#waiting.delete(domain)
+      this.#flying.add(domain)
+      flights.push({ domain, entries, outcomes: [], events: [] })
+    }
+    for (const { entries } of flights) for (const entry of entries) entry.onStart()
+    return flights
+  }
+
+  /** A commit of the domain is over; what it had no room for goes first next time. */
+  land(domain: string, deferred: ReadonlyArray<Entry>): void {
+    this.#flying.delete(domain)
+    if (deferred.length > 0) {
+      this.#waiting.set(domain, new Set([...deferred, ...(this.#waiting.get(domain) ?? [])]))
+      for (const entry of deferred) {
+        this.#jobs += 1
+        this.#bytes += entry.bytes
+      }
+    }
+    if (this.#waiting.has(domain)) this.#wake()
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const waiting of this.#waiting.values()) {
+      for (const entry of waiting) {
+        entry.onStart()
+        entry.finish(Effect.fail(stopping))
+      }
+    }
+    this.#waiting.clear()
+  }
+
+  #left(entry: Entry): void {
+    this.#jobs -= 1
+    this.#bytes -= entry.bytes
+  }
+
+  #wake(): void {
+    const [wake] = this.#sleepers
+    if (wake === undefined) return
+    this.#sleepers.delete(wake)
+    wake()
+  }
+}

@@ -1,0 +1,79 @@
+import { Context, type Effect, type Result } from "effect"
+import type { Head, Snapshot } from "../../domain/batch.ts"
+import type { Entity, Ref, State } from "../../domain/entity.ts"
+import type { Event } from "../../domain/event.ts"
+import type { Glob } from "../../domain/glob.ts"
+import type { Order, Query } from "../../domain/query.ts"
+import type { TooLarge } from "../../domain/rejection.ts"
+import type { OutcomeUnknown, Unavailable } from "../failure.ts"
+
+/** What one commit does to one domain. */
+export interface Unit {
+  readonly domain: string
+  /** The entities and idempotency keys that `decide` will ask its snapshot for. */
+  readonly refs: ReadonlyArray<Ref>
+  readonly keys: ReadonlyArray<{ readonly caller: string; readonly key: string }>
+  /** Pure. Called again, with a new snapshot, when something was appended meanwhile. */
+  readonly decide: (snapshot: Snapshot) => ReadonlyArray<Event>
+}
+
+/** Items of one domain and type, in an order, from an offset on. */
+export interface Search {
+  readonly domain: string
+  readonly type: string
+  readonly query: Query
+  readonly order: Order
+  readonly limit: number
+  readonly offset: number
+}
+
+/** Events strictly between two times; 0 is no bound. */
+export interface EventSearch extends Search {
+  readonly min: bigint
+  readonly max: bigint
+}
+
+/** A stretch of a log, in order, and how far it was looked at: `after` itself when there is nothing more. */
+export interface LogPage {
+  readonly events: ReadonlyArray<Event>
+  readonly scanned: bigint
+}
+
+/** Heads that moved, and the mark to ask from next time. */
+export interface Moved {
+  readonly heads: ReadonlyArray<Head>
+  readonly mark: string
+}
+
+/** The logs and their projection. Every adapter must pass `test/contract/EventStore.ts`. */
+export class EventStore extends Context.Service<
+  EventStore,
+  {
+    /** Commits that may be under way at once, and how much one may hold. */
+    readonly capacity: { readonly commits: number; readonly events: number; readonly bytes: number }
+    /**
+     * For each unit: gives `decide` the domain as it is, appends what it returns right behind the head, and updates
+     * the projection, all together or not at all, with nothing appended in between. Succeeds, in the order of the
+     * units, once it is durable. Units are not atomic together.
+     */
+    readonly commit: (
+      units: ReadonlyArray<Unit>
+    ) => Effect.Effect<ReadonlyArray<Result.Result<Head, Unavailable | OutcomeUnknown>>>
+    /** What the log makes of a ref, tombstones included. Sees every commit that succeeded before the call. */
+    readonly state: (ref: Ref) => Effect.Effect<State | undefined, Unavailable>
+    /** The event that made this version. */
+    readonly version: (ref: Ref, version: bigint) => Effect.Effect<Event | undefined, Unavailable>
+    /** The event with this id, if it is one of the entity's. */
+    readonly event: (ref: Ref, id: string) => Effect.Effect<Event | undefined, Unavailable>
+    /** Entities that exist, as `evaluate` and the order define. */
+    readonly entities: (search: Search) => Effect.Effect<ReadonlyArray<Entity>, TooLarge | Unavailable>
+    /** Events, likewise. */
+    readonly events: (search: EventSearch) => Effect.Effect<ReadonlyArray<Event>, TooLarge | Unavailable>
+    /** The log after a position, without gaps, at most `limit` events and fewer when they are large. */
+    readonly read: (domain: string, after: bigint, limit: number) => Effect.Effect<LogPage, Unavailable>
+    /** At most `limit` heads of the domains that match, by name. A domain without events has none. */
+    readonly heads: (domains: Glob, limit: number) => Effect.Effect<ReadonlyArray<Head>, Unavailable>
+    /** Heads that moved since the mark: maybe too many, never too few. Without a mark: none, and a mark of now. */
+    readonly movedSince: (mark: string | undefined) => Effect.Effect<Moved, Unavailable>
+  }
+>()("stategate/application/ports/EventStore") {}

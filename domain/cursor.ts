@@ -1,0 +1,152 @@
+import { cursorBytesMax } from "./limits.ts"
+
+/** Where a reader stands in the log of one domain. */
+export interface Mark {
+  /** Which log: 16 hex digits, see `Head.incarnation`. */
+  readonly incarnation: string
+  /** The last position seen; 0 when none was. */
+  readonly position: bigint
+  /** The first 8 hex digits of the id of the event there; "" at 0. Tells a log that was rewound and written anew. */
+  readonly eventId: string
+}
+
+/** The domains, types and keys that a stream covers, as globs. */
+export interface Selection {
+  readonly domain: string
+  readonly type: string
+  readonly key: string
+}
+
+/**
+ * Where a stream stands: its mark in every domain that it covers, quiet ones too. A domain that is not listed is newer
+ * than the cursor and is read from its first event.
+ */
+export interface Cursor {
+  readonly selection: Selection
+  readonly marks: ReadonlyMap<string, Mark>
+}
+
+/** The part of an event id that marks keep. */
+export const shortId = (eventId: string): string => eventId.slice(0, 8)
+
+const format = 1
+const encoder = new TextEncoder()
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+const varint = (out: Array<number>, value: bigint): void => {
+  let rest = value
+  while (rest > 127n) {
+    out.push(Number(rest & 127n) | 128)
+    rest >>= 7n
+  }
+  out.push(Number(rest))
+}
+
+const text = (out: Array<number>, value: string): void => {
+  const bytes = encoder.encode(value)
+  varint(out, BigInt(bytes.length))
+  for (const byte of bytes) out.push(byte)
+}
+
+const hex = (out: Array<number>, value: string): void => {
+  for (let i = 0; i < value.length; i += 2) out.push(Number.parseInt(value.slice(i, i + 2), 16))
+}
+
+/** The bytes of a selection, with which every cursor of a stream begins. */
+export const selectionBytes = (selection: Selection): ReadonlyArray<number> => {
+  const out = [format]
+  text(out, selection.domain)
+  text(out, selection.type)
+  text(out, selection.key)
+  return out
+}
+
+/** The bytes of one domain's mark. Streams keep them, and renew only the one that moved. */
+export const markBytes = (domain: string, mark: Mark): ReadonlyArray<number> => {
+  const out: Array<number> = []
+  text(out, domain)
+  hex(out, mark.incarnation)
+  varint(out, mark.position)
+  if (mark.position > 0n) hex(out, mark.eventId)
+  return out
+}
+
+/** Cursor text from its parts: URL-safe base64, since it travels in headers, in URLs and as an SSE id. */
+export const cursorText = (parts: Iterable<ReadonlyArray<number>>): string => {
+  let binary = ""
+  for (const part of parts) binary += String.fromCharCode(...part)
+  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
+}
+
+export const encodeCursor = (cursor: Cursor): string =>
+  cursorText([selectionBytes(cursor.selection), ...[...cursor.marks].map(([domain, mark]) => markBytes(domain, mark))])
+
+/** The cursor that a text stands for, or undefined for any text that `encodeCursor` cannot have made. */
+export const decodeCursor = (encoded: string): Cursor | undefined => {
+  if (encoded.length > cursorBytesMax || !/^[A-Za-z0-9_-]+$/.test(encoded)) return undefined
+  let bytes: Uint8Array
+  try {
+    bytes = Uint8Array.from(atob(encoded.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0))
+  } catch {
+    return undefined
+  }
+  const reader = new Reader(bytes)
+  try {
+    if (reader.byte() !== format) return undefined
+    const selection = { domain: reader.text(), type: reader.text(), key: reader.text() }
+    const marks = new Map<string, Mark>()
+    while (!reader.atEnd) {
+      const domain = reader.text()
+      const incarnation = reader.hex(8)
+      const position = reader.varint()
+      marks.set(domain, { incarnation, position, eventId: position > 0n ? reader.hex(4) : "" })
+    }
+    return { selection, marks }
+  } catch {
+    return undefined
+  }
+}
+
+/** Reads what the functions above write; throws a RangeError or TypeError where the bytes are not theirs. */
+class Reader {
+  #offset = 0
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  get atEnd(): boolean {
+    return this.#offset === this.#bytes.length
+  }
+
+  byte(): number {
+    const byte = this.#bytes[this.#offset++]
+    if (byte === undefined) throw new RangeError("cursor is cut short")
+    return byte
+  }
+
+  take(length: number): Uint8Array {
+    if (length > this.#bytes.length - this.#offset) throw new RangeError("cursor is cut short")
+    this.#offset += length
+    return this.#bytes.subarray(this.#offset - length, this.#offset)
+  }
+
+  varint(): bigint {
+    let value = 0n
+    for (let shift = 0n; shift < 64n; shift += 7n) {
+      const byte = this.byte()
+      value |= BigInt(byte & 127) << shift
+      if (byte < 128) return value
+    }
+    throw new RangeError("number is too long")
+  }
+
+  text(): string {
+    return decoder.decode(this.take(Number(this.varint())))
+  }
+
+  hex(length: number): string {
+    return Array.from(this.take(length), (byte) => byte.toString(16).padStart(2, "0")).join("")
+  }
+}
