@@ -1,0 +1,61 @@
+// Provider settings are JSON and may hold passwords: nothing here repeats a value, nor the parser's own message, which
+// quotes the text.
+
+import type { Parsed } from "./formats.ts"
+
+export type StorageProvider = { readonly name: "memory" } | { readonly name: "sqlite"; readonly path: string }
+export type ChannelProvider = { readonly name: "inmem" }
+
+/** What each field of a provider is checked by: the problem, if there is one. */
+type Check = (value: unknown) => string | undefined
+type Known<P extends { name: string }> = {
+  readonly [Name in P["name"]]: { readonly [Field in Exclude<keyof Extract<P, { name: Name }>, "name">]: Check }
+}
+
+const sqlitePath: Check = (value) => {
+  if (typeof value !== "string" || value.trim() === "" || value.includes("\0")) return "must be the path of a file"
+  // These open databases that vanish, and sqlite is the provider that promises to keep.
+  if (value === ":memory:" || value.startsWith("file:"))
+    return 'must be the path of a file; to keep nothing, use {"name":"memory"}'
+  return undefined
+}
+
+const knownStorage: Known<StorageProvider> = { sqlite: { path: sqlitePath }, memory: {} }
+const knownChannel: Known<ChannelProvider> = { inmem: {} }
+
+export const storageProvider = (text: string): Parsed<StorageProvider> => provider(text, knownStorage)
+export const channelProvider = (text: string): Parsed<ChannelProvider> => provider(text, knownChannel)
+
+const provider = <P extends { name: string }>(text: string, known: Known<P>): Parsed<P> => {
+  const json = parseJson(text)
+  const names = Object.keys(known)
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    return { problem: `must be a JSON object such as {"name":"${names[0]}"}` }
+  const { name, ...given } = json as Record<string, unknown>
+  if (typeof name !== "string" || !Object.hasOwn(known, name))
+    return { problem: `its "name" must be one of: ${names.join(", ")}` }
+
+  const checks: Record<string, Check> = known[name as P["name"]]
+  const fields = Object.keys(checks)
+  const unknown = Object.keys(given)
+    .filter((field) => !Object.hasOwn(checks, field))
+    .map((field) => `${name} has no field ${named(field)}; it has: ${["name", ...fields].join(", ")}`)
+  const wrong = fields.flatMap((field) => {
+    const problem = checks[field]!(given[field])
+    return problem === undefined ? [] : [`"${field}" ${problem}`]
+  })
+  const problems = [...unknown, ...wrong]
+  // Every field of the provider was checked, and there are no others.
+  return problems.length > 0 ? { problem: problems.join("; ") } : { value: json as P }
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Field names are shown, unless they look like a value that slipped out of its place. */
+const named = (field: string): string => (/^[A-Za-z]\w{0,31}$/.test(field) ? `"${field}"` : "of that name")

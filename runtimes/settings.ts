@@ -1,0 +1,133 @@
+// The environment, read once, as one typed value. Whatever is wrong is told at once, for every variable.
+
+import type { LogLevel, Origins, Parsed } from "./formats.ts"
+import * as formats from "./formats.ts"
+import { type ChannelProvider, channelProvider, type StorageProvider, storageProvider } from "./providers.ts"
+import {
+  defaultChannel,
+  defaultStorage,
+  isFromKubernetes,
+  isOurs,
+  isServiceAddress,
+  nearestName,
+  type VariableName,
+  variables
+} from "./variables.ts"
+
+export type { ChannelProvider, LogLevel, Origins, StorageProvider }
+export { variables }
+
+export interface Settings {
+  /** 0 takes any free port. */
+  readonly port: number
+  readonly host: string
+  readonly debug: boolean
+  readonly logLevel: LogLevel
+  readonly authDisabled: boolean
+  readonly tls: Tls | undefined
+  /** Empty: no page of another origin may call. */
+  readonly corsOrigins: Origins
+  readonly shutdownGraceMs: number
+  readonly storage: StorageProvider
+  readonly channel: ChannelProvider
+  /** The providers that nobody chose; start-up says so. */
+  readonly defaulted: ReadonlyArray<"storage" | "channel">
+}
+
+export interface Tls {
+  readonly certFile: string
+  readonly keyFile: string
+  /** Client certificates are required, and checked against these authorities. */
+  readonly clientCaFile: string | undefined
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Never fails half way: answers all settings, or all that is wrong with them, one "VARIABLE: problem" each. */
+export const parseSettings = (
+  env: Environment
+): { readonly settings: Settings; readonly warnings: ReadonlyArray<string> } | { readonly errors: Array<string> } => {
+  const errors: Array<string> = []
+  const refuse = (name: VariableName, problem: string) => errors.push(`${name}: ${problem}`)
+
+  const read = <A>(name: VariableName, parse: (text: string) => Parsed<A>): A | undefined => {
+    const text = textOf(env[name])
+    if (text === undefined) return undefined
+    const parsed = name === "STATEGATE_PORT" && isServiceAddress(text) ? { problem: injectedPort } : parse(text)
+    if ("value" in parsed) return parsed.value
+    refuse(name, parsed.problem)
+    return undefined
+  }
+
+  const port = read("STATEGATE_PORT", formats.port) ?? 8080
+  const host = read("STATEGATE_HOST", formats.host) ?? "0.0.0.0"
+  const debug = read("STATEGATE_DEBUG", formats.boolean) ?? false
+  const logLevel = read("STATEGATE_LOG_LEVEL", formats.logLevel) ?? (debug ? "debug" : "info")
+  const corsOrigins = read("STATEGATE_CORS_ORIGINS", formats.origins) ?? []
+  const shutdownGraceMs = read("STATEGATE_SHUTDOWN_GRACE", formats.durationMs) ?? 20_000
+  const storage = read("STATEGATE_STORAGE_PROVIDER", storageProvider)
+  const channel = read("STATEGATE_CHANNEL_PROVIDER", channelProvider)
+
+  const mistakesSoFar = errors.length
+  const authDisabled = read("STATEGATE_AUTH_DISABLED", formats.boolean) ?? false
+  const authIsUnreadable = errors.length > mistakesSoFar
+  if (!authDisabled && !authIsUnreadable) refuse("STATEGATE_AUTH_DISABLED", noAuthentication)
+
+  const certFile = read("STATEGATE_TLS_CERT_FILE", formats.file)
+  const keyFile = read("STATEGATE_TLS_KEY_FILE", formats.file)
+  const clientCaFile = read("STATEGATE_TLS_CLIENT_CA_FILE", formats.file)
+  const wantsTls = certFile !== undefined || keyFile !== undefined || clientCaFile !== undefined
+  const because = clientCaFile === undefined ? "" : " (client certificates need TLS)"
+  if (wantsTls && certFile === undefined) refuse("STATEGATE_TLS_CERT_FILE", `must be set too${because}`)
+  if (wantsTls && keyFile === undefined) refuse("STATEGATE_TLS_KEY_FILE", `must be set too${because}`)
+  const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile, clientCaFile } : undefined
+
+  const strangers = Object.entries(env)
+    .map(([name, value]) => ({ name, text: textOf(value) }))
+    .filter(({ name, text }) => text !== undefined && isOurs(name) && !known.has(name) && !isFromKubernetes(name, text))
+    .map(({ name }) => name)
+    .sort()
+  const policies = strangers.filter((name) => policyNames.has(name))
+  // A policy that is set and not applied would leave open what its author believes shut.
+  errors.push(...policies.map((name) => `${name}: this version applies no policies; unset it to start without`))
+  if (errors.length > 0) return { errors }
+
+  const warnings = strangers.map((name) =>
+    laterNames.has(name)
+      ? `${name}: not in this version, and without effect`
+      : `${name}: unknown, and without effect; the nearest known name is ${nearestName(name)}`
+  )
+  const settings: Settings = {
+    port,
+    host,
+    debug,
+    logLevel,
+    authDisabled,
+    tls,
+    corsOrigins,
+    shutdownGraceMs,
+    storage: storage ?? defaultStorage,
+    channel: channel ?? defaultChannel,
+    defaulted: [...(storage ? [] : (["storage"] as const)), ...(channel ? [] : (["channel"] as const))]
+  }
+  return { settings, warnings }
+}
+
+const known: ReadonlySet<string> = new Set(variables.map((variable) => variable.name))
+const policyNames: ReadonlySet<string> = new Set(["STATEGATE_REQUEST_POLICY", "STATEGATE_RESPONSE_POLICY"])
+const laterNames: ReadonlySet<string> = new Set(
+  ["JWKS_URI", "JWT_ISSUER", "JWT_AUDIENCE", "METRICS_PORT", "METRICS_HOST", "PUBLIC_DOCS"].map(
+    (name) => `STATEGATE_${name}`
+  )
+)
+
+/** Empty is unset, as in a compose file's `${VARIABLE}`; files mounted as variables often end in a line break. */
+const textOf = (value: string | undefined): string | undefined => value?.trim() || undefined
+
+const injectedPort =
+  "this is the address of a Kubernetes Service called stategate, which Kubernetes puts here by itself. Set " +
+  "enableServiceLinks: false in the pod's spec, or give the Service another name"
+
+const noAuthentication =
+  "must be true in this version, which cannot verify tokens yet. Everyone who reaches the port may then read and " +
+  "write everything"

@@ -1,0 +1,85 @@
+// The names the gateway answers to. The README's table is compared with this one.
+
+export interface Variable {
+  readonly name: string
+  /** As it would be written in the environment; undefined: there is none. */
+  readonly default: string | undefined
+  readonly meaning: string
+}
+
+export const defaultStorage = { name: "sqlite", path: "./data/stategate.db" } as const
+export const defaultChannel = { name: "inmem" } as const
+
+const table = {
+  STATEGATE_PORT: ["8080", "The one port for gRPC, Connect, gRPC-web, REST and SSE. 0 takes any free port."],
+  STATEGATE_HOST: ["0.0.0.0", "The address to listen on. `npm run dev` uses 127.0.0.1."],
+  STATEGATE_DEBUG: ["false", "`true` logs at level debug, unless STATEGATE_LOG_LEVEL says otherwise."],
+  STATEGATE_LOG_LEVEL: ["info", "fatal, error, warn, info, debug, trace or silent."],
+  STATEGATE_AUTH_DISABLED: [
+    "false",
+    "`true` lets in every caller, without a token. Without it this version does not start."
+  ],
+  STATEGATE_TLS_CERT_FILE: [
+    undefined,
+    "PEM file with the certificate chain. With STATEGATE_TLS_KEY_FILE it turns on TLS."
+  ],
+  STATEGATE_TLS_KEY_FILE: [undefined, "PEM file with the private key of the certificate."],
+  STATEGATE_TLS_CLIENT_CA_FILE: [
+    undefined,
+    "PEM file with the authorities whose client certificates are required (mTLS)."
+  ],
+  STATEGATE_CORS_ORIGINS: [undefined, "Origins whose pages may call the gateway, separated by commas, or `*` for any."],
+  STATEGATE_SHUTDOWN_GRACE: [
+    "20s",
+    "How long calls under way may take to end after SIGTERM, such as 500ms, 20s or 1m."
+  ],
+  STATEGATE_STORAGE_PROVIDER: [
+    JSON.stringify(defaultStorage),
+    "JSON. `sqlite` with its `path`, or `memory`, which forgets."
+  ],
+  STATEGATE_CHANNEL_PROVIDER: [JSON.stringify(defaultChannel), "JSON. `inmem`."]
+} as const satisfies Record<string, readonly [value: string | undefined, meaning: string]>
+
+export type VariableName = keyof typeof table
+
+export const variables: ReadonlyArray<Variable> = Object.entries(table).map(([name, [value, meaning]]) => ({
+  name,
+  default: value,
+  meaning
+}))
+
+/** A prefix that everything of ours has, and nothing else should. */
+export const isOurs = (name: string): boolean => name.startsWith("STATEGATE_")
+
+/** The known name that was cut short, else the one that takes the fewest edits. */
+export const nearestName = (name: string): string =>
+  variables.find((variable) => variable.name.startsWith(name))?.name ??
+  variables
+    .map((variable) => ({ name: variable.name, edits: editDistance(name, variable.name) }))
+    .reduce((best, next) => (next.edits < best.edits ? next : best)).name
+
+/** Characters to insert, remove or replace to make `b` of `a`. */
+const editDistance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
+
+/**
+ * Kubernetes puts variables for every Service into every container of the namespace. For one called stategate, or
+ * stategate-something, they carry our prefix: STATEGATE_SERVICE_HOST, STATEGATE_PORT_8080_TCP_ADDR and so on.
+ */
+export const isFromKubernetes = (name: string, value: string): boolean =>
+  isServiceAddress(value) || serviceName.test(name)
+
+/** What Kubernetes writes into <SERVICE>_PORT, and no setting of ours looks like. */
+export const isServiceAddress = (value: string): boolean => /^(tcp|udp|sctp):\/\//.test(value)
+
+const serviceName = /^STATEGATE_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/

@@ -1,0 +1,247 @@
+import { assert, describe, test } from "vitest"
+import { type Environment, parseSettings, type Settings, variables } from "../../runtimes/settings.ts"
+
+const open = { STATEGATE_AUTH_DISABLED: "true" }
+
+const accepted = (env: Environment): { settings: Settings; warnings: ReadonlyArray<string> } => {
+  const result = parseSettings({ ...open, ...env })
+  if ("errors" in result) throw new Error(`refused: ${result.errors.join("\n")}`)
+  return result
+}
+
+const refused = (env: Environment): ReadonlyArray<string> => {
+  const result = parseSettings({ ...open, ...env })
+  return "errors" in result ? result.errors : []
+}
+
+describe("defaults", () => {
+  test("hold when nothing but the authentication is decided", () => {
+    assert.deepStrictEqual(accepted({}), {
+      settings: {
+        port: 8080,
+        host: "0.0.0.0",
+        debug: false,
+        logLevel: "info",
+        authDisabled: true,
+        tls: undefined,
+        corsOrigins: [],
+        shutdownGraceMs: 20_000,
+        storage: { name: "sqlite", path: "./data/stategate.db" },
+        channel: { name: "inmem" },
+        defaulted: ["storage", "channel"]
+      },
+      warnings: []
+    })
+  })
+
+  test("in the table are the ones that hold", () => {
+    const written = Object.fromEntries(variables.map((variable) => [variable.name, variable.default]))
+    const { defaulted, ...settings } = accepted({ ...written, ...open }).settings
+    assert.deepStrictEqual(defaulted, [])
+    assert.deepStrictEqual({ ...settings, defaulted: ["storage", "channel"] }, accepted({}).settings)
+  })
+
+  test("hold for what is empty or blank", () => {
+    const blank = Object.fromEntries(variables.map((variable, i) => [variable.name, i % 2 === 0 ? "" : " \n"]))
+    assert.deepStrictEqual(accepted({ ...blank, ...open, STATEGATE_UNKNOWN: "" }), accepted({}))
+  })
+
+  test("are told apart from a provider that was chosen", () => {
+    assert.deepStrictEqual(accepted({ STATEGATE_STORAGE_PROVIDER: '{"name":"memory"}' }).settings.defaulted, [
+      "channel"
+    ])
+    assert.deepStrictEqual(accepted({ STATEGATE_CHANNEL_PROVIDER: '{"name":"inmem"}' }).settings.defaulted, ["storage"])
+  })
+})
+
+describe("authentication", () => {
+  test("has to be switched off in so many words", () => {
+    for (const value of [undefined, "", "false", "0"]) {
+      const errors = refused({ STATEGATE_AUTH_DISABLED: value })
+      assert.strictEqual(errors.length, 1)
+      assert.match(errors[0]!, /^STATEGATE_AUTH_DISABLED: must be true in this version, which cannot verify tokens/)
+    }
+    assert.deepStrictEqual(refused({ STATEGATE_AUTH_DISABLED: "yes" }), [
+      'STATEGATE_AUTH_DISABLED: "yes" is neither true nor false'
+    ])
+  })
+
+  test("is not there in part: a policy that would not be applied is refused", () => {
+    const errors = refused({ STATEGATE_REQUEST_POLICY: "cGFja2FnZQ==", STATEGATE_RESPONSE_POLICY: "cGFja2FnZQ==" })
+    assert.deepStrictEqual(
+      errors.map((error) => error.split(":")[0]),
+      ["STATEGATE_REQUEST_POLICY", "STATEGATE_RESPONSE_POLICY"]
+    )
+  })
+})
+
+test("tells everything that is wrong, not only the first", () => {
+  const errors = refused({
+    STATEGATE_AUTH_DISABLED: undefined,
+    STATEGATE_PORT: "http",
+    STATEGATE_DEBUG: "on",
+    STATEGATE_LOG_LEVEL: "loud",
+    STATEGATE_TLS_KEY_FILE: "key.pem",
+    STATEGATE_CORS_ORIGINS: "example.com",
+    STATEGATE_SHUTDOWN_GRACE: "20",
+    STATEGATE_STORAGE_PROVIDER: "sqlite",
+    STATEGATE_CHANNEL_PROVIDER: "{}"
+  })
+  assert.deepStrictEqual(errors.map((error) => error.split(":")[0]).sort(), [
+    "STATEGATE_AUTH_DISABLED",
+    "STATEGATE_CHANNEL_PROVIDER",
+    "STATEGATE_CORS_ORIGINS",
+    "STATEGATE_DEBUG",
+    "STATEGATE_LOG_LEVEL",
+    "STATEGATE_PORT",
+    "STATEGATE_SHUTDOWN_GRACE",
+    "STATEGATE_STORAGE_PROVIDER",
+    "STATEGATE_TLS_CERT_FILE"
+  ])
+})
+
+describe("single values", () => {
+  test("ports", () => {
+    for (const [text, port] of [
+      ["0", 0],
+      ["1", 1],
+      ["65535", 65_535],
+      [" 80\n", 80]
+    ] as const)
+      assert.strictEqual(accepted({ STATEGATE_PORT: text }).settings.port, port)
+    for (const text of ["65536", "-1", "8080.5", "0x50", "1e3", "eighty"])
+      assert.match(refused({ STATEGATE_PORT: text })[0]!, /^STATEGATE_PORT: .* is not a port \(0 to 65535\)$/)
+  })
+
+  test("hosts", () => {
+    for (const text of ["127.0.0.1", "::", "::1", "fe80::1%eth0", "gateway.internal"])
+      assert.strictEqual(accepted({ STATEGATE_HOST: text }).settings.host, text)
+    assert.match(refused({ STATEGATE_HOST: "localhost:80" })[0]!, /goes into STATEGATE_PORT/)
+    for (const text of ["http://localhost", "[::1]", "a b"])
+      assert.match(refused({ STATEGATE_HOST: text })[0]!, /is not a host name/)
+  })
+
+  test("log levels, of which the one that is named wins over debug", () => {
+    assert.strictEqual(accepted({ STATEGATE_DEBUG: "1" }).settings.logLevel, "debug")
+    assert.strictEqual(accepted({ STATEGATE_DEBUG: "true", STATEGATE_LOG_LEVEL: "warn" }).settings.logLevel, "warn")
+    assert.match(refused({ STATEGATE_LOG_LEVEL: "INFO" })[0]!, /none of fatal, error, warn, info, debug, trace, silent/)
+  })
+
+  test("durations", () => {
+    for (const [text, ms] of [
+      ["0s", 0],
+      ["500ms", 500],
+      ["1.5s", 1_500],
+      ["1m", 60_000],
+      ["24h", 86_400_000]
+    ] as const)
+      assert.strictEqual(accepted({ STATEGATE_SHUTDOWN_GRACE: text }).settings.shutdownGraceMs, ms)
+    for (const text of ["20", "s", "-1s", "1 s", "1d", "25h"])
+      assert.match(refused({ STATEGATE_SHUTDOWN_GRACE: text })[0]!, /^STATEGATE_SHUTDOWN_GRACE: /)
+  })
+
+  test("TLS files come together", () => {
+    const pair = { STATEGATE_TLS_CERT_FILE: "c.pem", STATEGATE_TLS_KEY_FILE: "k.pem" }
+    const tls = { certFile: "c.pem", keyFile: "k.pem", clientCaFile: undefined }
+    assert.deepStrictEqual(accepted(pair).settings.tls, tls)
+    const mutual = accepted({ ...pair, STATEGATE_TLS_CLIENT_CA_FILE: "ca.pem" })
+    assert.deepStrictEqual(mutual.settings.tls, { ...tls, clientCaFile: "ca.pem" })
+    assert.deepStrictEqual(refused({ STATEGATE_TLS_CERT_FILE: "c.pem" }), ["STATEGATE_TLS_KEY_FILE: must be set too"])
+    assert.strictEqual(refused({ STATEGATE_TLS_CLIENT_CA_FILE: "ca.pem" }).length, 2)
+  })
+
+  test("origins, in the form that browsers send", () => {
+    const origins = (text: string) => accepted({ STATEGATE_CORS_ORIGINS: text }).settings.corsOrigins
+    assert.strictEqual(origins("*"), "*")
+    assert.deepStrictEqual(origins("https://App.example.com:443, http://localhost:5173,http://localhost:5173"), [
+      "https://app.example.com",
+      "http://localhost:5173"
+    ])
+    assert.deepStrictEqual(origins("capacitor://localhost"), ["capacitor://localhost"])
+    for (const text of [
+      "https://a.com/",
+      "https://a.com/x",
+      "a.com",
+      "null",
+      "https://a.com,*",
+      "https://*.a.com",
+      ","
+    ])
+      assert.match(refused({ STATEGATE_CORS_ORIGINS: text })[0]!, /^STATEGATE_CORS_ORIGINS: /)
+  })
+})
+
+describe("providers", () => {
+  const storage = (text: string) => refused({ STATEGATE_STORAGE_PROVIDER: text })
+
+  test("are JSON with a known name and known fields", () => {
+    const chosen = accepted({ STATEGATE_STORAGE_PROVIDER: '{"name":"sqlite","path":"other.db"}' })
+    assert.deepStrictEqual(chosen.settings.storage, { name: "sqlite", path: "other.db" })
+    for (const text of ["sqlite", "[]", "null", '"sqlite"'])
+      assert.deepStrictEqual(storage(text), [
+        'STATEGATE_STORAGE_PROVIDER: must be a JSON object such as {"name":"sqlite"}'
+      ])
+    for (const text of ["{}", '{"name":"toString"}', '{"name":["sqlite"]}'])
+      assert.deepStrictEqual(storage(text), ['STATEGATE_STORAGE_PROVIDER: its "name" must be one of: sqlite, memory'])
+    assert.deepStrictEqual(storage('{"name":"memory","size":3}'), [
+      'STATEGATE_STORAGE_PROVIDER: memory has no field "size"; it has: name'
+    ])
+    assert.deepStrictEqual(storage('{"name":"sqlite"}'), [
+      'STATEGATE_STORAGE_PROVIDER: "path" must be the path of a file'
+    ])
+    assert.deepStrictEqual(refused({ STATEGATE_CHANNEL_PROVIDER: '{"name":"nats"}' }), [
+      'STATEGATE_CHANNEL_PROVIDER: its "name" must be one of: inmem'
+    ])
+  })
+
+  test("of the durable kind do not take a path that forgets", () => {
+    for (const path of [":memory:", "file:x?mode=memory", "", " "])
+      assert.match(storage(JSON.stringify({ name: "sqlite", path }))[0]!, /"path" must be the path of a file/)
+  })
+
+  test("keep their secrets when they are refused", () => {
+    const secret = "hunter2-!"
+    for (const text of [
+      `{"name":"postgres","addr":"postgres://u:${secret}@db"}`,
+      `{"name":"${secret}"}`,
+      `{"name":"sqlite","path":":memory:","password":"${secret}"}`,
+      `{"name":"sqlite","path":"x","${secret}":1}`,
+      `{"name":"sqlite", ${secret}`,
+      secret
+    ]) {
+      const errors = refused({ STATEGATE_STORAGE_PROVIDER: text, STATEGATE_CHANNEL_PROVIDER: text })
+      assert.strictEqual(errors.length, 2)
+      assert.notInclude(errors.join(), secret)
+    }
+  })
+})
+
+describe("variables that are not ours to know", () => {
+  test("are a warning with the nearest name", () => {
+    assert.deepStrictEqual(accepted({ STATEGATE_LOGLEVEL: "debug", STATEGATE_STORAGE: "{}" }).warnings, [
+      "STATEGATE_LOGLEVEL: unknown, and without effect; the nearest known name is STATEGATE_LOG_LEVEL",
+      "STATEGATE_STORAGE: unknown, and without effect; the nearest known name is STATEGATE_STORAGE_PROVIDER"
+    ])
+    assert.deepStrictEqual(accepted({ STATEGATE_METRICS_PORT: "9090", PATH: "x", STATE: "y" }).warnings, [
+      "STATEGATE_METRICS_PORT: not in this version, and without effect"
+    ])
+  })
+
+  test("are ignored where Kubernetes made them, and refused where they took the place of ours", () => {
+    const injected = {
+      STATEGATE_SERVICE_HOST: "10.0.0.1",
+      STATEGATE_SERVICE_PORT: "8080",
+      STATEGATE_SERVICE_PORT_GRPC: "8080",
+      STATEGATE_PORT_8080_TCP: "tcp://10.0.0.1:8080",
+      STATEGATE_PORT_8080_TCP_PROTO: "tcp",
+      STATEGATE_PORT_8080_TCP_PORT: "8080",
+      STATEGATE_PORT_8080_TCP_ADDR: "10.0.0.1",
+      STATEGATE_METRICS_PORT: "tcp://10.0.0.2:9090",
+      STATEGATE_METRICS_SERVICE_HOST: "10.0.0.2"
+    }
+    assert.deepStrictEqual(accepted(injected).warnings, [])
+    const errors = refused({ ...injected, STATEGATE_PORT: "tcp://10.0.0.1:8080" })
+    assert.strictEqual(errors.length, 1)
+    assert.match(errors[0]!, /^STATEGATE_PORT: .*Kubernetes Service called stategate.*enableServiceLinks: false/)
+  })
+})
