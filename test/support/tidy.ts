@@ -1,0 +1,167 @@
+// The rules of the house, as a function over files: test/tidy.test.ts applies it to the repository and shows, for every
+// rule, a sample that breaks it.
+
+import { importsOf, lineAt, matches, type Source, withoutComments, withoutStrings } from "./source.ts"
+
+export interface Violation {
+  readonly rule: Rule
+  /** `path:line`, as editors and terminals understand it. */
+  readonly where: string
+  readonly mend: string
+}
+
+export type Rule =
+  | "imports"
+  | "platform"
+  | "ambient"
+  | "environment"
+  | "length"
+  | "names"
+  | "contracts"
+  | "licence"
+  | "paths"
+
+const linesMax = 300
+
+/** Everything that is wrong with a repository made of these files. */
+export const violations = (files: ReadonlyArray<Source>): ReadonlyArray<Violation> => [
+  ...files.filter(isWritten).flatMap((file) => [...imports(file), ...code(file), ...length(file)]),
+  ...files.flatMap((file) => [...names(file), ...machinePaths(file)]),
+  ...contracts(files),
+  ...licence(files)
+]
+
+const isWritten = ({ path }: Source) => /\.(ts|mts|js|mjs|tsx)$/.test(path) && !path.startsWith("proto/gen/")
+
+const layerOf = (path: string) => (path.includes("/") ? path.slice(0, path.indexOf("/")) : "")
+
+/** The code of the product, as opposed to what builds and tests it. */
+const layers = new Set(["domain", "application", "adapters", "runtimes"])
+
+const imports = (file: Source): ReadonlyArray<Violation> =>
+  importsOf(file).flatMap(({ target, line }) => {
+    const mend = forbidden(file.path, target)
+    return mend === undefined ? [] : [{ rule: "imports" as const, where: `${file.path}:${line}`, mend }]
+  })
+
+/** Why a file may not import a target (a path of the repository, or a package), if it may not. */
+const forbidden = (from: string, target: { readonly path: string } | { readonly package: string }) => {
+  const layer = layerOf(from)
+  if (layer === "domain") {
+    if ("path" in target && layerOf(target.path) === "domain") return undefined
+    return "domain/ imports nothing outside domain/: pass what it needs as an argument"
+  }
+  if (layer === "application") {
+    if ("package" in target) {
+      // Stable modules have capital letters; effect/sql, effect/http and the like may change with any release.
+      return /^(node:|effect$|effect\/[A-Z]\w*$)/.test(target.package)
+        ? undefined
+        : "application/ uses no package but stable effect: put a port in between, and an adapter behind it"
+    }
+    if (["domain", "application"].includes(layerOf(target.path))) return undefined
+    return "application/ imports domain/ and application/ alone: put a port in between"
+  }
+  if (layer === "adapters" && "path" in target) return forbiddenToAdapter(from, target.path)
+  if ((layer === "proto" || layer === "") && "path" in target && layers.has(layerOf(target.path)))
+    return "imports point from runtimes/ towards domain/; this file is below both"
+  return undefined
+}
+
+const forbiddenToAdapter = (from: string, target: string) => {
+  if (["domain", "application", "proto"].includes(layerOf(target))) return undefined
+  if (layerOf(target) !== "adapters")
+    return "adapters/ import domain/, application/, proto/ and libraries: move it there"
+  const [, port, tech] = from.split("/")
+  const [, targetPort, targetTech, ...inside] = target.split("/")
+  const shared = targetPort === port && inside.length === 0
+  const own = targetPort === port && targetTech === tech
+  const pipeline = port === "transport" && targetPort === "transport" && targetTech === "rpc"
+  if (shared || own || pipeline) return undefined
+  return port === "transport" && targetPort === "transport"
+    ? "faces of the transport meet in adapters/transport/rpc: move what they share there, or join them in runtimes/"
+    : "adapters never import one another: what a port's adapters share lies beside their folders, or in application/"
+}
+
+interface CodeRule {
+  readonly rule: Rule
+  readonly where: (path: string) => boolean
+  readonly pattern: RegExp
+  readonly mend: string
+}
+
+const isCore = (path: string) => ["domain", "application"].includes(layerOf(path))
+
+const codeRules: ReadonlyArray<CodeRule> = [
+  {
+    rule: "platform",
+    where: (path) => isCore(path),
+    pattern: /(?:(?<![\w$.])|globalThis\.)(?:process|Bun|Deno)\s*[.[]|["']node:/g,
+    mend: "the core runs anywhere: web standards only; node:, process, Bun and Deno belong in adapters/ or runtimes/"
+  },
+  {
+    rule: "ambient",
+    where: (path) => isCore(path),
+    pattern: /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|(?<![\w$.])console\./g,
+    mend: "time, chance and output come from outside: take them as arguments, or from Clock, Random and a port"
+  },
+  {
+    rule: "environment",
+    where: (path) => isCore(path) || layerOf(path) === "adapters",
+    pattern: /\b(?:process|Bun|Deno)\s*\.\s*env\b/g,
+    mend: "only runtimes/ read the environment: take a setting as an argument, from runtimes/settings.ts"
+  }
+]
+
+const code = (file: Source): ReadonlyArray<Violation> => {
+  const rules = codeRules.filter((rule) => rule.where(file.path))
+  if (rules.length === 0) return []
+  const plain = withoutComments(file.text)
+  const bare = withoutStrings(plain)
+  return rules.flatMap(({ rule, pattern, mend }) => {
+    // A text may speak of process.env, but a module's name is a text too.
+    const found = [
+      ...matches(bare, pattern),
+      ...matches(plain, pattern).filter((match) => match.text.includes("node:"))
+    ]
+    return found.map((match) => ({ rule, where: `${file.path}:${match.line}`, mend }))
+  })
+}
+
+const length = ({ path, text }: Source): ReadonlyArray<Violation> => {
+  const lines = text.replace(/\n$/, "").split("\n").length
+  if (lines <= linesMax) return []
+  return [
+    { rule: "length", where: `${path}:${linesMax + 1}`, mend: `${lines} lines; split it by idea (at most ${linesMax})` }
+  ]
+}
+
+const names = ({ path }: Source): ReadonlyArray<Violation> => {
+  const words = path.split(/[/._-]|(?<=[a-z\d])(?=[A-Z])/).map((word) => word.toLowerCase())
+  const banned = words.find((word) => /^(utils?|helpers?|common|managers?)$/.test(word))
+  if (banned === undefined) return []
+  return [{ rule: "names", where: `${path}:1`, mend: `"${banned}" says nothing: name it after what it holds` }]
+}
+
+const contracts = (files: ReadonlyArray<Source>): ReadonlyArray<Violation> => {
+  const paths = new Set(files.map((file) => file.path))
+  return [...paths].flatMap((path) => {
+    const [, port] = /^application\/ports\/([^/]+)\.ts$/.exec(path) ?? []
+    const contract = `test/contract/${port}.ts`
+    if (port === undefined || paths.has(contract)) return []
+    return [{ rule: "contracts" as const, where: `${path}:1`, mend: `write ${contract}, and run it on every adapter` }]
+  })
+}
+
+const licence = (files: ReadonlyArray<Source>): ReadonlyArray<Violation> =>
+  files.some(({ path, text }) => path === "LICENSE" && text.includes("Apache License"))
+    ? []
+    : [{ rule: "licence", where: "LICENSE:1", mend: "the text of the Apache License 2.0 belongs here" }]
+
+const machinePaths = ({ path, text }: Source): ReadonlyArray<Violation> =>
+  layerOf(path) === "test"
+    ? []
+    : [...text.matchAll(/(?<![\w.$})*-])\/(?:root|home|tmp|Users)\/(?=[\w.$])/g)].map((match) => ({
+        rule: "paths" as const,
+        where: `${path}:${lineAt(text, match.index)}`,
+        mend: "a path of one machine: make it relative, or ask the system (os.tmpdir(), os.homedir())"
+      }))
