@@ -1,0 +1,122 @@
+import { Clock, Context, Effect, Layer } from "effect"
+import type { Job } from "../domain/batch.ts"
+import type { Change, Command, Precondition } from "../domain/command.ts"
+import type { Entity, Ref } from "../domain/entity.ts"
+import { type Event, type Idempotency, methods } from "../domain/event.ts"
+import type { JsonObject } from "../domain/json.ts"
+import { invalid, type NotFound, type Rejection, within } from "../domain/rejection.ts"
+import { Committer } from "./committer.ts"
+import type { Unavailable } from "./failure.ts"
+import type { Done, SubmitFailure } from "./job-queue.ts"
+import { EventStore, type Search } from "./ports/EventStore.ts"
+
+/** A command as callers give it: a Revert names its event and does not have the values yet. */
+export interface Request {
+  readonly ref: Ref
+  readonly change: Exclude<Change, { _tag: "Revert" }> | { readonly _tag: "RevertTo"; readonly eventId: string }
+  readonly precondition: Precondition
+}
+
+/** Who asks, and the key under which the answer is remembered. */
+export interface Caller {
+  readonly claims: JsonObject
+  readonly idempotency?: Idempotency
+}
+
+/** Which state of an entity is meant. */
+export type AsOf =
+  | { readonly _tag: "Now" }
+  | { readonly _tag: "Version"; readonly version: bigint }
+  | { readonly _tag: "Time"; readonly time: bigint }
+
+const notFound: NotFound = { _tag: "NotFound", message: "the entity does not exist" }
+const notFoundThen: NotFound = { _tag: "NotFound", message: "the entity did not exist then" }
+const noSuchEvent: NotFound = { _tag: "NotFound", message: "the entity has no such event" }
+
+/** The state of applications: one command, an atomic batch of them, and what they have made. */
+export class Entities extends Context.Service<
+  Entities,
+  {
+    /** Does one command. */
+    readonly change: (request: Request, caller: Caller) => Effect.Effect<Done, SubmitFailure>
+    /** Does all of the commands, or none; each sees those before it. */
+    readonly apply: (
+      domain: string,
+      requests: ReadonlyArray<Request>,
+      caller: Caller
+    ) => Effect.Effect<Done, SubmitFailure>
+    readonly get: (ref: Ref, asOf: AsOf) => Effect.Effect<Entity, Rejection | Unavailable>
+    readonly search: (search: Search) => Effect.Effect<ReadonlyArray<Entity>, Rejection | Unavailable>
+  }
+>()("stategate/application/Entities") {
+  static readonly layer = Layer.effect(
+    Entities,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const committer = yield* Committer
+
+      // The target is looked up before the commit: events never change, so nothing can come in between.
+      const resolve = (request: Request): Effect.Effect<Command, Rejection | Unavailable> => {
+        const { ref, change, precondition } = request
+        if (change._tag !== "RevertTo") return Effect.succeed({ ref, change, precondition })
+        return Effect.flatMap(store.event(ref, change.eventId), (event): Effect.Effect<Command, Rejection> => {
+          if (event === undefined) return Effect.fail(noSuchEvent)
+          if (event.erased) return Effect.fail({ _tag: "Erased" })
+          return Effect.succeed({ ref, change: { _tag: "Revert", values: event.entity.values }, precondition })
+        })
+      }
+
+      const submit = (job: Omit<Job, "claims" | "idempotency">, { claims, idempotency }: Caller) =>
+        committer.submit({ ...job, claims, ...(idempotency === undefined ? {} : { idempotency }) })
+
+      const change = (request: Request, caller: Caller) =>
+        Effect.flatMap(resolve(request), (command) =>
+          submit({ domain: request.ref.domain, commands: [command], parts: false }, caller)
+        )
+
+      const apply = Effect.fnUntraced(function* (domain: string, requests: ReadonlyArray<Request>, caller: Caller) {
+        const commands: Array<Command> = []
+        for (const [i, request] of requests.entries()) {
+          const part = (failure: Rejection | Unavailable) =>
+            failure._tag === "Unavailable" ? failure : within(`commands[${i}]`, failure)
+          commands.push(yield* Effect.mapError(resolve(request), part))
+        }
+        return yield* submit({ domain, commands, parts: true }, caller)
+      })
+
+      const get = Effect.fnUntraced(function* (ref: Ref, asOf: AsOf) {
+        if (asOf._tag === "Now") {
+          const state = yield* store.state(ref)
+          return state === undefined || state.deleted ? yield* Effect.fail(notFound) : state
+        }
+        const event =
+          asOf._tag === "Version" ? yield* store.version(ref, asOf.version) : yield* lastBefore(ref, asOf.time)
+        if (event === undefined || event.method === methods.del) return yield* Effect.fail(notFoundThen)
+        return event.erased ? yield* Effect.fail({ _tag: "Erased" } as const) : event.entity
+      })
+
+      /** The entity's last event at or before a time, by bisection: time rises with the version. */
+      const lastBefore = Effect.fnUntraced(function* (ref: Ref, time: bigint) {
+        if (time > (yield* Clock.currentTimeNanos)) {
+          return yield* Effect.fail(invalid({ field: "time", rule: "must not be in the future" }))
+        }
+        let low = 0n
+        let high = (yield* store.state(ref))?.version ?? 0n
+        let found: Event | undefined
+        while (low < high) {
+          const middle = (low + high + 1n) / 2n
+          const event = yield* store.version(ref, middle)
+          if (event !== undefined && event.time <= time) {
+            found = event
+            low = middle
+          } else {
+            high = middle - 1n
+          }
+        }
+        return found
+      })
+
+      return Entities.of({ change, apply, get, search: store.entities })
+    })
+  )
+}

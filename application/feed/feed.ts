@@ -1,0 +1,146 @@
+import { Clock, Context, Effect, Layer, Option, Random, type Scope } from "effect"
+import { shortId } from "../../domain/cursor.ts"
+import type { Rejection } from "../../domain/rejection.ts"
+import { Overloaded, Unavailable } from "../failure.ts"
+import { headsPollMs, headsPollWideMs, heartbeatMs, logPageEventsMax, streamsMax } from "../limits.ts"
+import { Channel } from "../ports/Channel.ts"
+import { EventStore } from "../ports/EventStore.ts"
+import { type Delivery, Reader, rewound, type StreamEnd } from "./reader.ts"
+import { marksOf, type StreamRequest } from "./start.ts"
+import type { Tail } from "./tail.ts"
+import { Tails } from "./tails.ts"
+
+/** An open stream. */
+export interface FeedStream {
+  /** Where it starts: what is committed after this was made is delivered. */
+  readonly cursor: string
+  /**
+   * The next deliveries, at least one: events in order, or after a silence one without an event. The caller asks again
+   * when it has passed them on, so that nothing piles up for a slow one.
+   */
+  readonly pull: Effect.Effect<ReadonlyArray<Delivery>, StreamEnd>
+}
+
+const draining = new Unavailable({ message: "the gateway is shutting down; open the stream again with its cursor" })
+const tooMany = new Overloaded({ message: `this gateway serves ${streamsMax} streams already; try another` })
+
+/**
+ * Serves every stream of this process. The log has no gaps, so a position says all: what is next is delivered, what was
+ * seen is dropped, and what is missing is read. The channel only makes it quick.
+ */
+export class Feed extends Context.Service<
+  Feed,
+  {
+    /** Opens a stream, which closes with the scope. Once it succeeds the stream misses nothing. */
+    readonly open: (
+      request: StreamRequest
+    ) => Effect.Effect<FeedStream, Rejection | Overloaded | StreamEnd, Scope.Scope>
+    /** Ends all streams, and refuses new ones: their callers go on elsewhere, from their cursors. */
+    readonly drain: Effect.Effect<void>
+  }
+>()("stategate/application/Feed") {
+  static readonly layer = Layer.effect(
+    Feed,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const channel = yield* Channel
+      const tails = new Tails(store, yield* Effect.scope)
+      /** Heads that move after this are looked at; unset while nobody streams. */
+      let mark: string | undefined
+      let isDraining = false
+      let wakePoller = () => {}
+
+      const someoneStreams = Effect.callback<void>((resume) => {
+        wakePoller = () => resume(Effect.void)
+        if (tails.readers.size > 0) wakePoller()
+      })
+      const poll = Effect.gen(function* () {
+        yield* someoneStreams
+        const narrow = [...tails.readers].some(({ globs }) => globs.domain.literal !== undefined)
+        // Jitter, so that many gateways do not ask one store in step.
+        const jitter = yield* Random.nextBetween(0.75, 1.25)
+        yield* Effect.sleep((narrow ? headsPollMs : headsPollWideMs) * jitter)
+        if (mark === undefined) return
+        const before = tails.positions()
+        const moved = yield* store.movedSince(mark)
+        if (tails.readers.size > 0) mark = moved.mark
+        tails.told(moved.heads, before)
+        tails.retry()
+      })
+      yield* Effect.forkScoped(Effect.forever(Effect.ignore(poll)))
+      yield* channel.subscribe((announcements) => tails.announced(announcements))
+
+      /** From memory where possible, else from the log, overlapping by one event that must be the one that was seen. */
+      const eventsAfter = Effect.fnUntraced(function* (reader: Reader, tail: Tail) {
+        const { position, incarnation, eventId } = reader.mark(tail)
+        const here = tail.at(position)
+        if (incarnation !== tail.incarnation || (here !== undefined && shortId(here.id) !== eventId)) {
+          return yield* rewound(tail.domain)
+        }
+        const near = tail.after(position, logPageEventsMax)
+        if (near !== undefined) return near
+        const overlap = position === 0n ? 0 : 1
+        const { events } = yield* store.read(tail.domain, position - BigInt(overlap), logPageEventsMax + overlap)
+        const isSame = overlap === 0 || (events[0] !== undefined && shortId(events[0].id) === eventId)
+        return isSame && events.length > overlap ? events.slice(overlap) : yield* rewound(tail.domain)
+      })
+
+      const pullOf = (reader: Reader): FeedStream["pull"] => {
+        const busy = Effect.callback<void>((resume) => Effect.sync(reader.whenBusy(() => resume(Effect.void))))
+        return Effect.gen(function* () {
+          const until = (yield* Clock.currentTimeMillis) + heartbeatMs
+          while (true) {
+            if (reader.ended !== undefined) return yield* Effect.fail(reader.ended)
+            const tail = reader.next()
+            if (tail !== undefined) {
+              const deliveries = reader.advance(tail, yield* eventsAfter(reader, tail))
+              if (deliveries.length > 0) return deliveries
+              // A long stretch that nobody asked for must not hold up the process.
+              yield* Effect.yieldNow
+            }
+            const left = until - (yield* Clock.currentTimeMillis)
+            const isQuiet = left <= 0 || (tail === undefined && Option.isNone(yield* Effect.timeoutOption(busy, left)))
+            if (isQuiet && reader.ended === undefined) return [{ cursor: reader.cursor }]
+          }
+        })
+      }
+
+      const open = Effect.fnUntraced(function* (request: StreamRequest) {
+        if (isDraining) return yield* draining
+        if (tails.readers.size >= streamsMax) return yield* tooMany
+        const reader = new Reader(request.selection, request.globs)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => tails.join(reader)),
+          () =>
+            Effect.sync(() => {
+              tails.leave(reader)
+              if (tails.readers.size === 0) mark = undefined
+            })
+        )
+        wakePoller()
+        // The order is what makes it gapless: be told of movements first, then look where everything stands.
+        if (mark === undefined) {
+          const now = (yield* store.movedSince(undefined)).mark
+          mark ??= now
+        }
+        const before = tails.positions()
+        const starts = yield* marksOf(store, request)
+        for (const [domain, start] of starts) reader.place(domain, start.mark)
+        tails.told(
+          Array.from(starts.values(), ({ head }) => head),
+          before
+        )
+        for (const domain of starts.keys()) tails.attach(reader, domain)
+        const cursor = reader.cursor
+        return reader.ended === undefined ? { cursor, pull: pullOf(reader) } : yield* Effect.fail(reader.ended)
+      })
+
+      const drain = Effect.sync(() => {
+        isDraining = true
+        for (const reader of tails.readers) reader.end(draining)
+      })
+
+      return Feed.of({ open, drain })
+    })
+  )
+}

@@ -1,0 +1,138 @@
+import { cursorText, type Mark, markBytes, type Selection, selectionBytes, shortId } from "../../domain/cursor.ts"
+import type { Event } from "../../domain/event.ts"
+import { type Glob, matches } from "../../domain/glob.ts"
+import type { TooLarge } from "../../domain/rejection.ts"
+import { LogRewound, type Unavailable } from "../failure.ts"
+import { cursorBytesMax } from "../limits.ts"
+import type { Tail } from "./tail.ts"
+
+/** What a stream hands on: an event, or only word of where it stands. */
+export interface Delivery {
+  readonly event?: Event
+  /** Opaque; a stream opened with it goes on right behind this delivery. */
+  readonly cursor: string
+}
+
+/** The globs of a stream, ready to match. */
+export interface Globs {
+  readonly domain: Glob
+  readonly type: Glob
+  readonly key: Glob
+}
+
+/** Why a stream ends before its caller leaves. */
+export type StreamEnd = LogRewound | Unavailable | TooLarge
+
+/** Where a reader stands in one domain. */
+interface Place {
+  mark: Mark
+  bytes: ReadonlyArray<number>
+}
+
+/**
+ * One stream's place in every domain that it covers. It holds no events: it takes them from the tails, or from the log
+ * where a tail has let them go, so that a slow stream holds up nobody and loses nothing.
+ */
+export class Reader {
+  readonly globs: Globs
+  readonly #selection: ReadonlyArray<number>
+  readonly #places = new Map<string, Place>()
+  readonly #behind = new Map<string, Tail>()
+  #end: StreamEnd | undefined
+  #wake: (() => void) | undefined
+
+  constructor(selection: Selection, globs: Globs) {
+    this.globs = globs
+    this.#selection = selectionBytes(selection)
+  }
+
+  covers(domain: string): boolean {
+    return matches(this.globs.domain, domain)
+  }
+
+  /** The mark in a domain; a domain that the stream has not met is read from its first event. */
+  mark(tail: Tail): Mark {
+    return this.#places.get(tail.domain)?.mark ?? { incarnation: tail.incarnation, position: 0n, eventId: "" }
+  }
+
+  place(domain: string, mark: Mark): void {
+    this.#places.set(domain, { mark, bytes: markBytes(domain, mark) })
+  }
+
+  /** The domain's tail has moved, or has just been met. */
+  notice(tail: Tail): void {
+    if (this.mark(tail).position >= tail.head) {
+      this.#behind.delete(tail.domain)
+    } else {
+      this.#behind.set(tail.domain, tail)
+      this.#wake?.()
+    }
+  }
+
+  end(reason: StreamEnd): void {
+    this.#end ??= reason
+    this.#wake?.()
+  }
+
+  get ended(): StreamEnd | undefined {
+    return this.#end
+  }
+
+  /** A domain in which the stream is behind, until `advance` has caught up. They take turns. */
+  next(): Tail | undefined {
+    const [tail] = this.#behind.values()
+    if (tail === undefined) return undefined
+    this.#behind.delete(tail.domain)
+    this.#behind.set(tail.domain, tail)
+    return tail
+  }
+
+  /** Calls back once there is something to do; at once if there is now. */
+  whenBusy(wake: () => void): () => void {
+    this.#wake = wake
+    if (this.#end !== undefined || this.#behind.size > 0) wake()
+    return () => {
+      this.#wake = undefined
+    }
+  }
+
+  /**
+   * Steps over consecutive events of a domain and returns those that the stream wants. The place moves over the rest as
+   * well, so that a cursor never leads back to what nobody asked for.
+   */
+  advance(tail: Tail, events: ReadonlyArray<Event>): ReadonlyArray<Delivery> {
+    const deliveries: Array<Delivery> = []
+    let last: Event | undefined
+    for (const event of events) {
+      last = event
+      if (!matches(this.globs.type, event.entity.type) || !matches(this.globs.key, event.entity.key)) continue
+      this.#moveTo(tail, event)
+      const cursor = this.cursor
+      if (this.#end !== undefined) break
+      deliveries.push({ event, cursor })
+    }
+    if (last !== undefined && this.#end === undefined) this.#moveTo(tail, last)
+    this.notice(tail)
+    return deliveries
+  }
+
+  get cursor(): string {
+    const parts = [this.#selection]
+    for (const { bytes } of this.#places.values()) parts.push(bytes)
+    const cursor = cursorText(parts)
+    if (cursor.length > cursorBytesMax) {
+      this.end({
+        _tag: "TooLarge",
+        message: `the stream covers more domains than a cursor of ${cursorBytesMax} bytes can hold; narrow the domain`
+      })
+    }
+    return cursor
+  }
+
+  #moveTo(tail: Tail, { position, id }: Event): void {
+    this.place(tail.domain, { incarnation: tail.incarnation, position, eventId: shortId(id) })
+  }
+}
+
+export const rewound = (domain: string): LogRewound =>
+  new LogRewound({ message: `the log of domain ${domain} was rewound; read it again from a place that still exists` })

@@ -1,0 +1,171 @@
+import { Effect, type Scope } from "effect"
+import type { Head } from "../../domain/batch.ts"
+import type { Event } from "../../domain/event.ts"
+import { parseGlob } from "../../domain/glob.ts"
+import type { Unavailable } from "../failure.ts"
+import { logPageEventsMax } from "../limits.ts"
+import type { Announcement } from "../ports/Channel.ts"
+import type { EventStore } from "../ports/EventStore.ts"
+import { type Reader, rewound } from "./reader.ts"
+import { Tail, type TailBudget } from "./tail.ts"
+
+/** A domain that some stream covers, and who reads it. */
+interface Watched {
+  readonly tail: Tail
+  readonly readers: Set<Reader>
+  filling: boolean
+}
+
+/** Keeps the tails of all streamed domains whole, whatever the channel loses, repeats or reorders. */
+export class Tails {
+  readonly readers = new Set<Reader>()
+  /** Readers of one domain by name, so that what thousands of them do not cover costs nothing. */
+  readonly #narrow = new Map<string, Set<Reader>>()
+  readonly #wide = new Set<Reader>()
+  readonly #watched = new Map<string, Watched>()
+  readonly #budget: TailBudget = { bytes: 0 }
+  readonly #store: EventStore["Service"]
+  readonly #fork: (effect: Effect.Effect<void, Unavailable>) => void
+
+  constructor(store: EventStore["Service"], scope: Scope.Scope) {
+    this.#store = store
+    // A store that is away is asked again at the next look at the heads.
+    this.#fork = (effect) => void Effect.runFork(Effect.forkIn(Effect.ignore(effect), scope))
+  }
+
+  join(reader: Reader): void {
+    const { literal } = reader.globs.domain
+    this.readers.add(reader)
+    if (literal === undefined) this.#wide.add(reader)
+    else this.#narrow.set(literal, (this.#narrow.get(literal) ?? new Set()).add(reader))
+  }
+
+  leave(reader: Reader): void {
+    const { literal } = reader.globs.domain
+    this.readers.delete(reader)
+    this.#wide.delete(reader)
+    if (literal !== undefined) {
+      const others = this.#narrow.get(literal)
+      others?.delete(reader)
+      if (others?.size === 0) this.#narrow.delete(literal)
+    }
+    for (const [domain, { tail, readers }] of this.#watched) {
+      if (!readers.delete(reader) || readers.size > 0) continue
+      tail.close()
+      this.#watched.delete(domain)
+    }
+  }
+
+  /** The positions reached now, for comparison with heads that are asked for afterwards. */
+  positions(): ReadonlyMap<string, bigint> {
+    return new Map(Array.from(this.#watched, ([domain, { tail }]) => [domain, tail.head]))
+  }
+
+  /** Takes what the channel brings. */
+  announced(announcements: ReadonlyArray<Announcement>): void {
+    if (this.readers.size === 0) return
+    for (const { incarnation, event } of announcements) {
+      const { domain } = event.entity
+      const watched = this.#watch(domain, incarnation, event.position - 1n, "")
+      if (watched === undefined) continue
+      const { tail } = watched
+      const seen = event.position <= tail.head
+      if (incarnation !== tail.incarnation || (seen && (tail.at(event.position)?.id ?? event.id) !== event.id)) {
+        // From another log, or another event where one was seen: only the store knows which is the log now.
+        this.#lookAgain(domain)
+      } else if (event.position === tail.head + 1n) {
+        this.#append(watched, event)
+      } else if (!seen) {
+        this.#missing(watched, event.position)
+      }
+    }
+  }
+
+  /** Takes heads that the store tells. `before` are the positions from before it was asked: no log is behind them. */
+  told(heads: ReadonlyArray<Head>, before: ReadonlyMap<string, bigint>): void {
+    for (const head of heads) {
+      const watched = this.#watch(head.domain, head.incarnation, head.position, head.eventId)
+      if (watched === undefined) continue
+      const { tail, readers } = watched
+      const isRewound =
+        head.incarnation !== tail.incarnation ||
+        head.position < (before.get(head.domain) ?? 0n) ||
+        (head.position === tail.head && tail.headId !== "" && head.eventId !== tail.headId)
+      if (isRewound) this.#rewind(watched)
+      else if (head.position > tail.head) this.#missing(watched, head.position)
+      else for (const reader of readers) reader.notice(tail)
+    }
+  }
+
+  /** Tries again what a store that was away has not given. */
+  retry(): void {
+    for (const watched of this.#watched.values()) {
+      if (watched.tail.head < watched.tail.known) this.#missing(watched, watched.tail.known)
+    }
+  }
+
+  #watch(domain: string, incarnation: string, head: bigint, headId: string): Watched | undefined {
+    const known = this.#watched.get(domain)
+    if (known !== undefined) return known
+    const readers = new Set(this.#narrow.get(domain))
+    for (const reader of this.#wide) if (reader.covers(domain)) readers.add(reader)
+    if (readers.size === 0) return undefined
+    const watched = { tail: new Tail(domain, incarnation, head, headId, this.#budget), readers, filling: false }
+    this.#watched.set(domain, watched)
+    return watched
+  }
+
+  /** Makes a reader read a domain, whose tail may have been watched before the reader came. */
+  attach(reader: Reader, domain: string): void {
+    const watched = this.#watched.get(domain)
+    if (watched === undefined) return
+    watched.readers.add(reader)
+    reader.notice(watched.tail)
+  }
+
+  #append({ tail, readers }: Watched, event: Event): void {
+    tail.append(event)
+    for (const reader of readers) reader.notice(tail)
+  }
+
+  #rewind({ tail, readers }: Watched): void {
+    for (const reader of readers) reader.end(rewound(tail.domain))
+    tail.close()
+    this.#watched.delete(tail.domain)
+  }
+
+  #missing(watched: Watched, position: bigint): void {
+    if (position > watched.tail.known) watched.tail.known = position
+    if (watched.filling) return
+    watched.filling = true
+    const done = Effect.sync(() => {
+      watched.filling = false
+    })
+    this.#fork(Effect.ensuring(this.#fill(watched), done))
+  }
+
+  /** Reads what the tail is missing. Each page overlaps by one event, which must be the one that was seen. */
+  readonly #fill = Effect.fnUntraced({ self: this }, function* (this: Tails, watched: Watched) {
+    const { tail } = watched
+    while (tail.head < tail.known && this.#watched.get(tail.domain) === watched) {
+      const overlap = tail.headId === "" ? 0n : 1n
+      const { events } = yield* this.#store.read(tail.domain, tail.head - overlap, logPageEventsMax)
+      const isSame = overlap === 0n || events[0]?.id === tail.headId
+      if (!isSame || events.length <= Number(overlap)) return this.#rewind(watched)
+      for (const event of events) if (event.position === tail.head + 1n) this.#append(watched, event)
+      yield* Effect.yieldNow
+    }
+  })
+
+  #lookAgain(domain: string): void {
+    const literal = parseGlob(domain.replaceAll(/[\\*?[]/g, "\\$&"))
+    if (!literal.ok) return
+    const before = this.positions()
+    const look = Effect.map(this.#store.heads(literal.glob, 1), (heads) => {
+      const watched = this.#watched.get(domain)
+      if (heads.length > 0) this.told(heads, before)
+      else if (watched !== undefined) this.#rewind(watched)
+    })
+    this.#fork(look)
+  }
+}
