@@ -4,7 +4,7 @@ type Range = readonly [from: number, to: number]
 /** A code point, `?`, `*`, or a set. */
 type Token = number | "one" | "many" | readonly Range[]
 
-/** A pattern for names: `*` any run of characters, `?` any one, `[a-z_]` one of a set; `\` takes what follows as it is. */
+/** A pattern for names: `*` any run of characters, `?` any one, `[a-z_]` one of a set; `\` takes the next as it is. */
 export interface Glob {
   /** As it was written. */
   readonly text: string

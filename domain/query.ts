@@ -1,6 +1,6 @@
 /**
  * The filter language of searches: JSON text to a small tree, and what the tree means. Stores compile the tree to their
- * own language and must find what `evaluate` and `compareBy` say; nothing that a client wrote reaches a database as code.
+ * own language and must find what `evaluate` and `compareBy` say. Nothing a client wrote reaches a database as code.
  */
 export { compareText } from "./query/compare.ts"
 export { evaluate } from "./query/evaluate.ts"

@@ -1,0 +1,56 @@
+import type { Entity } from "../entity.ts"
+import type { Event } from "../event.ts"
+import type { Json } from "../json.ts"
+import { compareSame } from "./compare.ts"
+import { child, fieldOf, isEvent, rootOf } from "./evaluate.ts"
+import { parsePlace, Refusal, refuseLong } from "./place.ts"
+import type { Operand, Order, Place, Subject } from "./tree.ts"
+
+export type ParsedSort = { readonly ok: true; readonly order: Order } | { readonly ok: false; readonly problem: string }
+
+/** Reads a sort: a path as filters have them, or nothing for the order by key or position. */
+export const parseSort = (field: string, reverse: boolean, subject: Subject): ParsedSort => {
+  if (field === "") return { ok: true, order: { subject, at: undefined, reverse } }
+  try {
+    refuseLong(field)
+    return { ok: true, order: { subject, at: parsePlace(field, subject), reverse } }
+  } catch (error) {
+    if (error instanceof Refusal) return { ok: false, problem: error.problem }
+    throw error
+  }
+}
+
+/** The order of the results of one search: none < null < false < true < numbers < strings, then the tie. */
+export const compareBy = ({ at, reverse }: Order): ((a: Entity | Event, b: Entity | Event) => number) => {
+  const sign = reverse ? -1 : 1
+  return (a, b) =>
+    sign * ((at === undefined ? 0 : compareValues(sortValue(at, a), sortValue(at, b))) || compareSame(tie(a), tie(b)))
+}
+
+/** What is unique within a search, and so settles every tie. */
+const tie = (subject: Entity | Event): string | bigint => (isEvent(subject) ? subject.position : subject.key)
+
+/** The scalar that a place leads to through objects alone; undefined ("none") if an array or nothing is there. */
+const sortValue = (at: Place, subject: Entity | Event): Operand | undefined => {
+  if (at.kind === "field") return isEvent(subject) ? fieldOf(at.field, subject) : undefined
+  let value: Json | undefined = rootOf(at.root, subject)
+  for (const key of at.path) {
+    if (value === undefined) return undefined
+    value = child(value, key)
+  }
+  return typeof value === "object" && value !== null ? undefined : value
+}
+
+const rank = (value: Operand | undefined): number => {
+  if (value === undefined) return 0
+  if (value === null) return 1
+  if (typeof value === "boolean") return value ? 3 : 2
+  return typeof value === "string" ? 5 : 4
+}
+
+const compareValues = (a: Operand | undefined, b: Operand | undefined): number => {
+  const order = rank(a)
+  if (order !== rank(b)) return order - rank(b)
+  // Up to `true` a rank holds one value only.
+  return order < 4 ? 0 : compareSame(a as string | number | bigint, b as string | number | bigint)
+}

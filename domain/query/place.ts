@@ -1,0 +1,62 @@
+import { exceedsBytes } from "../json.ts"
+import { type Field, fields, type Place, queryLimits, type Subject } from "./tree.ts"
+
+/** Ends the reading of a filter or a sort; caught where the reading began. */
+export class Refusal {
+  readonly problem: string
+  constructor(problem: string) {
+    this.problem = problem
+  }
+}
+
+/** What the caller wrote, short enough to be quoted to them. */
+export const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text)
+
+/** Text that not every store can hold is refused in all of them. */
+export const refuseText = (text: string): void => {
+  if (!text.isWellFormed()) throw new Refusal("text cannot hold half of a surrogate pair")
+  if (text.includes("\u0000")) throw new Refusal("text cannot hold the character U+0000")
+}
+
+export const refuseLong = (text: string): void => {
+  if (exceedsBytes(text, queryLimits.textBytes)) throw new Refusal(`longer than ${queryLimits.textBytes} bytes`)
+}
+
+/** The keys of a path: split at dots; `\` takes the next character as it is, so `a\.b` is one key. */
+const split = (text: string): string[] => {
+  const segments = [""]
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]!
+    if (character === ".") {
+      segments.push("")
+      if (segments.length > queryLimits.pathKeys)
+        throw new Refusal(`path ${shown(text)}: more than ${queryLimits.pathKeys} keys`)
+    } else {
+      if (character === "\\" && ++at === text.length)
+        throw new Refusal(`path ${shown(text)}: ends with \\; write \\\\ for the character itself`)
+      segments[segments.length - 1] += text[at]!
+    }
+  }
+  if (segments.includes(""))
+    throw new Refusal(`path ${shown(text) || '""'}: a key is empty; dots in a key are written \\.`)
+  return segments
+}
+
+/** Reads a path. The only paths of an event are its parts; entities take any path into their values. */
+export const parsePlace = (text: string, subject: Subject): Place => {
+  refuseText(text)
+  const path = split(text)
+  if (subject === "entity") return { kind: "json", root: "values", path }
+  if (path[0] === "claims") return { kind: "json", root: "claims", path: path.slice(1) }
+  if (path[0] === "entity" && path[1] === "values") return { kind: "json", root: "values", path: path.slice(2) }
+  const field = (Object.keys(fields) as Field[]).find((name) => samePath(name.split("."), path))
+  if (field === undefined) {
+    const known = Object.keys(fields).join(", ")
+    throw new Refusal(`unknown field ${shown(text)}; an event has ${known}, entity.values.<path> and claims.<path>`)
+  }
+  return { kind: "field", field }
+}
+
+// Key by key: an escaped dot is not a dot, so `entity\.key` is none of the fields.
+const samePath = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((segment, at) => segment === b[at])

@@ -1,0 +1,68 @@
+/** What a filter may cost: it comes from outside, and every store has to run it. */
+export const queryLimits = {
+  /** UTF-8 bytes of a filter or of a sort path. */
+  textBytes: 64 * 1024,
+  /** Objects and arrays inside one another. */
+  depth: 32,
+  /** Tests of one path, and filters that are empty. */
+  conditions: 256,
+  /** Operands of one `$in` or `$nin`. */
+  listItems: 256,
+  /** Keys in one path. */
+  pathKeys: 32,
+  /** Keys in the paths of all conditions: databases take much longer to plan many long paths than to run them. */
+  keys: 1024
+} as const
+
+/** What is searched: the entities of a type by their values, or events as the wire shows them. */
+export type Subject = "entity" | "event"
+
+/** The parts of an event that are not JSON, and what each holds. `request_id` is the one that may be missing. */
+export const fields = {
+  id: "text",
+  time: "integer",
+  method: "text",
+  position: "integer",
+  request_id: "text",
+  erased: "boolean",
+  "entity.domain": "text",
+  "entity.type": "text",
+  "entity.key": "text",
+  "entity.version": "integer"
+} as const
+
+export type Field = keyof typeof fields
+
+/**
+ * Where a condition looks: a field of the event, or a path into the values or the claims. The path is empty when an
+ * event is asked for `entity.values` or `claims` as such.
+ */
+export type Place =
+  | { readonly kind: "field"; readonly field: Field }
+  | { readonly kind: "json"; readonly root: "values" | "claims"; readonly path: readonly string[] }
+
+/** A bigint at an integer field, always and only there; elsewhere what JSON has. */
+export type Operand = string | number | bigint | boolean | null
+
+export type Comparison = "gt" | "gte" | "lt" | "lte"
+
+/**
+ * A filter, read and checked. The tests look at the scalars that a place leads to (an array stands for its elements)
+ * and hold if any of them passes, so a missing value passes none. `$ne`, `$nin` and `$exists: false` are `not` of their
+ * opposites. `and` of nothing is everything.
+ */
+export type Query =
+  | { readonly kind: "and" | "or"; readonly of: readonly Query[] }
+  | { readonly kind: "not"; readonly of: Query }
+  | { readonly kind: "exists"; readonly at: Place }
+  | { readonly kind: "equals"; readonly at: Place; readonly anyOf: readonly Operand[] }
+  | { readonly kind: Comparison; readonly at: Place; readonly than: string | number | bigint }
+  | { readonly kind: "prefix"; readonly at: Place; readonly prefix: string }
+
+/** An order of results. Without a place: by key (entities) or position (events), which settle ties as well. */
+export interface Order {
+  readonly subject: Subject
+  readonly at: Place | undefined
+  /** Turns the whole order around, ties included. */
+  readonly reverse: boolean
+}
