@@ -1,0 +1,170 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf"
+import type { Code } from "@connectrpc/connect"
+import { codeToString } from "@connectrpc/connect/protocol-connect"
+import { Cause, Clock, Context, Effect, Exit, Layer, Scope } from "effect"
+import type { Failure } from "../../../application/failure.ts"
+import { callIdBytesMax } from "../../../application/limits.ts"
+import { Observer } from "../../../application/observer.ts"
+import type { StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
+import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
+import type { Method, Reply } from "./methods.ts"
+import { type Call, Pipeline, type StreamItem } from "./pipeline.ts"
+import { canceled, internal, statusOf, type WireStatus } from "./status.ts"
+
+/** A call as a face hands it in. */
+export interface FaceCall extends Call {
+  /** The face, for the log: grpc, grpc-web, connect, rest, ndjson or sse. */
+  readonly protocol: string
+  readonly callId: string
+  /** Aborts when the caller has gone. */
+  readonly signal: AbortSignal
+}
+
+/** A call that failed; the status says how, as far as the caller may know. */
+export class CallFailed extends Error {
+  readonly status: WireStatus
+
+  constructor(status: WireStatus) {
+    super(status.message)
+    this.status = status
+  }
+}
+
+/** A stream whose start the caller is told. Iterating sends it; leaving the loop closes it. */
+export interface LiveStream extends AsyncIterable<StreamItem> {
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * Where the promises of the platform meet the effects of the application: the only place that runs calls, names their
+ * failures and tells the observer, one record a call.
+ */
+export class Gate extends Context.Service<
+  Gate,
+  {
+    /** Rejects with `CallFailed` and nothing else. */
+    readonly unary: (method: Method, call: FaceCall, message: MessageShape<DescMessage>) => Promise<Reply>
+    /** Resolves once the stream misses nothing any more; iterating it rejects with `CallFailed` and nothing else. */
+    readonly stream: (call: FaceCall, message: StreamOpts) => Promise<LiveStream>
+    /** For a call that never reached its method: counts and logs it like any other. */
+    readonly refused: (path: string, call: Pick<FaceCall, "protocol" | "callId">, status: WireStatus) => void
+  }
+>()("stategate/adapters/transport/rpc/Gate") {
+  static readonly layer = Layer.effect(
+    Gate,
+    Effect.gen(function* () {
+      const pipeline = yield* Pipeline
+      const observer = yield* Observer
+      const clock = yield* Clock.Clock
+      const run = Effect.runPromiseExitWith(yield* Effect.context<never>())
+
+      type About = {
+        readonly domain?: string
+        readonly type?: string
+        readonly sent?: number
+        readonly cause?: unknown
+      }
+      const record = (
+        path: string,
+        call: Pick<FaceCall, "protocol" | "callId">,
+        since: number,
+        code: string,
+        about: About
+      ) =>
+        observer.called({
+          method: path,
+          protocol: call.protocol,
+          code,
+          durationMs: Number(clock.currentTimeNanosUnsafe() / 1000n) / 1000 - since,
+          callId: call.callId,
+          ...about
+        })
+      const nowMs = () => Number(clock.currentTimeNanosUnsafe() / 1000n) / 1000
+
+      const unary = async (method: Method, call: FaceCall, message: MessageShape<DescMessage>) => {
+        const since = nowMs()
+        const about = method.about(message)
+        const exit = await run(pipeline.unary(method, call, message), { signal: call.signal })
+        if (Exit.isSuccess(exit)) {
+          record(method.path, call, since, "ok", named(about))
+          return exit.value
+        }
+        const { status, cause } = failureOf(exit.cause)
+        record(method.path, call, since, nameOf(status.code), { ...named(about), ...cause })
+        throw new CallFailed(status)
+      }
+
+      const streamPath = `/${EventService.typeName}/${EventService.method.stream.name}`
+      const stream = async (call: FaceCall, message: StreamOpts): Promise<LiveStream> => {
+        const since = nowMs()
+        const scope = Scope.makeUnsafe()
+        let sent = 0
+        const end = async (status: WireStatus | undefined, cause?: { readonly cause?: unknown }) => {
+          await run(Scope.close(scope, Exit.void))
+          const code = status === undefined ? "ok" : nameOf(status.code)
+          record(streamPath, call, since, code, { ...named(message), sent, ...cause })
+        }
+        const opened = await run(Scope.provide(pipeline.stream(call, message), scope), { signal: call.signal })
+        if (Exit.isFailure(opened)) {
+          const { status, cause } = failureOf(opened.cause)
+          await end(status, cause)
+          throw new CallFailed(status)
+        }
+        const { headers, pull } = opened.value
+        async function* items() {
+          // Told in the finally block: a caller that has gone leaves the loop without a word.
+          let ended: { readonly status?: WireStatus; readonly cause?: { readonly cause?: unknown } } = {
+            status: canceled
+          }
+          try {
+            while (true) {
+              const exit = await run(pull, { signal: call.signal })
+              if (Exit.isFailure(exit)) {
+                ended = failureOf(exit.cause)
+                throw new CallFailed(ended.status ?? internal)
+              }
+              for (const item of exit.value) {
+                if (item.progress && !message.progress && call.protocol !== "sse") continue
+                if (!item.progress) sent += 1
+                yield item
+              }
+            }
+          } finally {
+            await end(ended.status, ended.cause)
+          }
+        }
+        return { headers, [Symbol.asyncIterator]: items }
+      }
+
+      return Gate.of({
+        unary,
+        stream,
+        refused: (path, call, status) => record(path, call, nowMs(), nameOf(status.code), {})
+      })
+    })
+  )
+}
+
+const named = ({ domain, type }: { readonly domain?: string; readonly type?: string }) => ({
+  ...(domain === undefined || domain === "" ? {} : { domain }),
+  ...(type === undefined || type === "" ? {} : { type })
+})
+
+const nameOf = (code: Code): string => codeToString(code)
+
+/** What the caller is told, and what only the log is told. */
+const failureOf = (
+  cause: Cause.Cause<Failure>
+): { readonly status: WireStatus; readonly cause?: { readonly cause: unknown } } => {
+  const failure = Cause.findErrorOption(cause)
+  if (failure._tag === "Some") {
+    const inner = "cause" in failure.value ? failure.value.cause : undefined
+    return { status: statusOf(failure.value), ...(inner === undefined ? {} : { cause: { cause: inner } }) }
+  }
+  if (Cause.hasInterruptsOnly(cause)) return { status: canceled }
+  return { status: internal, cause: { cause: Cause.squash(cause) } }
+}
+
+/** The id of a call: the caller's own if it is fit for logs, else a new one. */
+export const callIdOf = (given: string | undefined): string =>
+  given !== undefined && given.length <= callIdBytesMax && /^[\w.:+/=@-]+$/.test(given) ? given : crypto.randomUUID()

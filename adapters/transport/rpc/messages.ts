@@ -1,0 +1,37 @@
+import { create } from "@bufbuild/protobuf"
+import type { Entity } from "../../../domain/entity.ts"
+import type { Event } from "../../../domain/event.ts"
+import type { JsonObject } from "../../../domain/json.ts"
+import * as pb from "../../../proto/gen/stategate/stategate_pb.js"
+
+// protobuf-es wants objects that it may change; ours are never changed, by nobody.
+type Struct = NonNullable<pb.Entity["values"]>
+const struct = (values: JsonObject): Struct => values as unknown as Struct
+
+/** What a Struct field holds, as the domain knows it. */
+export const valuesOf = (values: Struct | undefined): JsonObject | undefined => values as JsonObject | undefined
+
+export const entityMessage = ({ domain, type, key, values, version }: Entity): pb.Entity =>
+  create(pb.EntitySchema, { domain, type, key, values: struct(values), version })
+
+export const entitiesMessage = (entities: ReadonlyArray<Entity>): pb.Entities =>
+  create(pb.EntitiesSchema, { entities: entities.map(entityMessage) })
+
+export const eventMessage = (event: Event, cursor = ""): pb.Event =>
+  create(pb.EventSchema, {
+    id: event.id,
+    entity: entityMessage(event.entity),
+    claims: struct(event.claims),
+    time: event.time,
+    method: event.method,
+    position: event.position,
+    cursor,
+    requestId: event.idempotency?.key ?? "",
+    erased: event.erased
+  })
+
+export const eventsMessage = (events: ReadonlyArray<Event>): pb.Events =>
+  create(pb.EventsSchema, { events: events.map((event) => eventMessage(event)) })
+
+/** Word of where a stream stands, without an event. */
+export const progressMessage = (cursor: string): pb.Event => create(pb.EventSchema, { cursor })

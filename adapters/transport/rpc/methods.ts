@@ -1,0 +1,190 @@
+import { create, type DescMessage, type DescMethodUnary, type MessageShape, toJson } from "@bufbuild/protobuf"
+import { EmptySchema } from "@bufbuild/protobuf/wkt"
+import { Effect } from "effect"
+import { type Caller, Entities, type Request } from "../../../application/entities.ts"
+import type { Failure } from "../../../application/failure.ts"
+import { History } from "../../../application/history.ts"
+import type { Done } from "../../../application/job-queue.ts"
+import type { Entity, Ref } from "../../../domain/entity.ts"
+import { methods as mutations } from "../../../domain/event.ts"
+import type { Json } from "../../../domain/json.ts"
+import * as pb from "../../../proto/gen/stategate/stategate_pb.js"
+import type { Checks, Header } from "./checks.ts"
+import { entitiesMessage, entityMessage, eventMessage, eventsMessage } from "./messages.ts"
+import * as requests from "./requests.ts"
+
+/** An answer, and the headers or metadata that go with it. */
+export interface Reply<O extends DescMessage = DescMessage> {
+  readonly message: MessageShape<O>
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** One question to the policy: the call itself, or a command within an Apply. */
+export interface Judged {
+  readonly method: string
+  readonly body: () => Json
+}
+
+/** A unary call: how its message is read, served and answered. The pipeline does all the rest. */
+export interface Method<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
+  readonly desc: DescMethodUnary<I, O>
+  /** Such as `/stategate.EntityService/Set`. */
+  readonly path: string
+  readonly mutates: boolean
+  /** Domain and type, for the log. */
+  readonly about: (message: MessageShape<I>) => { readonly domain: string; readonly type?: string }
+  /** Reads the message; the effect may be run only if the checks found nothing. */
+  readonly prepare: (
+    checks: Checks,
+    message: MessageShape<I>,
+    header: Header
+  ) => (caller: Caller) => Effect.Effect<Reply<O>, Failure, Entities | History>
+  readonly judged: (message: MessageShape<I>) => ReadonlyArray<Judged>
+  /** What a caller is shown whom the policy does not show the reply: the outcome stands. Undefined: the call is denied. */
+  readonly withheld: (message: MessageShape<I>) => MessageShape<O> | undefined
+  /** The parts of a page, each of which the policy judges alone. */
+  readonly items?: (reply: MessageShape<O>) => {
+    readonly desc: DescMessage
+    readonly list: Array<MessageShape<DescMessage>>
+  }
+}
+
+interface Parts<I extends DescMessage, O extends DescMessage, P> {
+  readonly parse: (checks: Checks, message: MessageShape<I>, header: Header) => P
+  readonly serve: (parsed: P, caller: Caller) => Effect.Effect<Reply<O>, Failure, Entities | History>
+  readonly commands?: (message: MessageShape<I>) => ReadonlyArray<Judged>
+  readonly withheld?: (message: MessageShape<I>) => MessageShape<O>
+  readonly items?: Method<I, O>["items"]
+}
+
+const pathOf = (desc: DescMethodUnary<DescMessage, DescMessage>): string => `/${desc.parent.typeName}/${desc.name}`
+
+const method = <I extends DescMessage, O extends DescMessage, P>(
+  desc: DescMethodUnary<I, O>,
+  parts: Parts<I, O, P>
+): Method => {
+  const path = pathOf(desc)
+  const itself = (message: MessageShape<I>): Judged => ({
+    method: path,
+    body: () => toJson(desc.input, message) as Json
+  })
+  const erased: Method<I, O> = {
+    desc,
+    path,
+    mutates: parts.withheld !== undefined,
+    about: (message) => message as unknown as { readonly domain: string; readonly type?: string },
+    prepare: (checks, message, header) => {
+      const parsed = parts.parse(checks, message, header)
+      return (caller) => parts.serve(parsed, caller)
+    },
+    judged: (message) => [itself(message), ...(parts.commands?.(message) ?? [])],
+    withheld: (message) => parts.withheld?.(message),
+    ...(parts.items === undefined ? {} : { items: parts.items })
+  }
+  return erased as unknown as Method
+}
+
+const receipt = ({ events, replayed }: Done): Record<string, string> => {
+  const last = events.at(-1)!
+  return {
+    etag: etagOf(last.entity),
+    "stategate-version": String(last.entity.version),
+    "stategate-position": String(last.position),
+    "stategate-time": String(last.time),
+    "stategate-event-id": last.id,
+    ...(replayed ? { "stategate-replayed": "true" } : {})
+  }
+}
+
+export const etagOf = ({ version }: Pick<Entity, "version">): string => `"${version}"`
+
+const empty = () => create(EmptySchema)
+const refOnly = ({ domain, type, key }: Ref) => create(pb.EntitySchema, { domain, type, key })
+
+const changed =
+  <O extends DescMessage>(answer: (done: Done) => MessageShape<O>) =>
+  (request: Request, caller: Caller) =>
+    Effect.map(
+      Entities.use((entities) => entities.change(request, caller)),
+      (done): Reply<O> => ({ message: answer(done), headers: receipt(done) })
+    )
+
+const entityOf = ({ events }: Done) => entityMessage(events.at(-1)!.entity)
+
+const commandBody = ({ do: { case: name, value } }: pb.Command, domain: string): ReadonlyArray<Judged> => {
+  if (name === undefined) return []
+  const desc = name === "revert" ? pb.EventRefSchema : name === "del" ? pb.EntityRefSchema : pb.EntitySchema
+  return [{ method: mutations[name], body: () => toJson(desc, { ...value, domain } as never) as Json }]
+}
+
+/** Every unary call of the API. Adding one to the proto without a row here is noticed at start. */
+export const unaryMethods: ReadonlyArray<Method> = [
+  method(pb.EntityService.method.set, {
+    parse: requests.setRequest,
+    serve: changed(empty),
+    withheld: empty
+  }),
+  method(pb.EntityService.method.edit, {
+    parse: requests.editRequest,
+    serve: changed(entityOf),
+    withheld: refOnly
+  }),
+  method(pb.EntityService.method.revert, {
+    parse: requests.revertRequest,
+    serve: changed(entityOf),
+    withheld: refOnly
+  }),
+  method(pb.EntityService.method.del, {
+    parse: requests.delRequest,
+    serve: changed(empty),
+    withheld: empty
+  }),
+  method(pb.EntityService.method.get, {
+    parse: requests.getRequest,
+    serve: ({ ref, asOf }) =>
+      Effect.map(
+        Entities.use((entities) => entities.get(ref, asOf)),
+        (entity) => ({
+          message: entityMessage(entity),
+          // A past state has no tag: what it would be compared with is the present one.
+          headers: asOf._tag === "Now" ? { etag: etagOf(entity) } : {}
+        })
+      )
+  }),
+  method(pb.EntityService.method.search, {
+    parse: requests.searchRequest,
+    serve: (search) =>
+      Effect.map(
+        Entities.use((entities) => entities.search(search)),
+        (found) => ({ message: entitiesMessage(found), headers: {} })
+      ),
+    items: ({ entities }) => ({ desc: pb.EntitySchema, list: entities })
+  }),
+  method(pb.EntityService.method.apply, {
+    parse: requests.applyRequest,
+    serve: ({ domain, requests: list }, caller) =>
+      Effect.map(
+        Entities.use((entities) => entities.apply(domain, list, caller)),
+        (done) => ({ message: eventsMessage(done.events), headers: receipt(done) })
+      ),
+    commands: ({ domain, commands }) => commands.flatMap((command) => commandBody(command, domain)),
+    withheld: () => create(pb.EventsSchema)
+  }),
+  method(pb.EventService.method.search, {
+    parse: requests.eventSearchRequest,
+    serve: (search) =>
+      Effect.map(
+        History.use((history) => history.search(search)),
+        (found) => ({ message: eventsMessage(found), headers: {} })
+      ),
+    items: ({ events }) => ({ desc: pb.EventSchema, list: events })
+  }),
+  method(pb.EventService.method.get, {
+    parse: requests.eventRequest,
+    serve: ({ ref, id }) =>
+      Effect.map(
+        History.use((history) => history.event(ref, id)),
+        (event) => ({ message: eventMessage(event), headers: {} })
+      )
+  })
+]

@@ -1,0 +1,196 @@
+import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf"
+import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import { Access } from "../../../application/access.ts"
+import type { Caller, Entities } from "../../../application/entities.ts"
+import { DeadlineExceeded, type Failure, PermissionDenied, Unauthenticated } from "../../../application/failure.ts"
+import { Feed, type FeedStream } from "../../../application/feed/feed.ts"
+import type { History } from "../../../application/history.ts"
+import { callMsMax, claimsBytesMax } from "../../../application/limits.ts"
+import type { PolicyInput } from "../../../application/ports/Policy.ts"
+import type { Idempotency } from "../../../domain/event.ts"
+import { canonicalText, exceedsBytes, type Json, type JsonObject, jsonText } from "../../../domain/json.ts"
+import { invalid } from "../../../domain/rejection.ts"
+import * as pb from "../../../proto/gen/stategate/stategate_pb.js"
+import { Checks, type Header } from "./checks.ts"
+import { eventMessage, progressMessage } from "./messages.ts"
+import type { Judged, Method, Reply } from "./methods.ts"
+import { streamRequest } from "./requests.ts"
+
+/** What a call brings beside its message, whatever it came in as. */
+export interface Call {
+  readonly header: Header
+  /** All request headers, for policies. */
+  readonly headers: () => JsonObject
+  /** Milliseconds until the caller gives up, if it said so. */
+  readonly timeoutMs?: number
+}
+
+/** What a stream hands to its face: messages in order, each with the cursor behind it. */
+export interface StreamItem {
+  readonly message: pb.Event
+  readonly cursor: string
+  /** Whether it carries no event, only word of where the stream stands. */
+  readonly progress: boolean
+}
+
+export interface OpenedStream {
+  readonly headers: Readonly<Record<string, string>>
+  readonly pull: Effect.Effect<ReadonlyArray<StreamItem>, Failure>
+}
+
+const streamPath = `/${pb.EventService.typeName}/${pb.EventService.method.stream.name}`
+const expired = new Unauthenticated({ message: "the token has expired; open the stream again with a new one" })
+
+/**
+ * The steps of every call, in this order: authenticate, validate, request policy, use case, response policy. The faces
+ * before it decode and bound what comes in; those behind it encode. There is no other way in.
+ */
+export class Pipeline extends Context.Service<
+  Pipeline,
+  {
+    readonly unary: (method: Method, call: Call, message: MessageShape<DescMessage>) => Effect.Effect<Reply, Failure>
+    /** Opens a stream, which ends with the scope. */
+    readonly stream: (call: Call, message: pb.StreamOpts) => Effect.Effect<OpenedStream, Failure, Scope.Scope>
+  }
+>()("stategate/adapters/transport/rpc/Pipeline") {
+  static readonly layer = Layer.effect(
+    Pipeline,
+    Effect.gen(function* () {
+      const access = yield* Access
+      const feed = yield* Feed
+      const services = yield* Effect.context<Entities | History>()
+
+      const unary = (method: Method, call: Call, message: MessageShape<DescMessage>) =>
+        served(method, call, message).pipe(
+          Effect.provideContext(services),
+          Effect.timeoutOrElse({
+            duration: Math.min(call.timeoutMs ?? callMsMax, callMsMax),
+            orElse: () => Effect.fail(new DeadlineExceeded({}))
+          })
+        )
+
+      const served = Effect.fnUntraced(function* (method: Method, call: Call, message: MessageShape<DescMessage>) {
+        const { claims } = yield* access.authenticate(bearer(call.header))
+        const checks = new Checks()
+        const serve = method.prepare(checks, message, call.header)
+        const key = method.mutates ? checks.idempotencyKey(call.header("idempotency-key")) : undefined
+        if (method.mutates && exceedsBytes(jsonText(claims), claimsBytesMax)) {
+          checks.add("authorization", `must not hold more than ${claimsBytesMax} bytes of claims`)
+        }
+        if (checks.violations.length > 0) return yield* Effect.fail(invalid(...checks.violations))
+        yield* access.admit(method.judged(message).map((judged) => inputOf(call, claims, judged, false)))
+        const caller: Caller =
+          key === undefined
+            ? { claims }
+            : { claims, idempotency: yield* idempotencyOf(method, call, message, claims, key) }
+        return yield* shown(method, call, claims, message, yield* serve(caller))
+      })
+
+      const shows = (
+        call: Call,
+        claims: JsonObject,
+        path: string,
+        desc: DescMessage,
+        body: MessageShape<DescMessage>
+      ) => access.shows(inputOf(call, claims, { method: path, body: () => toJson(desc, body) as Json }, false))
+
+      /** A denied reply is withheld, a denied item left out; what a mutation did is told in any case. */
+      const shown = Effect.fnUntraced(function* (
+        method: Method,
+        call: Call,
+        claims: JsonObject,
+        message: MessageShape<DescMessage>,
+        reply: Reply
+      ) {
+        const items = method.items?.(reply.message)
+        if (items !== undefined) {
+          const kept = yield* Effect.filter(items.list, (item) => shows(call, claims, method.path, items.desc, item))
+          items.list.splice(0, items.list.length, ...kept)
+          return reply
+        }
+        if (yield* shows(call, claims, method.path, method.desc.output, reply.message)) return reply
+        const withheld = method.withheld(message)
+        if (withheld === undefined) return yield* denied
+        return { ...reply, message: withheld }
+      })
+
+      const stream = Effect.fnUntraced(function* (call: Call, message: pb.StreamOpts) {
+        const { claims, expiresMs } = yield* access.authenticate(bearer(call.header))
+        const checks = new Checks()
+        const request = streamRequest(checks, message, call.header)
+        if (checks.violations.length > 0) return yield* Effect.fail(invalid(...checks.violations))
+        const judged: Judged = { method: streamPath, body: () => toJson(pb.StreamOptsSchema, message) as Json }
+        yield* access.admit([inputOf(call, claims, judged, true)])
+        const opened = yield* feed.open(request)
+        return {
+          headers: { "stategate-cursor": opened.cursor },
+          pull: untilExpiry(itemsOf(call, claims, opened.pull), expiresMs)
+        }
+      })
+
+      const itemsOf = (call: Call, claims: JsonObject, pull: FeedStream["pull"]) =>
+        Effect.gen(function* () {
+          const items: Array<StreamItem> = []
+          for (const { event, cursor } of yield* pull) {
+            if (event === undefined) {
+              items.push({ message: progressMessage(cursor), cursor, progress: true })
+              continue
+            }
+            const item = eventMessage(event, cursor)
+            const judged: Judged = { method: streamPath, body: () => toJson(pb.EventSchema, item) as Json }
+            if (yield* access.shows(inputOf(call, claims, judged, true))) {
+              items.push({ message: item, cursor, progress: false })
+            }
+          }
+          return items
+        })
+
+      return Pipeline.of({ unary, stream })
+    })
+  )
+}
+
+const denied = new PermissionDenied({ message: "the policy does not show you this" })
+
+const bearer = (header: Header): string | undefined => {
+  const [, token] = /^Bearer +(\S+) *$/i.exec(header("authorization") ?? "") ?? []
+  return token
+}
+
+const inputOf = (call: Call, claims: JsonObject, { method, body }: Judged, serverStream: boolean): PolicyInput => ({
+  claims,
+  method,
+  metadata: call.headers,
+  body,
+  clientStream: false,
+  serverStream
+})
+
+/** The same key counts as a retry only with the same request, its preconditions in headers included. */
+const idempotencyOf = (
+  method: Method,
+  call: Call,
+  message: MessageShape<DescMessage>,
+  claims: JsonObject,
+  key: string
+): Effect.Effect<Idempotency> =>
+  Effect.map(
+    Effect.promise(() => {
+      const conditions = [call.header("if-match") ?? null, call.header("if-none-match") ?? null]
+      const text = canonicalText([method.path, conditions, toJson(method.desc.input, message) as Json])
+      return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
+    }),
+    (digest) => ({
+      caller: canonicalText([claims.iss ?? null, claims.sub ?? null]),
+      key,
+      hash: Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("")
+    })
+  )
+
+/** Nobody watches on with a token that has run out. */
+const untilExpiry = <A>(pull: Effect.Effect<A, Failure>, expiresMs: number | undefined): Effect.Effect<A, Failure> =>
+  expiresMs === undefined
+    ? pull
+    : Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.timeoutOrElse(pull, { duration: Math.max(0, expiresMs - now), orElse: () => Effect.fail(expired) })
+      )
