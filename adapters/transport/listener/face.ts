@@ -1,0 +1,16 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
+import type { Socket } from "node:net"
+
+export type Handler = (
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse
+) => void
+
+/** One of the protocols of a port, on connections that somebody else accepted. */
+export interface Face {
+  readonly accept: (socket: Socket) => void
+  /** No new request from now on: what is idle goes at once, the rest as soon as it is answered. */
+  readonly drain: () => void
+  readonly close: () => void
+}

@@ -1,0 +1,80 @@
+import { createServer, type Server, type Socket } from "node:net"
+import { createServer as createTlsServer } from "node:tls"
+import { type Protocol, readFirstBytes } from "./first-bytes.ts"
+import type { ListenerLimits } from "./limits.ts"
+
+/** PEM. With `clientCa`, only clients with a certificate that it signed get in. */
+export interface Certificate {
+  readonly cert: string | Buffer
+  readonly key: string | Buffer
+  readonly clientCa?: string | Buffer | undefined
+}
+
+export interface Front {
+  readonly server: Server
+  /** Closes the connections that have not said yet which protocol they speak: nothing was asked on them. */
+  readonly closeUndecided: () => void
+  readonly destroyAll: () => void
+}
+
+/** What accepts connections: it finds the protocol of each and hands it on. Throws when the certificate cannot be used. */
+export const openFront = (
+  certificate: Certificate | undefined,
+  limits: ListenerLimits,
+  accept: (protocol: Protocol, socket: Socket) => void
+): Front => {
+  const sockets = new Set<Socket>()
+  const undecided = new Set<Socket>()
+
+  const track = (socket: Socket) => {
+    sockets.add(socket)
+    undecided.add(socket)
+    socket.once("close", () => {
+      sockets.delete(socket)
+      undecided.delete(socket)
+    })
+    // Peers vanish at any moment. What was going on hears of it as a close; unheard, an error would end the process.
+    socket.on("error", () => {})
+  }
+  const decide = (protocol: Protocol, socket: Socket) => {
+    undecided.delete(socket)
+    accept(protocol, socket)
+  }
+
+  const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tcpProbeAfterMs }
+  const server =
+    certificate === undefined
+      ? createServer(tcp, (socket) =>
+          readFirstBytes(socket, limits.firstBytesMsMax, (protocol) => decide(protocol, socket))
+        )
+      : createTlsServer(
+          {
+            ...tcp,
+            cert: certificate.cert,
+            key: certificate.key,
+            ...(certificate.clientCa === undefined
+              ? {}
+              : { ca: certificate.clientCa, requestCert: true, rejectUnauthorized: true }),
+            minVersion: "TLSv1.2",
+            ALPNProtocols: ["h2", "http/1.1"],
+            handshakeTimeout: limits.handshakeMsMax
+          },
+          (socket) => {
+            track(socket)
+            decide(socket.alpnProtocol === "h2" ? "http2" : "http1", socket)
+          }
+        )
+  // With TLS this is the socket below: it stands for the handshake, and goes when the one above goes.
+  server.prependListener("connection", track)
+  server.on("tlsClientError", (_: Error, socket: Socket) => socket.destroy())
+  server.maxConnections = limits.connectionsMax
+
+  const destroy = (some: Set<Socket>) => {
+    for (const socket of some) socket.destroy()
+  }
+  return {
+    server,
+    closeUndecided: () => destroy(undecided),
+    destroyAll: () => destroy(sockets)
+  }
+}

@@ -1,0 +1,102 @@
+import { createServer, IncomingMessage, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import type { Face, Handler } from "./face.ts"
+import type { ListenerLimits } from "./limits.ts"
+
+/**
+ * A request whose unread body can be thrown away, also after its reader destroyed it (leaving a `for await` does).
+ * Node keeps the connection of such a request paused, so that the next request on it would never be read.
+ */
+const discardable = (bytesMax: number) =>
+  class Discardable extends IncomingMessage {
+    // Node sets `req.socket` to null when a server's request is destroyed.
+    readonly #socket: Socket
+    #discarded: number | undefined
+
+    constructor(socket: Socket) {
+      super(socket)
+      this.#socket = socket
+    }
+
+    discard(): void {
+      if (this.complete || this.#discarded !== undefined) return
+      this.#discarded = 0
+      this.resume()
+      this.#socket.resume()
+    }
+
+    override push(chunk: Buffer | null, encoding?: BufferEncoding): boolean {
+      if (chunk === null || this.#discarded === undefined) return super.push(chunk, encoding)
+      this.#discarded += chunk.length
+      if (this.#discarded > bytesMax) this.#socket.destroy()
+      return true
+    }
+  }
+
+interface Connection {
+  readonly responses: Set<ServerResponse>
+  /** `bytesRead` when the last response was done: more than this means that a request is on its way. */
+  bytesAtRest: number
+}
+
+/** HTTP/1.1 on connections that somebody else accepted. */
+export const http1 = (handler: Handler, limits: ListenerLimits): Face => {
+  const connections = new Map<Socket, Connection>()
+  let draining = false
+
+  const server = createServer(
+    {
+      IncomingMessage: discardable(limits.unreadBodyBytesMax),
+      maxHeaderSize: limits.headerBytesMax,
+      headersTimeout: limits.headersMsMax,
+      requestTimeout: limits.requestMsMax,
+      connectionsCheckingInterval: limits.lateCheckMs,
+      keepAliveTimeout: limits.keepAliveMs
+    },
+    (request, response) => {
+      const { socket } = request
+      const connection = connections.get(socket)
+      // The answer before this one was the last: nothing can be said to what the client sent after it.
+      if (connection === undefined || socket.writableEnded) return
+      connection.responses.add(response)
+      response.prependOnceListener("finish", () => {
+        if (request.complete) return
+        // A close with unread bytes is a TCP reset, which may overtake the response: half-close, and let the client finish.
+        socket.destroySoon = () => socket.end()
+        request.discard()
+      })
+      response.once("close", () => {
+        connection.responses.delete(response)
+        connection.bytesAtRest = socket.bytesRead
+        if (draining && connection.responses.size === 0) socket.destroySoon()
+      })
+      if (draining) response.shouldKeepAlive = false
+      if (request.rawHeaders.length / 2 > limits.headersMax) {
+        response.shouldKeepAlive = false
+        response.writeHead(431).end()
+      } else handler(request, response)
+    }
+  )
+  // Node drops headers over its limit in silence; one more than ours lets us see that there were too many.
+  server.maxHeadersCount = limits.headersMax + 1
+  // Without a listener Node cuts the connection without a word.
+  server.on("connect", (_, socket) => socket.end("HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\n\r\n"))
+  // A server that never listened does not start its header and request timeouts: this is what starts them.
+  server.emit("listening")
+
+  return {
+    accept: (socket) => {
+      connections.set(socket, { responses: new Set(), bytesAtRest: -1 })
+      socket.once("close", () => connections.delete(socket))
+      server.emit("connection", socket)
+    },
+    drain: () => {
+      draining = true
+      for (const [socket, { responses, bytesAtRest }] of connections) {
+        for (const response of responses) response.shouldKeepAlive = false
+        if (responses.size === 0 && socket.bytesRead === bytesAtRest) socket.destroySoon()
+      }
+    },
+    close: () => server.close()
+  }
+}

@@ -1,0 +1,97 @@
+import type { AddressInfo } from "node:net"
+import { Effect, Schema, type Scope } from "effect"
+import type { Handler } from "./face.ts"
+import { type Certificate, openFront } from "./front.ts"
+import { http1 } from "./http1.ts"
+import { http2 } from "./http2.ts"
+import { type ListenerLimits, listenerLimits } from "./limits.ts"
+
+export type { Certificate, Handler }
+
+export interface ListenerOptions {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  readonly tls?: Certificate | undefined
+  /** How long open calls may go on when the scope closes; what is left then is cut. */
+  readonly graceMs: number
+  /** Aborted when draining starts and nothing new is accepted: streams end themselves and send their clients elsewhere. */
+  readonly draining?: AbortController | undefined
+  readonly limits?: Partial<ListenerLimits> | undefined
+}
+
+export interface Listening {
+  /** The actual one. */
+  readonly port: number
+  readonly url: string
+}
+
+/** The port is taken, the host is not ours, or the certificate is not one. */
+export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
+  host: Schema.String,
+  port: Schema.Number,
+  cause: Schema.Defect()
+}) {}
+
+/**
+ * One TCP port that serves HTTP/1.1 and HTTP/2: told apart by the first bytes, or with TLS by ALPN.
+ * When the scope closes it drains: it stops accepting, says goodbye to its clients, and waits for open calls up to `graceMs`.
+ */
+export const listen: (
+  options: ListenerOptions,
+  handler: Handler
+) => Effect.Effect<Listening, ListenFailed, Scope.Scope> = Effect.fnUntraced(function* (options, handler) {
+  const { host, port } = options
+  const log = Effect.runForkWith(yield* Effect.context())
+  const limits = { ...listenerLimits, ...options.limits }
+  const failed = (cause: unknown) => new ListenFailed({ host, port, cause })
+
+  const guarded: Handler = (request, response) => {
+    try {
+      handler(request, response)
+    } catch (cause) {
+      // Let through, it would leave an event listener and end the process, with every other call in it.
+      log(Effect.logError("a request handler threw", cause))
+      if (response.headersSent) return void response.destroy()
+      response.statusCode = 500
+      response.end()
+    }
+  }
+
+  const faces = { http1: http1(guarded, limits), http2: http2(guarded, limits) }
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      faces.http1.close()
+      faces.http2.close()
+    })
+  )
+  const { server, closeUndecided, destroyAll } = yield* Effect.try({
+    try: () => openFront(options.tls, limits, (protocol, socket) => faces[protocol].accept(socket)),
+    catch: failed
+  })
+
+  const bind = Effect.callback<void, ListenFailed>((resume) => {
+    const onError = (cause: Error) => resume(Effect.fail(failed(cause)))
+    server.once("error", onError).listen({ host, port }, () => {
+      server.off("error", onError)
+      // Accepting can fail later as well, when the process is out of file descriptors; the next one may succeed.
+      server.on("error", (cause) => log(Effect.logError("could not accept a connection", cause)))
+      resume(Effect.void)
+    })
+  })
+  const drained = Effect.callback<void>((resume) => {
+    // Its callback waits until the last connection is gone.
+    server.close(() => resume(Effect.void))
+    closeUndecided()
+    faces.http2.drain()
+    faces.http1.drain()
+    options.draining?.abort()
+  })
+  yield* Effect.acquireRelease(bind, () =>
+    Effect.interruptible(drained).pipe(Effect.timeoutOption(options.graceMs), Effect.ensuring(Effect.sync(destroyAll)))
+  )
+
+  const actual = (server.address() as AddressInfo).port
+  const scheme = options.tls === undefined ? "http" : "https"
+  return { port: actual, url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${actual}` }
+})
