@@ -1,0 +1,70 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { openssl, testCertificates } from "../support/certificate.ts"
+import { call, echo, http1, serve, session, wire } from "./listener-clients.ts"
+
+const { ca, cert, key, strangerCert, strangerKey } =
+  openssl.found === undefined ? { ca: "", cert: "", key: "", strangerCert: "", strangerKey: "" } : testCertificates()
+
+describe("one port with TLS", openssl.options, () => {
+  it.live("serves HTTP/2 and HTTP/1.1 by ALPN, and HTTP/1.1 to a client without ALPN", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* serve(echo, { tls: { cert, key } })
+      assert.match(url, /^https:/)
+      assert.strictEqual((yield* call(yield* session(url, { ca }))).body, "2.0 GET / ")
+      for (const tls of [{ ca, ALPNProtocols: ["http/1.1"] }, { ca }]) {
+        const client = yield* wire(port, tls)
+        client.send(http1("GET", "/"))
+        yield* client.expect("1.1 GET / ")
+      }
+    })
+  )
+
+  it.live("closes a client that speaks plain HTTP, or nonsense, and goes on", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* serve(echo, { tls: { cert, key } })
+      for (const said of [http1("GET", "/"), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01nonsense"]) {
+        const client = yield* wire(port)
+        client.send(said)
+        client.socket.end()
+        assert.notInclude(yield* client.closed, "HTTP/1.1 200")
+      }
+      assert.strictEqual((yield* call(yield* session(url, { ca }))).status, 200)
+    })
+  )
+
+  it.live("closes a client that does not finish its handshake", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, { tls: { cert, key }, limits: { handshakeMsMax: 50 } })
+      yield* (yield* wire(port)).closed
+    })
+  )
+
+  it.live("with a client CA, lets in only clients with its certificates", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* serve(echo, { tls: { cert, key, clientCa: ca } })
+      assert.strictEqual((yield* call(yield* session(url, { ca, cert, key }))).status, 200)
+      for (const shown of [{}, { cert: strangerCert, key: strangerKey }]) {
+        const client = yield* wire(port, { ca, ...shown })
+        client.send(http1("GET", "/"))
+        assert.strictEqual(yield* client.closed, "")
+      }
+    })
+  )
+
+  it.live("drains handshakes, idle and open connections", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { port, url } = yield* Scope.provide(serve(echo, { tls: { cert, key } }), scope)
+      const handshaking = yield* wire(port)
+      const one = yield* wire(port, { ca })
+      one.send(http1("GET", "/"))
+      yield* one.expect("1.1 GET / ")
+      const over = yield* session(url, { ca })
+      yield* call(over)
+      yield* Scope.close(scope, Exit.void)
+      yield* handshaking.closed
+      yield* one.closed
+    })
+  )
+})
