@@ -1,17 +1,55 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf"
-import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect"
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+  type HandlerContext
+} from "@connectrpc/connect"
+import type { UniversalHandler } from "@connectrpc/connect/protocol"
+import { callMsMax, pageBytesMax, requestBytesMax, valuesDepthMax } from "../../../application/limits.ts"
 import type { JsonObject } from "../../../domain/json.ts"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
 import { CallFailed, callIdOf, type FaceCall, type Gate } from "./gate.ts"
 import { unaryMethods } from "./methods.ts"
-import type { StreamItem } from "./pipeline.ts"
 import type { WireStatus } from "./status.ts"
 
+/** What a call tells the adapter that carries it, while it is served. */
+export interface Progress {
+  readonly callId: string
+  /** The message could be read, and the call has begun. */
+  begun: boolean
+  /** The headers are complete; a stream may be silent for long after. */
+  onHeaders: () => void
+}
+
+const progressKey = createContextKey<Progress | undefined>(undefined)
+
+export const withProgress = (progress: Progress) => createContextValues().set(progressKey, progress)
+
+// Each level of values is two messages, a Struct and a Value; some more are around them.
+const recursionLimit = 2 * valuesDepthMax + 12
+
 /** gRPC, gRPC-web and Connect: each call enters the pipeline, and its outcome is told in the protocol's own words. */
-export const routes = (gate: Gate["Service"]) => (router: ConnectRouter) => {
+export const rpcHandlers = (gate: Gate["Service"]): ReadonlyMap<string, UniversalHandler> => {
+  const router = createConnectRouter({
+    readMaxBytes: requestBytesMax,
+    // A page may fill its bound, and more goes around it.
+    writeMaxBytes: pageBytesMax + requestBytesMax,
+    maxTimeoutMs: callMsMax,
+    binaryOptions: { recursionLimit },
+    jsonOptions: { recursionLimit }
+  })
+  routes(gate)(router)
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]))
+}
+
+const routes = (gate: Gate["Service"]) => (router: ConnectRouter) => {
   for (const method of unaryMethods) {
     router.rpc(method.desc as DescMethodUnary, async (message, context) => {
-      const call = callOf(context)
+      const call = begin(context)
       try {
         const reply = await gate.unary(method, call, message)
         for (const [name, value] of Object.entries(reply.headers)) context.responseHeader.set(name, value)
@@ -21,27 +59,24 @@ export const routes = (gate: Gate["Service"]) => (router: ConnectRouter) => {
       }
     })
   }
-  router.rpc(EventService.method.stream, (message, context) => {
-    const call = callOf(context)
-    return flushed(context, gate.stream(call, message))
+  router.rpc(EventService.method.stream, async function* (message, context) {
+    const call = begin(context)
+    try {
+      const stream = await gate.stream(call, message)
+      for (const [name, value] of Object.entries(stream.headers)) context.responseHeader.set(name, value)
+      context.values.get(progressKey)?.onHeaders()
+      for await (const item of stream) yield item.message
+    } catch (error) {
+      throw errorOf(error)
+    }
   })
 }
 
-/** The events of a stream. Its headers are out before the first event, however long that one takes. */
-async function* flushed(context: HandlerContext, opening: ReturnType<Gate["Service"]["stream"]>) {
-  try {
-    const stream = await opening
-    for (const [name, value] of Object.entries(stream.headers)) context.responseHeader.set(name, value)
-    for await (const { message } of stream as AsyncIterable<StreamItem>) yield message
-  } catch (error) {
-    throw errorOf(error)
-  }
-}
-
-const callOf = (context: HandlerContext): FaceCall => {
+const begin = (context: HandlerContext): FaceCall => {
   const headers = context.requestHeader
-  const callId = callIdOf(headers.get("x-request-id") ?? undefined)
-  context.responseHeader.set("x-request-id", callId)
+  const progress = context.values.get(progressKey)
+  if (progress !== undefined) progress.begun = true
+  const callId = progress?.callId ?? callIdOf(headers.get("x-request-id") ?? undefined)
   const timeoutMs = context.timeoutMs()
   return {
     protocol: context.protocolName,
@@ -53,12 +88,10 @@ const callOf = (context: HandlerContext): FaceCall => {
   }
 }
 
-const errorOf = (error: unknown): ConnectError => {
-  if (error instanceof CallFailed) return connectError(error.status)
-  return new ConnectError("internal error", Code.Internal)
-}
+const errorOf = (error: unknown): ConnectError =>
+  error instanceof CallFailed ? connectError(error.status) : new ConnectError("internal error", Code.Internal)
 
-export const connectError = ({ code, message, details, headers }: WireStatus): ConnectError =>
+const connectError = ({ code, message, details, headers }: WireStatus): ConnectError =>
   new ConnectError(
     message,
     code,

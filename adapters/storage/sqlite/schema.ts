@@ -1,0 +1,95 @@
+import type { DatabaseSync } from "node:sqlite"
+
+/** "sgat" in ASCII: tells our files from any other SQLite database. */
+const applicationId = 0x73676174
+
+/**
+ * Each entry brings a file from the version before it to its own; files keep their version in `user_version`. An entry
+ * that was released is never changed.
+ */
+const migrations: ReadonlyArray<string> = [
+  `
+  CREATE TABLE domains (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    incarnation TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    -- Counts commits of the whole file: what moved since is what has a larger number.
+    moved INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX domains_by_moved ON domains (moved);
+
+  CREATE TABLE entities (
+    domain INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    key TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    "values" TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX entities_by_ref ON entities (domain, type, key);
+
+  CREATE TABLE events (
+    domain INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    type TEXT NOT NULL,
+    key TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    "values" TEXT NOT NULL,
+    claims TEXT NOT NULL,
+    caller TEXT,
+    request_id TEXT,
+    request_hash TEXT,
+    erased INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX events_by_position ON events (domain, position);
+  CREATE UNIQUE INDEX events_by_version ON events (domain, type, key, version);
+  CREATE INDEX events_by_type ON events (domain, type, position);
+  CREATE INDEX events_by_id ON events (id);
+  CREATE INDEX events_by_request ON events (domain, caller, request_id, position) WHERE request_id IS NOT NULL;
+  `
+]
+
+const pragma = (db: DatabaseSync, name: string): unknown => {
+  const row = db.prepare(`PRAGMA ${name}`).get()
+  return row === undefined ? undefined : Object.values(row)[0]
+}
+
+/**
+ * Makes a freshly opened database durable and exclusively ours, and brings it up to this version. Throws, with a
+ * message for the operator, when it is another program's or a newer version's.
+ */
+export const prepare = (db: DatabaseSync, path: string): void => {
+  // Exclusive before WAL: the index of the log then lives in our memory, and no other process can open the file.
+  db.exec("PRAGMA locking_mode = EXCLUSIVE")
+  const mode = pragma(db, "journal_mode = WAL")
+  if (mode !== "wal") throw new Error(`${path}: the file system does not allow write-ahead logging`)
+  // With FULL every commit is on the disk before it returns; NORMAL would lose the last ones with the power.
+  db.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")
+  db.exec("BEGIN EXCLUSIVE")
+  try {
+    migrate(db, path)
+    db.exec("COMMIT")
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK")
+    throw error
+  }
+}
+
+const migrate = (db: DatabaseSync, path: string): void => {
+  const id = pragma(db, "application_id")
+  const version = Number(pragma(db, "user_version"))
+  const tables = Number(db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"])
+  if (id !== applicationId && (tables > 0 || version > 0)) throw new Error(`${path}: is another program's database`)
+  if (version > migrations.length) {
+    throw new Error(`${path}: was written by a newer version (its format is ${version}, ours ${migrations.length})`)
+  }
+  if (version === migrations.length) return
+  for (const migration of migrations.slice(version)) db.exec(migration)
+  db.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`)
+}

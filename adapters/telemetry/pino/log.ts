@@ -1,0 +1,72 @@
+import { Cause, Effect, Layer, Logger, type LogLevel } from "effect"
+import { destination, type Logger as Pino, pino, stdTimeFunctions } from "pino"
+import { type CallRecord, Observer } from "../../../application/observer.ts"
+
+/** Levels as pino names them. */
+export type Level = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent"
+
+/** JSON lines on standard output, written at once: what a crash would lose is what explains it. */
+export const logger = (level: Level): Pino =>
+  pino(
+    { level, base: {}, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    destination({ fd: 1, sync: true })
+  )
+
+const atLevel = (log: Pino, level: LogLevel.LogLevel): ((bindings: object, message: string) => void) => {
+  switch (level) {
+    case "Fatal":
+      return log.fatal.bind(log)
+    case "Error":
+      return log.error.bind(log)
+    case "Warn":
+      return log.warn.bind(log)
+    case "Debug":
+      return log.debug.bind(log)
+    case "Trace":
+    case "All":
+      return log.trace.bind(log)
+    default:
+      return log.info.bind(log)
+  }
+}
+
+/** What Effect logs goes the same way as everything else. */
+const effectLogger = (log: Pino) =>
+  Logger.make<unknown, void>(({ logLevel, message, cause }) => {
+    const parts = Array.isArray(message) ? message : [message]
+    const text = parts.filter((part) => typeof part === "string").join(" ")
+    const error = parts.find((part) => part instanceof Error)
+    const why = cause.reasons.length > 0 ? { cause: Cause.pretty(cause) } : error === undefined ? {} : { err: error }
+    atLevel(log, logLevel)(why, text)
+  })
+
+// Failures that only the operator can mend are louder than those that a caller can.
+const grave = new Set(["internal", "unknown", "unavailable", "data_loss"])
+
+const described = (cause: unknown): unknown =>
+  cause instanceof Error
+    ? { message: cause.message, stack: cause.stack, ...("code" in cause ? { code: cause.code } : {}) }
+    : cause
+
+/** One line a call: what, how it went and how long it took, never what was in it. */
+const called =
+  (log: Pino) =>
+  ({ method, protocol, code, durationMs, callId, domain, type, sent, cause }: CallRecord): void => {
+    const line = {
+      callId,
+      method,
+      protocol,
+      code,
+      durationMs: Math.round(durationMs * 1000) / 1000,
+      domain,
+      type,
+      sent
+    }
+    if (cause !== undefined || grave.has(code)) log.error({ ...line, cause: described(cause) }, "call failed")
+    else log.info(line, "call")
+  }
+
+export const layer = (log: Pino): Layer.Layer<Observer> =>
+  Layer.merge(Layer.succeed(Observer, Observer.of({ called: called(log) })), Logger.layer([effectLogger(log)]))
+
+export const flushed = (log: Pino): Effect.Effect<void> => Effect.sync(() => log.flush())

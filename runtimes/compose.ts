@@ -1,0 +1,65 @@
+import { Effect, Layer } from "effect"
+import { Gate } from "../adapters/transport/rpc/gate.ts"
+import { Pipeline } from "../adapters/transport/rpc/pipeline.ts"
+import { Access } from "../application/access.ts"
+import { Committer } from "../application/committer.ts"
+import { Entities } from "../application/entities.ts"
+import type { Unavailable } from "../application/failure.ts"
+import { Feed } from "../application/feed/feed.ts"
+import { History } from "../application/history.ts"
+import type { Observer } from "../application/observer.ts"
+import type { Authenticator } from "../application/ports/Authenticator.ts"
+import type { Channel } from "../application/ports/Channel.ts"
+import type { EventStore } from "../application/ports/EventStore.ts"
+import type { Policy } from "../application/ports/Policy.ts"
+import type { ChannelProvider, Settings, StorageProvider } from "./settings.ts"
+
+// Only what the settings name is loaded: a process must not carry nine drivers to use two. The paths are literal, so
+// that a bundler finds them all.
+
+const storage = {
+  memory: async () => (await import("../adapters/storage/memory/store.ts")).layer,
+  sqlite: async ({ path }) => (await import("../adapters/storage/sqlite/store.ts")).layer({ path })
+} satisfies Providers<StorageProvider, EventStore>
+
+const channel = {
+  inmem: async () => (await import("../adapters/channel/inmem/channel.ts")).layer
+} satisfies Providers<ChannelProvider, Channel>
+
+const access = async (): Promise<Layer.Layer<Authenticator | Policy>> => {
+  const authenticator = await import("../adapters/auth/disabled/authenticator.ts")
+  const policy = await import("../adapters/policy/allow-all/policy.ts")
+  return Layer.merge(authenticator.layer, policy.layer)
+}
+
+type Providers<P extends { readonly name: string }, Port> = {
+  readonly [Name in P["name"]]: (settings: Extract<P, { name: Name }>) => Promise<Layer.Layer<Port, Error>>
+}
+
+const chosen = <P extends { readonly name: string }, Port>(
+  providers: Providers<P, Port>,
+  settings: P
+): Layer.Layer<Port, Error> => {
+  const load = providers[settings.name as P["name"]] as (settings: P) => Promise<Layer.Layer<Port, Error>>
+  return Layer.unwrap(Effect.promise(() => load(settings)))
+}
+
+/** The application over any adapters. */
+export const application: Layer.Layer<
+  Gate | Feed,
+  Unavailable,
+  EventStore | Channel | Authenticator | Policy | Observer
+> = Gate.layer.pipe(
+  Layer.provide(Pipeline.layer),
+  Layer.provide([Access.layer, Entities.layer, History.layer]),
+  Layer.provideMerge(Feed.layer),
+  Layer.provide(Committer.layer)
+)
+
+/** The application over the adapters that the settings name. */
+export const compose = (settings: Settings): Layer.Layer<Gate | Feed, Error, Observer> =>
+  application.pipe(
+    Layer.provide(chosen<ChannelProvider, Channel>(channel, settings.channel)),
+    Layer.provide(chosen<StorageProvider, EventStore>(storage, settings.storage)),
+    Layer.provide(Layer.unwrap(Effect.promise(access)))
+  )
