@@ -65,7 +65,7 @@ export const http2 = (handler: Handler, limits: ListenerLimits): Face => {
       maxOutstandingPings: limits.pingsUnansweredMax,
       maxSessionInvalidFrames: limits.invalidFramesMax,
       maxSessionRejectedStreams: limits.rejectedStreamsMax,
-      // The same limit inside nghttp2, which acts within one read; ours also counts resets that the peer provoked.
+      // The limit on resets again: nghttp2 acts within one read, and ours serves runtimes whose HTTP/2 is another.
       streamResetBurst: limits.resetsPerWindowMax,
       streamResetRate: Math.ceil((limits.resetsPerWindowMax * 1000) / limits.floodWindowMs)
     },
