@@ -51,3 +51,51 @@ export const headsPollWideMs = 5_000
 export const heartbeatMs = 15_000
 /** Milliseconds after which a browser reconnects a stream that was cut. */
 export const reconnectMs = 2_000
+
+// Connections
+
+/**
+ * What one peer may ask of the listener. Every number here answers an attack or an accident that a public port meets:
+ * a client that opens and says nothing, one that sends a byte a second, one that resets what it just asked for.
+ */
+export const listenerLimits = {
+  /** Open TCP connections of the process; one more is closed as soon as it is accepted. */
+  connectionsMax: 20_000,
+  /** From the accept to the byte that tells HTTP/1.1 from HTTP/2. */
+  firstBytesMsMax: 10_000,
+  /** From the accept to the end of the TLS handshake. */
+  handshakeMsMax: 10_000,
+  /** From the first byte of an HTTP/1.1 request to the end of its headers. */
+  headersMsMax: 15_000,
+  /** From the first byte of a request to the last of its body: also the longest that a client stream may last. */
+  requestMsMax: 120_000,
+  /** How often HTTP/1.1 connections are looked at for the two limits above. */
+  lateCheckMs: 1_000,
+  /** An HTTP/1.1 connection without a request. Above the 60 s for which common load balancers keep one. */
+  keepAliveMs: 75_000,
+  /** An HTTP/2 session without a frame and without a stream. gRPC clients reconnect by themselves on the next call. */
+  sessionIdleMs: 300_000,
+  /** A silent connection is probed, so that a peer that vanished does not hold its place for ever. */
+  tcpProbeAfterMs: 60_000,
+  headerBytesMax: 16_384,
+  headersMax: 100,
+  /** The rest of an HTTP/1.1 request that was answered early: read and thrown away up to here, then cut. */
+  unreadBodyBytesMax: 8_388_608,
+  /** How long an HTTP/2 request that was answered early may go on being sent. */
+  unreadLingerMs: 1_000,
+  streamsPerSessionMax: 256,
+  /** A soft limit (Node refuses new streams above it), in units of 1,000,000 bytes. */
+  sessionMemoryMegabytesMax: 16,
+  /** The window in which the three limits below count; who goes over one loses the session. */
+  floodWindowMs: 10_000,
+  /** Streams of one session that ended with an error (CVE-2023-44487, CVE-2025-8671). */
+  resetsPerWindowMax: 1_000,
+  pingsPerWindowMax: 500,
+  settingsPerWindowMax: 100,
+  settingsPerFrameMax: 32,
+  /** Pings of ours that the peer has not answered. */
+  pingsUnansweredMax: 4,
+  invalidFramesMax: 100,
+  rejectedStreamsMax: 100
+} as const satisfies Record<string, number>
+export type ListenerLimits = { readonly [Name in keyof typeof listenerLimits]: number }

@@ -77,8 +77,10 @@ export class Connection {
       try {
         return isThere(this.open(), result!) ? result! : away(cause)
       } catch {
-        this.#drop()
         return new OutcomeUnknown({ cause })
+      } finally {
+        // Not kept: a file that is open for writing keeps an operator from mending the disk.
+        this.#drop()
       }
     }
   }

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
+import type { ListenerLimits } from "../../../application/limits.ts"
 import { type Protocol, readFirstBytes } from "./first-bytes.ts"
-import type { ListenerLimits } from "./limits.ts"
 
 /** PEM. With `clientCa`, only clients with a certificate that it signed get in. */
 export interface Certificate {

@@ -1,7 +1,7 @@
 import { createServer, IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import type { ListenerLimits } from "../../../application/limits.ts"
 import type { Face, Handler } from "./face.ts"
-import type { ListenerLimits } from "./limits.ts"
 
 /**
  * A request whose unread body can be thrown away, also after its reader destroyed it (leaving a `for await` does).

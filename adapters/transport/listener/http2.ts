@@ -1,6 +1,6 @@
 import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2"
+import type { ListenerLimits } from "../../../application/limits.ts"
 import type { Face, Handler } from "./face.ts"
-import type { ListenerLimits } from "./limits.ts"
 
 /** Calls `exceeded` when called more than `max` times within a window. */
 const allowance = (max: number, windowMs: number, exceeded: () => void) => {

@@ -1,10 +1,10 @@
 import type { AddressInfo } from "node:net"
 import { Effect, Schema, type Scope } from "effect"
+import { type ListenerLimits, listenerLimits } from "../../../application/limits.ts"
 import type { Handler } from "./face.ts"
 import { type Certificate, openFront } from "./front.ts"
 import { http1 } from "./http1.ts"
 import { http2 } from "./http2.ts"
-import { type ListenerLimits, listenerLimits } from "./limits.ts"
 
 export type { Certificate, Handler }
 

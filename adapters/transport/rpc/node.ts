@@ -2,15 +2,22 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol"
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node"
+import { invalid } from "../../../domain/rejection.ts"
 import { rpcHandlers, withProgress } from "./connect.ts"
 import { callIdOf, type Gate } from "./gate.ts"
+import { statusOf } from "./status.ts"
 import { asInvalid } from "./unreadable.ts"
 
 type Request = IncomingMessage | Http2ServerRequest
 type Response = ServerResponse | Http2ServerResponse
 
-/** Serves the request if its path is that of an RPC; answers whether it does. */
-export type RpcFace = (request: Request, response: Response) => boolean
+const unreadable = statusOf(invalid({ field: "message", rule: "cannot be read" }))
+
+export interface RpcFace {
+  /** Whether the path is that of an RPC. */
+  readonly serves: (request: Request) => boolean
+  readonly serve: (request: Request, response: Response) => void
+}
 
 /**
  * The RPC protocols on Node's HTTP/1.1 and HTTP/2 servers. Differs from connect-node's own adapter in two things: the
@@ -18,16 +25,23 @@ export type RpcFace = (request: Request, response: Response) => boolean
  */
 export const rpcFace = (gate: Gate["Service"]): RpcFace => {
   const handlers = rpcHandlers(gate)
-  return (request, response) => {
-    const path = request.url?.split("?", 1)[0] ?? ""
-    const handler = handlers.get(path)
-    if (handler === undefined) return false
-    serve(handler, request, response).catch(() => response.destroy())
-    return true
+  const pathOf = (request: Request) => request.url?.split("?", 1)[0] ?? ""
+  return {
+    serves: (request) => handlers.has(pathOf(request)),
+    serve: (request, response) => {
+      const path = pathOf(request)
+      serve(gate, path, handlers.get(path)!, request, response).catch(() => response.destroy())
+    }
   }
 }
 
-const serve = async (handler: UniversalHandler, request: Request, response: Response): Promise<void> => {
+const serve = async (
+  gate: Gate["Service"],
+  path: string,
+  handler: UniversalHandler,
+  request: Request,
+  response: Response
+): Promise<void> => {
   const given = request.headers["x-request-id"]
   const callId = callIdOf(typeof given === "string" ? given : undefined)
   const { promise: opened, resolve } = Promise.withResolvers<void>()
@@ -39,7 +53,10 @@ const serve = async (handler: UniversalHandler, request: Request, response: Resp
     const first = body?.next()
     await Promise.race([opened, first])
     // Asked for only now: a body that fails at once has its status in the trailers, which are filled by then.
-    if (!progress.begun) return await write(response, callId, await asInvalid(answer, await first, body))
+    if (!progress.begun) {
+      gate.refused(path, { protocol: handler.protocolNames[0] ?? "rpc", callId }, unreadable)
+      return await write(response, callId, await asInvalid(answer, await first, body))
+    }
     writeHead(response, callId, answer)
     // Both classes have it; the types of one do not say so.
     ;(response as ServerResponse).flushHeaders()

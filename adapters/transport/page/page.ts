@@ -1,0 +1,69 @@
+import { script } from "./script.ts"
+import { style } from "./style.ts"
+
+const html = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>stategate</title>
+<link rel="icon" href="data:,">
+<style>${style}</style>
+</head>
+<body>
+<header>
+  <h1>stategate</h1>
+  <p>Application state behind one API. Every change is an event: durable, in order, for ever.</p>
+</header>
+<main>
+  <section aria-labelledby="use">
+    <h2 id="use">Try it</h2>
+    <pre><code id="example"></code></pre>
+    <ul>
+      <li><code>POST PATCH GET DELETE /api/entity/ref/{domain}/{type}/{key}</code></li>
+      <li><a href="/api/entity/search?domain=demo&amp;type=user&amp;limit=10"><code>/api/entity/search</code></a> entities by filter</li>
+      <li><a href="/api/events/search?domain=demo&amp;type=user&amp;limit=10"><code>/api/events/search</code></a> what happened</li>
+      <li><a href="/api/events/stream?domain=*&amp;type=*&amp;beginning=true"><code>/api/events/stream</code></a> what happens</li>
+      <li>gRPC, Connect and gRPC-web: the same calls, on this port</li>
+    </ul>
+  </section>
+  <section aria-labelledby="tail">
+    <h2 id="tail">Live <output id="status" aria-live="polite">connecting</output></h2>
+    <table>
+      <thead><tr><th>position</th><th>time</th><th>change</th><th>entity</th><th>values</th></tr></thead>
+      <tbody id="events"><tr class="empty"><td colspan="5">Nothing yet. Paste the lines above into a terminal.</td></tr></tbody>
+    </table>
+  </section>
+</main>
+<script>${script}</script>
+</body>
+</html>
+`
+
+const sha256 = async (text: string): Promise<string> => {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
+  return `'sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}'`
+}
+
+/** The page at `/`: what this is, where to go, and a live tail. One response, no other file, nothing from elsewhere. */
+export const homePage = async (): Promise<() => Response> => {
+  const policy = [
+    "default-src 'none'",
+    // Exactly this script and this style, so that nothing which found its way into the page would run.
+    `script-src ${await sha256(script)}`,
+    `style-src ${await sha256(style)}`,
+    "img-src data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'"
+  ].join("; ")
+  const headers = {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": policy,
+    "cache-control": "no-cache",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff"
+  }
+  return () => new Response(html, { headers })
+}

@@ -1,0 +1,73 @@
+import { Cause, Effect, Exit, Fiber, Layer } from "effect"
+import { logger, layer as telemetry } from "../adapters/telemetry/pino/log.ts"
+import { compose } from "./compose.ts"
+import { serve } from "./serve.ts"
+import { parseSettings, type Settings } from "./settings.ts"
+
+const nodeMajorMin = 22
+const nodeMinorMin = 22
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+if (major < nodeMajorMin || (major === nodeMajorMin && minor < nodeMinorMin)) {
+  process.stderr.write(`stategate needs Node ${nodeMajorMin}.${nodeMinorMin} or later; this is ${process.version}\n`)
+  process.exit(1)
+}
+
+const parsed = parseSettings(process.env)
+if ("errors" in parsed) {
+  process.stderr.write(`stategate cannot start:\n${parsed.errors.map((error) => `  ${error}\n`).join("")}`)
+  process.exit(1)
+}
+const { settings, warnings } = parsed
+const log = logger(settings.logLevel)
+for (const warning of warnings) log.warn(warning)
+
+/** What an operator wants to know first: what is served, where, from which store, and what nobody chose. */
+const announce = (url: string, { storage, channel, authDisabled, tls, defaulted }: Settings): void => {
+  const store = storage.name === "sqlite" ? `sqlite, ${storage.path}` : storage.name
+  const line = {
+    url,
+    serves: ["grpc", "grpc-web", "connect", "rest", "ndjson", "sse"],
+    storage: store,
+    channel: channel.name,
+    auth: authDisabled ? "disabled" : "jwt",
+    tls: tls === undefined ? "off" : tls.clientCaFile === undefined ? "on" : "mutual",
+    defaulted
+  }
+  log.info(line, `stategate serves gRPC, gRPC-web, Connect, REST and SSE at ${url}, from ${store}`)
+  if (storage.name === "memory") log.warn("the memory store keeps nothing: all state is gone when this process ends")
+  if (authDisabled) log.warn("authentication is disabled: whoever reaches the port may read and write everything")
+  if (channel.name === "inmem") {
+    log.info(
+      "the inmem channel carries events within this process; other gateways on the same store find them by polling"
+    )
+  }
+}
+
+/** Resolves with the first signal that asks the process to end; a second one ends it at once. */
+const stopSignal = Effect.callback<NodeJS.Signals>((resume) => {
+  const onSignal = (signal: NodeJS.Signals) => {
+    resume(Effect.succeed(signal))
+    process.once(signal, () => process.exit(signal === "SIGINT" ? 130 : 143))
+  }
+  process.once("SIGTERM", onSignal).once("SIGINT", onSignal)
+})
+
+const main = Effect.scoped(
+  Effect.gen(function* () {
+    const { url } = yield* serve(settings)
+    announce(url, settings)
+    const signal = yield* stopSignal
+    log.info(`${signal}: draining, for ${settings.shutdownGraceMs} ms at most`)
+  })
+).pipe(Effect.provide(Layer.provideMerge(compose(settings), telemetry(log))))
+
+const exit = await Fiber.await(Effect.runFork(main)).pipe(Effect.runPromise)
+if (Exit.isFailure(exit)) {
+  const failure = Cause.squash(exit.cause)
+  log.fatal({ cause: failure instanceof Error ? failure.stack : failure }, "stategate cannot go on")
+  process.stderr.write(`stategate cannot start: ${failure instanceof Error ? failure.message : String(failure)}\n`)
+  process.exit(1)
+}
+log.info("stopped")
+process.exit(0)

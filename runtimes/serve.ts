@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { getRequestListener } from "@hono/node-server"
+import { Effect } from "effect"
+import { type Handler, listen } from "../adapters/transport/listener/listen.ts"
+import { homePage } from "../adapters/transport/page/page.ts"
+import { restApp } from "../adapters/transport/rest/app.ts"
+import { corsHeaders } from "../adapters/transport/rpc/cors.ts"
+import { Gate } from "../adapters/transport/rpc/gate.ts"
+import { hostGuard } from "../adapters/transport/rpc/host.ts"
+import { rpcFace } from "../adapters/transport/rpc/node.ts"
+import { statusJson } from "../adapters/transport/rpc/status-json.ts"
+import { Feed } from "../application/feed/feed.ts"
+import type { Settings, Tls } from "./settings.ts"
+
+const certificate = (tls: Tls) => ({
+  cert: readFileSync(tls.certFile),
+  key: readFileSync(tls.keyFile),
+  ...(tls.clientCaFile === undefined ? {} : { clientCa: readFileSync(tls.clientCaFile) })
+})
+
+/**
+ * Every face on the one port. When the scope closes, streams are told to go on elsewhere, open calls finish, and what
+ * is left after the grace is cut.
+ */
+export const serve = Effect.fnUntraced(function* (settings: Settings) {
+  const gate = yield* Gate
+  const feed = yield* Feed
+  const corsOrigins = settings.corsOrigins === "*" ? ["*"] : settings.corsOrigins
+  const guard = hostGuard({ authDisabled: settings.authDisabled, boundTo: settings.host })
+  const rpc = rpcFace(gate)
+  const app = restApp(gate, { corsOrigins })
+  const home = yield* Effect.promise(homePage)
+  // The page asks nobody for a token, so it is of use only where none is needed.
+  if (settings.authDisabled) app.get("/", home)
+  const rest = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+
+  const handler: Handler = (request, response) => {
+    const host = request.headers[":authority"] ?? request.headers.host
+    const refusal = guard(typeof host === "string" ? host : undefined)
+    if (refusal !== undefined) {
+      response.statusCode = refusal.http
+      response.setHeader("content-type", "application/json")
+      response.end(JSON.stringify(statusJson(refusal)))
+      return
+    }
+    if (request.method !== "OPTIONS" && rpc.serves(request)) {
+      for (const [name, value] of Object.entries(corsHeaders(request.headers.origin, corsOrigins))) {
+        response.setHeader(name, value)
+      }
+      return rpc.serve(request, response)
+    }
+    void rest(request as IncomingMessage, response as ServerResponse)
+  }
+
+  const draining = new AbortController()
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  draining.signal.addEventListener("abort", () => fork(feed.drain))
+  const { host, port, shutdownGraceMs: graceMs } = settings
+  const tls = settings.tls === undefined ? undefined : certificate(settings.tls)
+  return yield* listen({ host, port, tls, graceMs, draining }, handler)
+})
