@@ -46,8 +46,13 @@ export class Gate extends Context.Service<
     readonly unary: (method: Method, call: FaceCall, message: MessageShape<DescMessage>) => Promise<Reply>
     /** Resolves once the stream misses nothing any more; iterating it rejects with `CallFailed` and nothing else. */
     readonly stream: (call: FaceCall, message: StreamOpts) => Promise<LiveStream>
-    /** For a call that never reached its method: counts and logs it like any other. */
-    readonly refused: (path: string, call: Pick<FaceCall, "protocol" | "callId">, status: WireStatus) => void
+    /** For a call that never reached its method: counts and logs it like any other. The cause is for the log alone. */
+    readonly refused: (
+      path: string,
+      call: Pick<FaceCall, "protocol" | "callId">,
+      status: WireStatus,
+      cause?: unknown
+    ) => void
   }
 >()("stategate/adapters/transport/rpc/Gate") {
   static readonly layer = Layer.effect(
@@ -139,7 +144,8 @@ export class Gate extends Context.Service<
       return Gate.of({
         unary,
         stream,
-        refused: (path, call, status) => record(path, call, nowMs(), nameOf(status.code), {})
+        refused: (path, call, status, cause) =>
+          record(path, call, nowMs(), nameOf(status.code), cause === undefined ? {} : { cause })
       })
     })
   )

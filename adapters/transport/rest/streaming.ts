@@ -1,0 +1,69 @@
+import { type DescMessage, toJson } from "@bufbuild/protobuf"
+import type { JsonObject } from "../../../domain/json.ts"
+import { CallFailed, type LiveStream } from "../rpc/gate.ts"
+import { canceled, internal } from "../rpc/status.ts"
+import type { Framing } from "./framing.ts"
+
+const encoder = new TextEncoder()
+
+/**
+ * A stream as a body that is read at the pace of its reader: at most one item waits. `leave` must end the call that the
+ * stream belongs to, since an iterator cannot be closed while it waits for its next item.
+ */
+export const streamBody = (
+  desc: DescMessage,
+  stream: LiveStream,
+  framing: Framing,
+  gone: AbortSignal,
+  leave: () => void
+): ReadableStream<Uint8Array> => {
+  const items = stream[Symbol.asyncIterator]()
+  // Asked for at once: an iterator that never began would not clean up when it is closed.
+  let next: ReturnType<typeof items.next> | undefined = items.next()
+  next.catch(() => {})
+  let canceledByReader = false
+  const close = () => {
+    gone.removeEventListener("abort", close)
+    leave()
+    items.return?.().catch(() => {})
+  }
+  if (gone.aborted) close()
+  else gone.addEventListener("abort", close)
+  return new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        const text = framing.start(stream.headers["stategate-cursor"])
+        if (text !== "") controller.enqueue(encoder.encode(text))
+      },
+      pull: async (controller) => {
+        const tell = (text: string) => {
+          if (text !== "") controller.enqueue(encoder.encode(text))
+        }
+        const end = () => {
+          gone.removeEventListener("abort", close)
+          if (!canceledByReader) controller.close()
+        }
+        try {
+          const waiting = next ?? items.next()
+          next = undefined
+          const { done, value: item } = await waiting
+          if (canceledByReader) return
+          if (done) return end()
+          const json = toJson(desc, item.message) as JsonObject
+          tell(item.progress ? framing.progress(item.cursor, json) : framing.item(json))
+        } catch (error) {
+          const status = error instanceof CallFailed ? error.status : internal
+          // Whoever has gone hears nothing any more.
+          if (status.code !== canceled.code) tell(framing.failure(status))
+          end()
+        }
+      },
+      cancel: () => {
+        canceledByReader = true
+        close()
+      }
+    },
+    // Nothing is fetched ahead for a reader that does not read.
+    { highWaterMark: 0 }
+  )
+}
