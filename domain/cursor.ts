@@ -101,7 +101,9 @@ export const decodeCursor = (encoded: string): Cursor | undefined => {
       const position = reader.varint()
       marks.set(domain, { incarnation, position, eventId: position > 0n ? reader.hex(4) : "" })
     }
-    return { selection, marks }
+    // The same bytes can be written in other ways, such as with a domain twice or a longer number: none of them is ours.
+    const cursor = { selection, marks }
+    return encodeCursor(cursor) === encoded ? cursor : undefined
   } catch {
     return undefined
   }
