@@ -86,7 +86,7 @@ export class Committer extends Context.Service<
       yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
 
       const submit = (job: Job): Effect.Effect<Done, SubmitFailure> =>
-        Effect.uninterruptibleMask((restore) =>
+        Effect.uninterruptible(
           Effect.suspend(() => {
             const entry = queue.admit(job)
             if (!(entry instanceof Entry)) return Effect.fail(entry)
@@ -95,7 +95,8 @@ export class Committer extends Context.Service<
               queue.enqueue(entry)
               return Effect.sync(() => queue.drop(entry))
             })
-            return Effect.flatMap(restore(start), () => entry.outcome)
+            // The one moment at which a caller may leave, even one who may not elsewhere.
+            return Effect.flatMap(Effect.interruptible(start), () => entry.outcome)
           })
         )
 

@@ -5,7 +5,7 @@ import { invalid } from "../../../domain/rejection.ts"
 import { EntityService, EventService, type StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
 import { Checks } from "../rpc/checks.ts"
 import { corsHeaders, isPreflight } from "../rpc/cors.ts"
-import { CallFailed, callIdOf, type FaceCall, type Gate } from "../rpc/gate.ts"
+import { type AbortableCall, CallFailed, callIdOf, type Gate } from "../rpc/gate.ts"
 import type { Method } from "../rpc/methods.ts"
 import { internal, statusOf, type WireStatus } from "../rpc/status.ts"
 import { changeAnswer, failureAnswer, readAnswer } from "./answer.ts"
@@ -96,7 +96,7 @@ const methodsByPattern = (routes: ReadonlyArray<Route>): ReadonlyMap<string, str
 
 type Exchange = Context<RestEnv>
 
-const callOf = (c: Exchange, protocol: string, signal = c.req.raw.signal): FaceCall => ({
+const callOf = (c: Exchange, protocol: string, signal = c.req.raw.signal): AbortableCall => ({
   protocol,
   callId: c.get("callId"),
   header: (name) => c.req.raw.headers.get(name) ?? undefined,

@@ -12,7 +12,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol"
 import { callMsMax, pageBytesMax, requestBytesMax, valuesDepthMax } from "../../../application/limits.ts"
 import type { JsonObject } from "../../../domain/json.ts"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
-import { CallFailed, callIdOf, type FaceCall, type Gate } from "./gate.ts"
+import { type AbortableCall, CallFailed, callIdOf, type Gate } from "./gate.ts"
 import { unaryMethods } from "./methods.ts"
 import type { WireStatus } from "./status.ts"
 
@@ -72,7 +72,7 @@ const routes = (gate: Gate["Service"]) => (router: ConnectRouter) => {
   })
 }
 
-const begin = (context: HandlerContext): FaceCall => {
+const begin = (context: HandlerContext): AbortableCall => {
   const headers = context.requestHeader
   const progress = context.values.get(progressKey)
   if (progress !== undefined) progress.begun = true

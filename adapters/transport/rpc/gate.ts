@@ -2,8 +2,8 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf"
 import type { Code } from "@connectrpc/connect"
 import { codeToString } from "@connectrpc/connect/protocol-connect"
 import { Cause, Clock, Context, Effect, Exit, Layer, Scope } from "effect"
-import type { Failure } from "../../../application/failure.ts"
-import { callIdBytesMax } from "../../../application/limits.ts"
+import { DeadlineExceeded, type Failure } from "../../../application/failure.ts"
+import { callIdBytesMax, callMsMax } from "../../../application/limits.ts"
 import { Observer } from "../../../application/observer.ts"
 import type { StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
@@ -16,6 +16,10 @@ export interface FaceCall extends Call {
   /** The face, for the log: grpc, grpc-web, connect, rest, ndjson or sse. */
   readonly protocol: string
   readonly callId: string
+}
+
+/** A call of a face that speaks in promises. */
+export interface AbortableCall extends FaceCall {
   /** Aborts when the caller has gone. */
   readonly signal: AbortSignal
 }
@@ -42,10 +46,20 @@ export interface LiveStream extends AsyncIterable<StreamItem> {
 export class Gate extends Context.Service<
   Gate,
   {
-    /** Rejects with `CallFailed` and nothing else. */
-    readonly unary: (method: Method, call: FaceCall, message: MessageShape<DescMessage>) => Promise<Reply>
+    /**
+     * Begins a call, and tells its outcome once; before this returns if nothing has to be waited for. What is returned
+     * is for a caller that leaves before that.
+     */
+    readonly begin: (
+      method: Method,
+      call: FaceCall,
+      message: MessageShape<DescMessage>,
+      done: (outcome: Reply | WireStatus) => void
+    ) => () => void
+    /** The same as a promise, which rejects with `CallFailed` and nothing else. */
+    readonly unary: (method: Method, call: AbortableCall, message: MessageShape<DescMessage>) => Promise<Reply>
     /** Resolves once the stream misses nothing any more; iterating it rejects with `CallFailed` and nothing else. */
-    readonly stream: (call: FaceCall, message: StreamOpts) => Promise<LiveStream>
+    readonly stream: (call: AbortableCall, message: StreamOpts) => Promise<LiveStream>
     /** For a call that never reached its method: counts and logs it like any other. The cause is for the log alone. */
     readonly refused: (
       path: string,
@@ -61,7 +75,9 @@ export class Gate extends Context.Service<
       const pipeline = yield* Pipeline
       const observer = yield* Observer
       const clock = yield* Clock.Clock
-      const run = Effect.runPromiseExitWith(yield* Effect.context<never>())
+      const context = yield* Effect.context<never>()
+      const fork = Effect.runForkWith(context)
+      const run = Effect.runPromiseExitWith(context)
 
       type About = {
         readonly domain?: string
@@ -86,21 +102,51 @@ export class Gate extends Context.Service<
         })
       const nowMs = () => Number(clock.currentTimeNanosUnsafe() / 1000n) / 1000
 
-      const unary = async (method: Method, call: FaceCall, message: MessageShape<DescMessage>) => {
+      const begin: Gate["Service"]["begin"] = (method, call, message, done) => {
         const since = nowMs()
-        const about = method.about(message)
-        const exit = await run(pipeline.unary(method, call, message), { signal: call.signal })
-        if (Exit.isSuccess(exit)) {
-          record(method.path, call, since, "ok", named(about))
-          return exit.value
+        let expired = false
+        const served = pipeline.unary(method, call, message)
+        // A change may be dropped while it waits for its commit; once under way, its outcome is told whatever happens.
+        const fiber = fork(method.mutates ? Effect.uninterruptible(served) : served)
+        const expire = () => {
+          expired = true
+          fiber.interruptUnsafe()
         }
-        const { status, cause } = failureOf(exit.cause)
-        record(method.path, call, since, nameOf(status.code), { ...named(about), ...cause })
-        throw new CallFailed(status)
+        // Most reads are over by now, and cost no timer.
+        const isOver = fiber.pollUnsafe() !== undefined
+        const timer = isOver ? undefined : setTimeout(expire, Math.min(call.timeoutMs ?? callMsMax, callMsMax))
+        fiber.addObserver((exit) => {
+          clearTimeout(timer)
+          const about = named(method.about(message))
+          if (Exit.isSuccess(exit)) {
+            record(method.path, call, since, "ok", about)
+            return done(exit.value)
+          }
+          const { status, cause } = failureOf(exit.cause, expired)
+          record(method.path, call, since, nameOf(status.code), { ...about, ...cause })
+          done(status)
+        })
+        return () => fiber.interruptUnsafe()
       }
 
+      const unary = (method: Method, call: AbortableCall, message: MessageShape<DescMessage>) =>
+        new Promise<Reply>((resolve, reject) => {
+          let isOver = false
+          let leave = () => {}
+          const cancel = begin(method, call, message, (outcome) => {
+            isOver = true
+            leave()
+            if ("http" in outcome) reject(new CallFailed(outcome))
+            else resolve(outcome)
+          })
+          if (isOver) return
+          if (call.signal.aborted) return cancel()
+          call.signal.addEventListener("abort", cancel)
+          leave = () => call.signal.removeEventListener("abort", cancel)
+        })
+
       const streamPath = `/${EventService.typeName}/${EventService.method.stream.name}`
-      const stream = async (call: FaceCall, message: StreamOpts): Promise<LiveStream> => {
+      const stream = async (call: AbortableCall, message: StreamOpts): Promise<LiveStream> => {
         const since = nowMs()
         const scope = Scope.makeUnsafe()
         let sent = 0
@@ -142,6 +188,7 @@ export class Gate extends Context.Service<
       }
 
       return Gate.of({
+        begin,
         unary,
         stream,
         refused: (path, call, status, cause) =>
@@ -160,14 +207,15 @@ const nameOf = (code: Code): string => codeToString(code)
 
 /** What the caller is told, and what only the log is told. */
 const failureOf = (
-  cause: Cause.Cause<Failure>
+  cause: Cause.Cause<Failure>,
+  expired = false
 ): { readonly status: WireStatus; readonly cause?: { readonly cause: unknown } } => {
   const failure = Cause.findErrorOption(cause)
   if (failure._tag === "Some") {
     const inner = "cause" in failure.value ? failure.value.cause : undefined
     return { status: statusOf(failure.value), ...(inner === undefined ? {} : { cause: { cause: inner } }) }
   }
-  if (Cause.hasInterruptsOnly(cause)) return { status: canceled }
+  if (Cause.hasInterruptsOnly(cause)) return { status: expired ? statusOf(new DeadlineExceeded({})) : canceled }
   return { status: internal, cause: { cause: Cause.squash(cause) } }
 }
 

@@ -2,10 +2,10 @@ import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf"
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { Access } from "../../../application/access.ts"
 import type { Caller, Entities } from "../../../application/entities.ts"
-import { DeadlineExceeded, type Failure, PermissionDenied, Unauthenticated } from "../../../application/failure.ts"
+import { type Failure, PermissionDenied, Unauthenticated } from "../../../application/failure.ts"
 import { Feed, type FeedStream } from "../../../application/feed/feed.ts"
 import type { History } from "../../../application/history.ts"
-import { callMsMax, claimsBytesMax } from "../../../application/limits.ts"
+import { claimsBytesMax } from "../../../application/limits.ts"
 import type { PolicyInput } from "../../../application/ports/Policy.ts"
 import type { Idempotency } from "../../../domain/event.ts"
 import { canonicalText, exceedsBytes, type Json, type JsonObject, jsonText } from "../../../domain/json.ts"
@@ -61,13 +61,7 @@ export class Pipeline extends Context.Service<
       const services = yield* Effect.context<Entities | History>()
 
       const unary = (method: Method, call: Call, message: MessageShape<DescMessage>) =>
-        served(method, call, message).pipe(
-          Effect.provideContext(services),
-          Effect.timeoutOrElse({
-            duration: Math.min(call.timeoutMs ?? callMsMax, callMsMax),
-            orElse: () => Effect.fail(new DeadlineExceeded({}))
-          })
-        )
+        Effect.provideContext(served(method, call, message), services)
 
       const served = Effect.fnUntraced(function* (method: Method, call: Call, message: MessageShape<DescMessage>) {
         const { claims } = yield* access.authenticate(bearer(call.header))
