@@ -13,6 +13,11 @@ describe("a body that is too large", () => {
     expect(await violations("POST", entity, body)).toEqual(rule)
   })
 
+  it("is not read at all if it says so itself", async () => {
+    const never = new ReadableStream({ pull: () => Promise.reject(new Error("was read")) }, { highWaterMark: 0 })
+    expect(await violations("POST", entity, never, { ...json, "content-length": "5000000" })).toEqual(rule)
+  })
+
   it("is not read to its end, which may not exist", async () => {
     let chunks = 0
     let canceled = false
@@ -54,6 +59,10 @@ describe("content types", () => {
       await nothingIsStored()
     }
   )
+
+  it("a wrong type is refused even without a body", async () => {
+    expect((await send("POST", entity, undefined, { "content-type": "text/plain" })).status).toBe(415)
+  })
 
   it("a body without a type is refused, no body without a type is {}", async () => {
     expect((await send("POST", entity, new TextEncoder().encode("{}"), {})).status).toBe(415)

@@ -1,10 +1,12 @@
-import { create, type DescService } from "@bufbuild/protobuf"
+import { create, type DescService, setExtension } from "@bufbuild/protobuf"
+import { MethodOptionsSchema } from "@bufbuild/protobuf/wkt"
 import { describe, expect, it } from "vitest"
 import { messageOf } from "../../adapters/transport/rest/bind.ts"
 import { bindingsOf, type Route, routesOf } from "../../adapters/transport/rest/routes.ts"
 import { parseTemplate } from "../../adapters/transport/rest/template.ts"
 import { Checks } from "../../adapters/transport/rpc/checks.ts"
 import { unaryMethods } from "../../adapters/transport/rpc/methods.ts"
+import { http } from "../../proto/gen/google/api/annotations_pb.js"
 import { type HttpRule, HttpRuleSchema } from "../../proto/gen/google/api/http_pb.js"
 import { EntityService, EventService } from "../../proto/gen/stategate/stategate_pb.js"
 
@@ -83,6 +85,23 @@ describe("routes", () => {
     const streaming = { ...EventService.method.stream, methodKind: "bidi_streaming" }
     const service = { ...EventService, methods: [streaming] } as unknown as DescService
     expect(() => routesOf([service])).toThrow("/stategate.EventService/Stream is in the proto")
+  })
+
+  it("that speak of fields which are not there, or do not fit, are noticed at start", () => {
+    const ruled = (value: string, body: string) => {
+      const { set } = EntityService.method
+      const options = create(MethodOptionsSchema)
+      setExtension(options, http, create(HttpRuleSchema, { pattern: { case: "post", value }, body }))
+      const method = { ...set, proto: { ...set.proto, options } }
+      return () => routesOf([{ ...EntityService, methods: [method] } as unknown as DescService])
+    }
+    expect(ruled("/a/{key}", "values")).not.toThrow()
+    expect(ruled("/a/{nothing}", "*")).toThrow("/a/{nothing} names nothing, no scalar field of stategate.Entity")
+    expect(ruled("/a/{values}", "*")).toThrow("/a/{values} names values, no scalar field of stategate.Entity")
+    expect(ruled("/a", "nothing")).toThrow("/a has the body nothing, no field of stategate.Entity")
+    const silent = { ...EntityService.method.set, proto: { ...EntityService.method.set.proto, options: undefined } }
+    const service = { ...EntityService, methods: [silent] } as unknown as DescService
+    expect(() => routesOf([service])).toThrow("no google.api.http option")
   })
 
   it("that two methods would share are noticed at start", () => {

@@ -147,11 +147,30 @@ describe("a stream", () => {
     const abort = new AbortController()
     const answer = await app.request(new Request(`http://localhost${path}&beginning=true`, { signal: abort.signal }))
     for (const key of ["1", "2", "3"]) await set(key)
-    expect(await pieces(answer).next()).toContain('"position":"1"')
+    const lines = pieces(answer)
+    expect(await lines.next()).toContain('"position":"1"')
     const before = gateway.records.length
     abort.abort()
+    expect(await lines.next()).toBeUndefined()
     for (let i = 0; i < 100 && gateway.records.length === before; i++) await new Promise((r) => setTimeout(r, 5))
     expect(gateway.records.at(-1)).toMatchObject({ code: "canceled" })
+  })
+
+  it("says nothing to whoever has gone while it was silent", async () => {
+    const abort = new AbortController()
+    const { next } = pieces(await app.request(new Request(`http://localhost${path}`, { signal: abort.signal })))
+    const last = next()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    abort.abort()
+    expect(await last).toBeUndefined()
+    await finished("canceled")
+  })
+
+  it("takes an empty start for none: what a form leaves out says nothing", async () => {
+    await set("1")
+    const { next, cancel } = pieces(await app.request(`${path}&after=&since=0&beginning=true`))
+    expect(await next()).toContain('"position":"1"')
+    await cancel()
   })
 
   it("asked for by HEAD has headers, and is closed", async () => {

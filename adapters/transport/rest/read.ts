@@ -7,7 +7,7 @@ import {
   type Message,
   ScalarType
 } from "@bufbuild/protobuf"
-import { isArray, type Json, type JsonObject, jsonProblem } from "../../../domain/json.ts"
+import { isArray, type Json, type JsonObject } from "../../../domain/json.ts"
 import type { Checks } from "../rpc/checks.ts"
 
 /** What is wrong is listed up to here: an answer must not grow with a hostile request. */
@@ -81,10 +81,10 @@ const readField = (checks: Checks, field: DescField, json: Json): unknown => {
     return undefined
   }
   if (field.fieldKind === "message" && field.message.typeName === "google.protobuf.Struct") {
-    // Taken as it is: the message holds the very same JSON.
-    const problem = isObject(json) ? jsonProblem(json) : "must be a JSON object"
-    checks.add(field.name, problem)
-    return problem === undefined ? json : undefined
+    // Taken as it is: the message holds the very same JSON, however deep, and the pipeline judges what is in it.
+    if (isObject(json)) return json
+    checks.add(field.name, "must be a JSON object")
+    return undefined
   }
   if (field.fieldKind === "list" && field.listKind === "message" && !isWellKnown(field.message)) {
     return readList(checks, field, field.message, json)
