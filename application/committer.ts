@@ -1,9 +1,9 @@
-import { Clock, Context, Effect, Layer, Result } from "effect"
+import { Cause, Clock, Context, Effect, Layer, Result } from "effect"
 import { decideBatch, type Head, type Job } from "../domain/batch.ts"
+import { announcer } from "./announcer.ts"
 import { type OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
 import { commitBytesMax, commitEventsMax } from "./limits.ts"
-import { Channel } from "./ports/Channel.ts"
 import { EventStore, type Unit } from "./ports/EventStore.ts"
 
 /**
@@ -21,7 +21,7 @@ export class Committer extends Context.Service<
     Committer,
     Effect.gen(function* () {
       const store = yield* EventStore
-      const channel = yield* Channel
+      const announce = yield* announcer
       const clock = yield* Clock.Clock
       const queue = new JobQueue()
       const eventsMax = Math.min(commitEventsMax, store.capacity.events)
@@ -56,8 +56,9 @@ export class Committer extends Context.Service<
       }
 
       const commit = Effect.fnUntraced(function* (flights: ReadonlyArray<Flight>) {
-        const results = yield* Effect.catchDefect(store.commit(flights.map(unitOf)), (defect) => {
-          const failure = Result.fail(new Unavailable({ message: "the store failed", cause: defect }))
+        // Whatever a store does, interrupting itself included: the callers get an answer, and the next batch its turn.
+        const results = yield* Effect.catchCause(store.commit(flights.map(unitOf)), (cause) => {
+          const failure = Result.fail(new Unavailable({ message: "the store failed", cause: Cause.squash(cause) }))
           return Effect.succeed(flights.map(() => failure))
         })
         for (const [i, flight] of flights.entries()) land(flight, results[i]!)
@@ -66,8 +67,7 @@ export class Committer extends Context.Service<
           if (Result.isFailure(result)) return []
           return flight.events.map((event) => ({ incarnation: result.success.incarnation, event }))
         })
-        // Only latency is at stake: whatever the channel does not carry, the streams find in the log.
-        if (announcements.length > 0) yield* Effect.ignore(channel.publish(announcements))
+        announce(announcements)
       })
 
       const worker = Effect.gen(function* () {

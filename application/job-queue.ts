@@ -50,6 +50,11 @@ export interface Flight {
 
 const stopping = new Unavailable({ message: "the gateway is shutting down" })
 
+const refuse = (entry: Entry): void => {
+  entry.onStart()
+  entry.finish(Effect.fail(stopping))
+}
+
 /** Jobs by domain, in order of arrival. A domain whose commit is under way keeps collecting and is not taken. */
 export class JobQueue {
   readonly #waiting = new Map<string, Set<Entry>>()
@@ -78,6 +83,7 @@ export class JobQueue {
   }
 
   enqueue(entry: Entry): void {
+    if (this.#closed) return refuse(entry)
     this.#jobs += 1
     this.#bytes += entry.bytes
     const waiting = this.#waiting.get(entry.job.domain)
@@ -114,7 +120,9 @@ export class JobQueue {
         waiting.delete(entry)
         this.#left(entry)
       }
-      if (waiting.size === 0) this.#waiting.delete(domain)
+      // What is left over goes behind the other domains, so that a busy one takes turns with them.
+      this.#waiting.delete(domain)
+      if (waiting.size > 0) this.#waiting.set(domain, waiting)
       this.#flying.add(domain)
       flights.push({ domain, entries, outcomes: [], events: [] })
     }
@@ -125,6 +133,7 @@ export class JobQueue {
   /** A commit of the domain is over; what it had no room for goes first next time. */
   land(domain: string, deferred: ReadonlyArray<Entry>): void {
     this.#flying.delete(domain)
+    if (this.#closed) return deferred.forEach(refuse)
     if (deferred.length > 0) {
       this.#waiting.set(domain, new Set([...deferred, ...(this.#waiting.get(domain) ?? [])]))
       for (const entry of deferred) {
@@ -137,12 +146,7 @@ export class JobQueue {
 
   close(): void {
     this.#closed = true
-    for (const waiting of this.#waiting.values()) {
-      for (const entry of waiting) {
-        entry.onStart()
-        entry.finish(Effect.fail(stopping))
-      }
-    }
+    for (const waiting of this.#waiting.values()) for (const entry of waiting) refuse(entry)
     this.#waiting.clear()
   }
 

@@ -30,6 +30,10 @@ export const commitEventsMax = 1000
 export const commitBytesMax = 8 * 1024 * 1024
 /** Times that a store decides a commit anew before it calls itself unavailable. */
 export const commitTriesMax = 100
+/** Bytes of values that wait to be announced; what comes on top is not announced, and found in the log. */
+export const announcingBytesMax = 16 * 1024 * 1024
+/** Milliseconds that a gateway which stops gives its channel for the last announcements. */
+export const announcingEndMs = 1_000
 
 // Streaming
 
@@ -90,6 +94,7 @@ export const listenerLimits = {
   floodWindowMs: 10_000,
   /** Streams of one session that ended with an error (CVE-2023-44487, CVE-2025-8671). */
   resetsPerWindowMax: 1_000,
+  /** Without a call in between. */
   pingsPerWindowMax: 500,
   settingsPerWindowMax: 100,
   settingsPerFrameMax: 32,

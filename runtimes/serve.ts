@@ -2,13 +2,14 @@ import { readFileSync } from "node:fs"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { getRequestListener } from "@hono/node-server"
 import { Effect } from "effect"
-import { type Handler, listen } from "../adapters/transport/listener/listen.ts"
+import { type Handler, listen, type StreamHandler } from "../adapters/transport/listener/listen.ts"
 import { homePage } from "../adapters/transport/page/page.ts"
 import { restApp } from "../adapters/transport/rest/app.ts"
 import { corsHeaders } from "../adapters/transport/rpc/cors.ts"
-import { Gate } from "../adapters/transport/rpc/gate.ts"
+import { callIdOf, Gate } from "../adapters/transport/rpc/gate.ts"
+import { grpcFace } from "../adapters/transport/rpc/grpc.ts"
 import { hostGuard } from "../adapters/transport/rpc/host.ts"
-import { rpcFace } from "../adapters/transport/rpc/node.ts"
+import { grpcMethods, rpcFace } from "../adapters/transport/rpc/node.ts"
 import { statusJson } from "../adapters/transport/rpc/status-json.ts"
 import { Feed } from "../application/feed/feed.ts"
 import type { Settings, Tls } from "./settings.ts"
@@ -39,7 +40,11 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
     const host = request.headers[":authority"] ?? request.headers.host
     const refusal = guard(typeof host === "string" ? host : undefined)
     if (refusal !== undefined) {
+      const given = request.headers["x-request-id"]
+      const callId = callIdOf(typeof given === "string" ? given : undefined)
+      gate.refused("foreign host", { protocol: "http", callId }, refusal)
       response.statusCode = refusal.http
+      response.setHeader("x-request-id", callId)
       response.setHeader("content-type", "application/json")
       response.end(JSON.stringify(statusJson(refusal)))
       return
@@ -53,10 +58,14 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
     void rest(request as IncomingMessage, response as ServerResponse)
   }
 
+  const grpc = grpcFace(grpcMethods(gate))
+  const onStream: StreamHandler = (stream, headers) =>
+    guard(headers[":authority"]) === undefined && grpc(stream, headers)
+
   const draining = new AbortController()
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   draining.signal.addEventListener("abort", () => fork(feed.drain))
   const { host, port, shutdownGraceMs: graceMs } = settings
   const tls = settings.tls === undefined ? undefined : certificate(settings.tls)
-  return yield* listen({ host, port, tls, graceMs, draining }, handler)
+  return yield* listen({ host, port, tls, graceMs, draining, onStream }, handler)
 })

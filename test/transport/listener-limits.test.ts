@@ -154,6 +154,18 @@ describe("floods over HTTP/2", () => {
     })
   )
 
+  it.live("does not mind the pings with which clients measure what they are sent", () =>
+    Effect.gen(function* () {
+      const { client } = yield* opened({ pingsPerWindowMax: 50 })
+      for (let sent = 0; sent < 200; sent++) {
+        client.send(get(2 * sent + 1), ping)
+        yield* client.expect("2.0 GET / ")
+      }
+      client.send(get(401))
+      yield* client.expect("2.0 GET / ")
+    })
+  )
+
   it.live("does not mind calls that are cancelled now and then", () =>
     Effect.gen(function* () {
       const { client } = yield* opened({ resetsPerWindowMax: 50 })

@@ -1,23 +1,30 @@
 import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
-import type { Face, Handler } from "./face.ts"
+import type { Face, Handler, StreamHandler } from "./face.ts"
 
 /** Calls `exceeded` when called more than `max` times within a window. */
 const allowance = (max: number, windowMs: number, exceeded: () => void) => {
   let count = 0
   let since = performance.now()
-  return () => {
-    const now = performance.now()
-    if (now - since >= windowMs) {
-      since = now
+  return {
+    use: () => {
+      const now = performance.now()
+      if (now - since >= windowMs) {
+        since = now
+        count = 0
+      }
+      if (++count > max) exceeded()
+    },
+    renew: () => {
       count = 0
     }
-    if (++count > max) exceeded()
   }
 }
 
+const pingBytes = 17
+
 /** HTTP/2 on connections that somebody else accepted. */
-export const http2 = (handler: Handler, limits: ListenerLimits): Face => {
+export const http2 = (handler: Handler, limits: ListenerLimits, onStream: StreamHandler = () => false): Face => {
   // A server that did not accept its connections does not know its sessions either when it closes.
   const sessions = new Set<ServerHttp2Session>()
 
@@ -26,13 +33,22 @@ export const http2 = (handler: Handler, limits: ListenerLimits): Face => {
       allowance(max, limits.floodWindowMs, () =>
         session.destroy(new Error("the peer floods this session"), constants.NGHTTP2_ENHANCE_YOUR_CALM)
       )
-    const onReset = within(limits.resetsPerWindowMax)
+    const resets = within(limits.resetsPerWindowMax)
+    const pings = within(limits.pingsPerWindowMax)
 
     let streams = 0
     sessions.add(session)
     session.once("close", () => sessions.delete(session))
-    session.on("ping", within(limits.pingsPerWindowMax))
-    session.on("remoteSettings", within(limits.settingsPerWindowMax))
+    let written = 0
+    session.on("ping", () => {
+      // gRPC clients measure the network with a ping for every burst of data that they get: that is no flood, and pings
+      // to which nothing but their echo was sent are.
+      const before = written
+      written = session.socket.bytesWritten
+      if (written - before > 2 * pingBytes) pings.renew()
+      pings.use()
+    })
+    session.on("remoteSettings", within(limits.settingsPerWindowMax).use)
     session.setTimeout(limits.sessionIdleMs, () => {
       if (streams === 0) session.close()
     })
@@ -48,33 +64,32 @@ export const http2 = (handler: Handler, limits: ListenerLimits): Face => {
       stream.once("close", () => {
         streams--
         clearTimeout(late)
-        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) onReset()
+        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) resets.use()
       })
     })
   }
 
-  const server = createServer(
-    {
-      settings: {
-        maxConcurrentStreams: limits.streamsPerSessionMax,
-        maxHeaderListSize: limits.headerBytesMax
-      },
-      maxHeaderListPairs: limits.headersMax,
-      maxSessionMemory: limits.sessionMemoryMegabytesMax,
-      maxSettings: limits.settingsPerFrameMax,
-      maxOutstandingPings: limits.pingsUnansweredMax,
-      maxSessionInvalidFrames: limits.invalidFramesMax,
-      maxSessionRejectedStreams: limits.rejectedStreamsMax,
-      // The limit on resets again: nghttp2 acts within one read, and ours serves runtimes whose HTTP/2 is another.
-      streamResetBurst: limits.resetsPerWindowMax,
-      streamResetRate: Math.ceil((limits.resetsPerWindowMax * 1000) / limits.floodWindowMs)
+  const server = createServer({
+    settings: {
+      maxConcurrentStreams: limits.streamsPerSessionMax,
+      maxHeaderListSize: limits.headerBytesMax
     },
-    (request, response) => {
-      if (headerListBytes(request.rawHeaders) <= limits.headerBytesMax) return handler(request, response)
-      response.statusCode = 431
-      response.end()
-    }
-  )
+    maxHeaderListPairs: limits.headersMax,
+    maxSessionMemory: limits.sessionMemoryMegabytesMax,
+    maxSettings: limits.settingsPerFrameMax,
+    maxOutstandingPings: limits.pingsUnansweredMax,
+    maxSessionInvalidFrames: limits.invalidFramesMax,
+    maxSessionRejectedStreams: limits.rejectedStreamsMax,
+    // The limit on resets again: nghttp2 acts within one read, and ours serves runtimes whose HTTP/2 is another.
+    streamResetBurst: limits.resetsPerWindowMax,
+    streamResetRate: Math.ceil((limits.resetsPerWindowMax * 1000) / limits.floodWindowMs)
+  })
+  // Never listens: it makes requests and responses of the streams that nobody took before.
+  const requests = createServer(handler)
+  server.on("stream", (stream, headers, flags, rawHeaders) => {
+    if (headerListBytes(rawHeaders) > limits.headerBytesMax) stream.respond({ ":status": 431 }, { endStream: true })
+    else if (!onStream(stream, headers)) requests.emit("stream", stream, headers, flags, rawHeaders)
+  })
   server.on("session", watch)
 
   return {

@@ -1,12 +1,12 @@
 import type { AddressInfo } from "node:net"
 import { Effect, Schema, type Scope } from "effect"
 import { type ListenerLimits, listenerLimits } from "../../../application/limits.ts"
-import type { Handler } from "./face.ts"
+import type { Handler, StreamHandler } from "./face.ts"
 import { type Certificate, openFront } from "./front.ts"
 import { http1 } from "./http1.ts"
 import { http2 } from "./http2.ts"
 
-export type { Certificate, Handler }
+export type { Certificate, Handler, StreamHandler }
 
 export interface ListenerOptions {
   readonly host: string
@@ -17,6 +17,8 @@ export interface ListenerOptions {
   readonly graceMs: number
   /** Aborted when draining starts and nothing new is accepted: streams end themselves and send their clients elsewhere. */
   readonly draining?: AbortController | undefined
+  /** Asked first, for each HTTP/2 stream. */
+  readonly onStream?: StreamHandler | undefined
   readonly limits?: Partial<ListenerLimits> | undefined
 }
 
@@ -58,7 +60,7 @@ export const listen: (
     }
   }
 
-  const faces = { http1: http1(guarded, limits), http2: http2(guarded, limits) }
+  const faces = { http1: http1(guarded, limits), http2: http2(guarded, limits, options.onStream) }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       faces.http1.close()

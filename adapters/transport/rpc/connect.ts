@@ -30,7 +30,7 @@ const progressKey = createContextKey<Progress | undefined>(undefined)
 export const withProgress = (progress: Progress) => createContextValues().set(progressKey, progress)
 
 // Each level of values is two messages, a Struct and a Value; some more are around them.
-const recursionLimit = 2 * valuesDepthMax + 12
+export const recursionLimit = 2 * valuesDepthMax + 12
 
 /** gRPC, gRPC-web and Connect: each call enters the pipeline, and its outcome is told in the protocol's own words. */
 export const rpcHandlers = (gate: Gate["Service"]): ReadonlyMap<string, UniversalHandler> => {

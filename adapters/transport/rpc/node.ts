@@ -5,6 +5,8 @@ import { universalRequestFromNodeRequest } from "@connectrpc/connect-node"
 import { invalid } from "../../../domain/rejection.ts"
 import { rpcHandlers, withProgress } from "./connect.ts"
 import { callIdOf, type Gate } from "./gate.ts"
+import type { GrpcMethod } from "./grpc.ts"
+import { unaryMethods } from "./methods.ts"
 import { statusOf } from "./status.ts"
 import { asInvalid } from "./unreadable.ts"
 
@@ -34,6 +36,23 @@ export const rpcFace = (gate: Gate["Service"]): RpcFace => {
     }
   }
 }
+
+/** The unary calls, for the face that serves most of them. */
+export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMethod> =>
+  new Map(
+    unaryMethods.map((method) => [
+      method.path,
+      {
+        input: method.desc.input,
+        output: method.desc.output,
+        begin: (call, message, done) =>
+          gate.begin(method, { ...call, protocol: "grpc" }, message, (outcome) =>
+            done("http" in outcome ? { status: outcome } : outcome)
+          ),
+        refused: ({ callId }, status) => gate.refused(method.path, { protocol: "grpc", callId }, status)
+      }
+    ])
+  )
 
 const serve = async (
   gate: Gate["Service"],

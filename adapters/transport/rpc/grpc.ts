@@ -1,0 +1,190 @@
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2"
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf"
+import { type Any, anyPack } from "@bufbuild/protobuf/wkt"
+import { Code } from "@connectrpc/connect"
+import { requestBytesMax } from "../../../application/limits.ts"
+import type { JsonObject } from "../../../domain/json.ts"
+import { invalid } from "../../../domain/rejection.ts"
+import { StatusSchema } from "../../../proto/gen/google/rpc/status_pb.js"
+import { recursionLimit } from "./connect.ts"
+import { callIdOf } from "./gate.ts"
+import type { Call } from "./pipeline.ts"
+import { statusOf, type WireStatus } from "./status.ts"
+
+export interface GrpcCall extends Call {
+  readonly callId: string
+}
+
+/** What a method answers: a message with status OK, or a status. Headers and trailers go along with either. */
+export interface GrpcAnswer {
+  readonly headers?: OutgoingHttpHeaders
+  readonly message?: MessageShape<DescMessage>
+  readonly trailers?: OutgoingHttpHeaders
+  readonly status?: WireStatus
+}
+
+export interface GrpcMethod {
+  readonly input: DescMessage
+  readonly output: DescMessage
+  /** Begins the call, and tells the answer once. What is returned is for a client that leaves before that. */
+  readonly begin: (call: GrpcCall, message: MessageShape<DescMessage>, done: (answer: GrpcAnswer) => void) => () => void
+  /** Told of a call whose message could not be read. */
+  readonly refused: (call: GrpcCall, status: WireStatus) => void
+}
+
+/**
+ * Unary gRPC, straight on the streams of HTTP/2: the hot path of the gateway. It takes what nearly all clients send,
+ * uncompressed binary messages, and answers false for the rest, which connect-es serves.
+ */
+export const grpcFace =
+  (methods: ReadonlyMap<string, GrpcMethod>) =>
+  (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean => {
+    const method = methods.get(headers[":path"] ?? "")
+    const type = headers["content-type"]
+    const encoding = headers["grpc-encoding"]
+    const isOurs =
+      method !== undefined &&
+      headers[":method"] === "POST" &&
+      (type === "application/grpc" || type === "application/grpc+proto") &&
+      (encoding === undefined || encoding === "identity")
+    if (isOurs) receive(method, stream, headers)
+    return isOurs
+  }
+
+const tooLarge: WireStatus = {
+  code: Code.ResourceExhausted,
+  http: 429,
+  message: `the message is larger than ${requestBytesMax} bytes`,
+  details: [],
+  headers: {}
+}
+
+const receive = (method: GrpcMethod, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+  const call = callOf(headers)
+  let chunks: Array<Buffer> = []
+  let bytes = 0
+  stream.on("data", (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= requestBytesMax + prefixBytes) {
+      chunks.push(chunk)
+    } else if (!stream.headersSent) {
+      chunks = []
+      method.refused(call, tooLarge)
+      answer(stream, method, call, { status: tooLarge })
+    }
+  })
+  // A client that resets its stream in the middle of a message; what was going on is ended by "close".
+  stream.on("error", () => {})
+  stream.on("end", () => {
+    if (!stream.headersSent) serve(method, stream, call, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+  })
+}
+
+const serve = (method: GrpcMethod, stream: ServerHttp2Stream, call: GrpcCall, body: Buffer): void => {
+  const message = messageIn(method.input, body)
+  if ("http" in message) {
+    method.refused(call, message)
+    answer(stream, method, call, { status: message })
+    return
+  }
+  let isOver = false
+  const cancel = method.begin(call, message, (outcome) => {
+    isOver = true
+    answer(stream, method, call, outcome)
+  })
+  if (!isOver) stream.once("close", cancel)
+}
+
+const prefixBytes = 5
+
+/** The one message of a unary call, or why there is none. */
+const messageIn = (desc: DescMessage, body: Buffer): MessageShape<DescMessage> | WireStatus => {
+  if (body.length === 0) return unimplemented("the call has no message")
+  const length = body.length < prefixBytes ? -1 : body.readUInt32BE(1)
+  if (body.length < prefixBytes + length || length < 0) return unreadable("is cut short")
+  if (body.length > prefixBytes + length) return unimplemented("a unary call has one message, and this one has more")
+  if (body[0] !== 0) return { ...unreadable("is compressed, and grpc-encoding does not say how"), code: Code.Internal }
+  try {
+    return fromBinary(desc, body.subarray(prefixBytes), { recursionLimit })
+  } catch (error) {
+    return unreadable(`cannot be read: ${error instanceof Error ? error.message : "it is malformed"}`)
+  }
+}
+
+const unreadable = (rule: string): WireStatus => statusOf(invalid({ field: "message", rule }))
+
+const unimplemented = (message: string): WireStatus => ({
+  code: Code.Unimplemented,
+  http: 501,
+  message,
+  details: [],
+  headers: {}
+})
+
+const callOf = (headers: IncomingHttpHeaders): GrpcCall => {
+  const header = (name: string): string | undefined => {
+    const value = headers[name]
+    return Array.isArray(value) ? value.join(", ") : value
+  }
+  const timeoutMs = timeoutMsIn(headers["grpc-timeout"])
+  return {
+    callId: callIdOf(header("x-request-id")),
+    header,
+    headers: () => Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(":"))) as JsonObject,
+    ...(timeoutMs === undefined ? {} : { timeoutMs })
+  }
+}
+
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 }
+
+const timeoutMsIn = (header: string | string[] | undefined): number | undefined => {
+  if (typeof header !== "string") return undefined
+  const unit = unitMs[header.charAt(header.length - 1)]
+  const value = Number(header.slice(0, -1))
+  return unit === undefined || Number.isNaN(value) ? undefined : Math.ceil(value * unit)
+}
+
+const answer = (stream: ServerHttp2Stream, method: GrpcMethod, call: GrpcCall, outcome: GrpcAnswer): void => {
+  // The client may have gone while the call was under way; what it did stands.
+  if (stream.destroyed || stream.closed || stream.headersSent) return
+  const { message, status } = outcome
+  const headers: OutgoingHttpHeaders = {
+    [constants.HTTP2_HEADER_STATUS]: 200,
+    "content-type": "application/grpc+proto",
+    "x-request-id": call.callId,
+    ...outcome.headers,
+    ...status?.headers
+  }
+  if (message === undefined) {
+    stream.respond({ ...headers, ...outcome.trailers, ...trailersOf(status) }, { endStream: true })
+    return
+  }
+  stream.respond(headers, { waitForTrailers: true })
+  stream.once("wantTrailers", () => stream.sendTrailers({ ...outcome.trailers, ...trailersOf(status) }))
+  stream.end(framed(method.output, message))
+}
+
+const framed = (desc: DescMessage, message: MessageShape<DescMessage>): Buffer => {
+  const bytes = toBinary(desc, message)
+  const frame = Buffer.allocUnsafe(prefixBytes + bytes.length)
+  frame[0] = 0
+  frame.writeUInt32BE(bytes.length, 1)
+  frame.set(bytes, prefixBytes)
+  return frame
+}
+
+const ok = { "grpc-status": "0" }
+
+const trailersOf = (status: WireStatus | undefined): OutgoingHttpHeaders => {
+  if (status === undefined) return ok
+  const { code, message, details } = status
+  const trailers = { "grpc-status": String(code), "grpc-message": percentEncoded(message) }
+  if (details.length === 0) return trailers
+  const packed: Array<Any> = details.map(({ desc, value }) => anyPack(desc, create(desc, value)))
+  const bytes = toBinary(StatusSchema, create(StatusSchema, { code, message, details: packed }))
+  return { ...trailers, "grpc-status-details-bin": Buffer.from(bytes).toString("base64").replaceAll("=", "") }
+}
+
+/** As gRPC wants its messages: visible ASCII as it is, but for the percent sign itself. */
+const percentEncoded = (text: string): string =>
+  text.toWellFormed().replaceAll(/[^\x20-\x24\x26-\x7e]+/g, (run) => encodeURIComponent(run))
