@@ -83,7 +83,10 @@ export class JobQueue {
   }
 
   enqueue(entry: Entry): void {
-    if (this.#closed) return refuse(entry)
+    if (this.#closed) {
+      refuse(entry)
+      return
+    }
     this.#jobs += 1
     this.#bytes += entry.bytes
     const waiting = this.#waiting.get(entry.job.domain)
@@ -133,7 +136,10 @@ export class JobQueue {
   /** A commit of the domain is over; what it had no room for goes first next time. */
   land(domain: string, deferred: ReadonlyArray<Entry>): void {
     this.#flying.delete(domain)
-    if (this.#closed) return deferred.forEach(refuse)
+    if (this.#closed) {
+      for (const entry of deferred) refuse(entry)
+      return
+    }
     if (deferred.length > 0) {
       this.#waiting.set(domain, new Set([...deferred, ...(this.#waiting.get(domain) ?? [])]))
       for (const entry of deferred) {

@@ -1,0 +1,57 @@
+import { Effect, Latch, Layer, Result } from "effect"
+import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
+import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
+import { EventStore, type Unit } from "../../application/ports/EventStore.ts"
+
+type Commit = ReturnType<EventStore["Service"]["commit"]>
+
+/** The memory store behind a gate: commits can be held on their way in, and go wrong in every way that a store can. */
+export class GatedStore {
+  readonly memory = new MemoryStore()
+  /** Closed, it holds commits before they reach the store. */
+  readonly gate = Latch.makeUnsafe(true)
+  /** For each commit that came to the gate, its domains and how many entities each names. */
+  readonly commits: Array<ReadonlyArray<readonly [domain: string, refs: number]>> = []
+  /** What becomes of a commit that passed the gate. */
+  fault: (commit: Commit) => Commit = (commit) => commit
+  #flying: Array<string> = []
+  #underWay = 0
+  /** Most commits that were under way at once. */
+  flyingMost = 0
+
+  /** A fault that touches nothing and answers with a failure. */
+  static readonly refusing = (failure: Unavailable | OutcomeUnknown) => (commit: Commit) =>
+    Effect.map(commit, (heads) => heads.map(() => Result.fail(failure)))
+
+  layer(capacity: Partial<EventStore["Service"]["capacity"]> = {}): Layer.Layer<EventStore> {
+    const store = port(this.memory)
+    const commit = Effect.fnUntraced({ self: this }, function* (this: GatedStore, units: ReadonlyArray<Unit>) {
+      this.commits.push(units.map(({ domain, refs }) => [domain, refs.length]))
+      const domains = units.map(({ domain }) => domain)
+      const twice = domains.find((domain, i) => this.#flying.includes(domain) || domains.indexOf(domain) !== i)
+      if (twice !== undefined) throw new Error(`two commits of ${twice} at once`)
+      this.#flying.push(...domains)
+      this.flyingMost = Math.max(this.flyingMost, ++this.#underWay)
+      const landed = Effect.sync(() => {
+        this.#underWay--
+        this.#flying = this.#flying.filter((domain) => !domains.includes(domain))
+      })
+      return yield* Effect.ensuring(
+        Effect.andThen(
+          this.gate.await,
+          Effect.suspend(() => this.fault(store.commit(units)))
+        ),
+        landed
+      )
+    })
+    return Layer.succeed(EventStore, { ...store, capacity: { ...store.capacity, ...capacity }, commit })
+  }
+
+  /** The keys of the entities of a domain's events, in order. */
+  keys(domain: string): ReadonlyArray<string> {
+    return this.memory.log(domain).map(({ entity }) => entity.key)
+  }
+}
+
+/** Lets everything that can go on do so, until all wait for something. */
+export const settle = Effect.forEach(Array.from({ length: 40 }), () => Effect.yieldNow, { discard: true })
