@@ -56,6 +56,13 @@ export const heartbeatMs = 15_000
 /** Milliseconds after which a browser reconnects a stream that was cut. */
 export const reconnectMs = 2_000
 
+// Logs
+
+/** Bytes of log lines that are held before they are written. */
+export const logHeldBytesMax = 16 * 1024
+/** Milliseconds after which they are written however few they are. */
+export const logHeldMs = 50
+
 // Connections
 
 /**

@@ -1,5 +1,5 @@
 import { Cause, Effect, Exit, Fiber, Layer } from "effect"
-import { logger, layer as telemetry } from "../adapters/telemetry/pino/log.ts"
+import { openLog, layer as telemetry } from "../adapters/telemetry/pino/log.ts"
 import { compose } from "./compose.ts"
 import { serve } from "./serve.ts"
 import { parseSettings, type Settings } from "./settings.ts"
@@ -19,7 +19,8 @@ if ("errors" in parsed) {
   process.exit(1)
 }
 const { settings, warnings } = parsed
-const log = logger(settings.logLevel)
+const { log, flush } = openLog(settings.logLevel)
+process.once("exit", flush)
 for (const warning of warnings) log.warn(warning)
 
 /** What an operator wants to know first: what is served, where, from which store, and what nobody chose. */
@@ -34,6 +35,8 @@ const announce = (url: string, { storage, channel, authDisabled, tls, defaulted 
     tls: tls === undefined ? "off" : tls.clientCaFile === undefined ? "on" : "mutual",
     defaulted
   }
+  // For people; the log is for machines.
+  if (process.stderr.isTTY) process.stderr.write(`\n  stategate is at ${url}\n  and keeps its state in ${store}\n\n`)
   log.info(line, `stategate serves gRPC, gRPC-web, Connect, REST and SSE at ${url}, from ${store}`)
   if (storage.name === "memory") log.warn("the memory store keeps nothing: all state is gone when this process ends")
   if (authDisabled) log.warn("authentication is disabled: whoever reaches the port may read and write everything")

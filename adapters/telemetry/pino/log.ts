@@ -1,16 +1,29 @@
-import { Cause, Effect, Layer, Logger, type LogLevel } from "effect"
+import { Cause, Layer, Logger, type LogLevel } from "effect"
 import { destination, type Logger as Pino, pino, stdTimeFunctions } from "pino"
+import { logHeldBytesMax, logHeldMs } from "../../../application/limits.ts"
 import { type CallRecord, Observer } from "../../../application/observer.ts"
 
 /** Levels as pino names them. */
 export type Level = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent"
 
-/** JSON lines on standard output, written at once: what a crash would lose is what explains it. */
-export const logger = (level: Level): Pino =>
-  pino(
-    { level, base: {}, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
-    destination({ fd: 1, sync: true })
-  )
+/** The log, and what writes out the lines that it still holds. */
+export interface Log {
+  readonly log: Pino
+  readonly flush: () => void
+}
+
+/**
+ * JSON lines on standard output. A line for each call would be a system call for each call, so lines are held for a
+ * moment and written together; those of the last moment go out with `flush`, which whoever ends the process calls.
+ */
+export const openLog = (level: Level): Log => {
+  const output = destination({ fd: 1, sync: true, minLength: logHeldBytesMax })
+  const options = { level, base: {}, timestamp: stdTimeFunctions.isoTime, formatters: { level: named } }
+  setInterval(() => output.flushSync(), logHeldMs).unref()
+  return { log: pino(options, output), flush: () => output.flushSync() }
+}
+
+const named = (label: string) => ({ level: label })
 
 const atLevel = (log: Pino, level: LogLevel.LogLevel): ((bindings: object, message: string) => void) => {
   switch (level) {
@@ -68,5 +81,3 @@ const called =
 
 export const layer = (log: Pino): Layer.Layer<Observer> =>
   Layer.merge(Layer.succeed(Observer, Observer.of({ called: called(log) })), Logger.layer([effectLogger(log)]))
-
-export const flushed = (log: Pino): Effect.Effect<void> => Effect.sync(() => log.flush())

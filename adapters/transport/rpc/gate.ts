@@ -1,7 +1,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf"
 import type { Code } from "@connectrpc/connect"
 import { codeToString } from "@connectrpc/connect/protocol-connect"
-import { Cause, Clock, Context, Effect, Exit, Layer, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
 import { DeadlineExceeded, type Failure } from "../../../application/failure.ts"
 import { callIdBytesMax, callMsMax } from "../../../application/limits.ts"
 import { Observer } from "../../../application/observer.ts"
@@ -74,7 +74,6 @@ export class Gate extends Context.Service<
     Effect.gen(function* () {
       const pipeline = yield* Pipeline
       const observer = yield* Observer
-      const clock = yield* Clock.Clock
       const context = yield* Effect.context<never>()
       const fork = Effect.runForkWith(context)
       const run = Effect.runPromiseExitWith(context)
@@ -96,14 +95,13 @@ export class Gate extends Context.Service<
           method: path,
           protocol: call.protocol,
           code,
-          durationMs: Number(clock.currentTimeNanosUnsafe() / 1000n) / 1000 - since,
+          durationMs: performance.now() - since,
           callId: call.callId,
           ...about
         })
-      const nowMs = () => Number(clock.currentTimeNanosUnsafe() / 1000n) / 1000
 
       const begin: Gate["Service"]["begin"] = (method, call, message, done) => {
-        const since = nowMs()
+        const since = performance.now()
         let expired = false
         const served = pipeline.unary(method, call, message)
         // A change may be dropped while it waits for its commit; once under way, its outcome is told whatever happens.
@@ -147,7 +145,7 @@ export class Gate extends Context.Service<
 
       const streamPath = `/${EventService.typeName}/${EventService.method.stream.name}`
       const stream = async (call: AbortableCall, message: StreamOpts): Promise<LiveStream> => {
-        const since = nowMs()
+        const since = performance.now()
         const scope = Scope.makeUnsafe()
         let sent = 0
         const end = async (status: WireStatus | undefined, cause?: { readonly cause?: unknown }) => {
@@ -192,7 +190,7 @@ export class Gate extends Context.Service<
         unary,
         stream,
         refused: (path, call, status, cause) =>
-          record(path, call, nowMs(), nameOf(status.code), cause === undefined ? {} : { cause })
+          record(path, call, performance.now(), nameOf(status.code), cause === undefined ? {} : { cause })
       })
     })
   )
