@@ -59,7 +59,7 @@ export const reconnectMs = 2_000
 // Logs
 
 /** Bytes of log lines that are held before they are written. */
-export const logHeldBytesMax = 16 * 1024
+export const logHeldBytesMax = 8 * 1024
 /** Milliseconds after which they are written however few they are. */
 export const logHeldMs = 50
 
