@@ -1,0 +1,4 @@
+import { layer } from "../../adapters/auth/disabled/authenticator.ts"
+import { contract } from "../contract/Authenticator.ts"
+
+contract("disabled", layer)
