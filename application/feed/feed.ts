@@ -67,7 +67,8 @@ export class Feed extends Context.Service<
         tails.told(moved.heads, before)
         tails.retry()
       })
-      yield* Effect.forkScoped(Effect.forever(Effect.ignore(poll)))
+      // Whatever a store does, the next look is taken: without it, nothing would find what the channel loses.
+      yield* Effect.forkScoped(Effect.forever(Effect.ignoreCause(poll)))
       yield* channel.subscribe((announcements) => tails.announced(announcements))
 
       /** From memory where possible, else from the log, overlapping by one event that must be the one that was seen. */
@@ -100,7 +101,10 @@ export class Feed extends Context.Service<
             }
             const left = until - (yield* Clock.currentTimeMillis)
             const isQuiet = left <= 0 || (tail === undefined && Option.isNone(yield* Effect.timeoutOption(busy, left)))
-            if (isQuiet && reader.ended === undefined) return [{ cursor: reader.cursor }]
+            if (!isQuiet) continue
+            // Domains may have joined in silence until the cursor cannot hold them: making it tells, and ends the stream.
+            const { cursor } = reader
+            if (reader.ended === undefined) return [{ cursor }]
           }
         })
       }
