@@ -1,7 +1,7 @@
 import { type Command, type Decision, decide } from "./command.ts"
 import { type Ref, refText, type State } from "./entity.ts"
 import { type Event, evolve, type Idempotency } from "./event.ts"
-import { type JsonObject, jsonText, utf8Bytes } from "./json.ts"
+import { type JsonObject, jsonText, utf8BytesAtMost } from "./json.ts"
 import { applyBytesMax } from "./limits.ts"
 import { type Rejection, within } from "./rejection.ts"
 
@@ -146,14 +146,15 @@ const decideJob = (
   const own = new Map<string, State>()
   const decisions: Array<Decision> = []
   let bytes = 0
-  const claimsBytes = utf8Bytes(jsonText(job.claims))
+  const claimsBytes = utf8BytesAtMost(jsonText(job.claims))
   for (const [i, command] of job.commands.entries()) {
     const text = refText(command.ref)
     const decision = decide(own.get(text) ?? stateOf(command.ref, text), command)
     if ("_tag" in decision) return job.parts ? within(`commands[${i}]`, decision) : decision
     own.set(text, { ...decision.entity, deleted: command.change._tag === "Del" })
     decisions.push(decision)
-    bytes += utf8Bytes(jsonText(decision.entity.values)) + utf8Bytes(text) + claimsBytes + eventOverheadBytes
+    bytes +=
+      utf8BytesAtMost(jsonText(decision.entity.values)) + utf8BytesAtMost(text) + claimsBytes + eventOverheadBytes
   }
   if (job.parts && bytes > applyBytesMax) {
     return { _tag: "TooLarge", message: `the events of one Apply must be at most ${applyBytesMax} bytes; split it` }

@@ -34,6 +34,9 @@ const encoder = new TextEncoder()
 /** Bytes of UTF-8 in a text. */
 export const utf8Bytes = (text: string): number => encoder.encode(text).length
 
+/** Not less than the bytes of UTF-8 in a text, and exact for any but short ones: counting is dear where many are short. */
+export const utf8BytesAtMost = (text: string): number => (text.length < 256 ? text.length * 3 : utf8Bytes(text))
+
 /** Whether a text takes more than `max` bytes of UTF-8, mostly told from its length alone. */
 export const exceedsBytes = (text: string, max: number): boolean =>
   text.length > max || (text.length * 3 > max && utf8Bytes(text) > max)

@@ -1,9 +1,9 @@
 import { create, type DescMessage, type DescMethodUnary, type MessageShape, toJson } from "@bufbuild/protobuf"
 import { EmptySchema } from "@bufbuild/protobuf/wkt"
 import { Effect } from "effect"
-import { type Caller, Entities, type Request } from "../../../application/entities.ts"
+import type { Caller, Entities, Request } from "../../../application/entities.ts"
 import type { Failure } from "../../../application/failure.ts"
-import { History } from "../../../application/history.ts"
+import type { History } from "../../../application/history.ts"
 import type { Done } from "../../../application/job-queue.ts"
 import type { Entity, Ref } from "../../../domain/entity.ts"
 import { methods as mutations } from "../../../domain/event.ts"
@@ -17,6 +17,12 @@ import * as requests from "./requests.ts"
 export interface Reply<O extends DescMessage = DescMessage> {
   readonly message: MessageShape<O>
   readonly headers: Readonly<Record<string, string>>
+}
+
+/** The use cases, handed to each call: looking them up in a context would cost every call anew. */
+export interface Services {
+  readonly entities: Entities["Service"]
+  readonly history: History["Service"]
 }
 
 /** One question to the policy: the call itself, or a command within an Apply. */
@@ -38,7 +44,7 @@ export interface Method<I extends DescMessage = DescMessage, O extends DescMessa
     checks: Checks,
     message: MessageShape<I>,
     header: Header
-  ) => (caller: Caller) => Effect.Effect<Reply<O>, Failure, Entities | History>
+  ) => (caller: Caller, services: Services) => Effect.Effect<Reply<O>, Failure>
   readonly judged: (message: MessageShape<I>) => ReadonlyArray<Judged>
   /** What a caller is shown whom the policy does not show the reply: the outcome stands. Undefined: the call is denied. */
   readonly withheld: (message: MessageShape<I>) => MessageShape<O> | undefined
@@ -51,7 +57,7 @@ export interface Method<I extends DescMessage = DescMessage, O extends DescMessa
 
 interface Parts<I extends DescMessage, O extends DescMessage, P> {
   readonly parse: (checks: Checks, message: MessageShape<I>, header: Header) => P
-  readonly serve: (parsed: P, caller: Caller) => Effect.Effect<Reply<O>, Failure, Entities | History>
+  readonly serve: (parsed: P, caller: Caller, services: Services) => Effect.Effect<Reply<O>, Failure>
   readonly commands?: (message: MessageShape<I>) => ReadonlyArray<Judged>
   readonly withheld?: (message: MessageShape<I>) => MessageShape<O>
   readonly items?: Method<I, O>["items"]
@@ -75,7 +81,7 @@ const method = <I extends DescMessage, O extends DescMessage, P>(
     about: (message) => message as unknown as { readonly domain: string; readonly type?: string },
     prepare: (checks, message, header) => {
       const parsed = parts.parse(checks, message, header)
-      return (caller) => parts.serve(parsed, caller)
+      return (caller, services) => parts.serve(parsed, caller, services)
     },
     judged: (message) => [itself(message), ...(parts.commands?.(message) ?? [])],
     withheld: (message) => parts.withheld?.(message),
@@ -103,9 +109,9 @@ const refOnly = ({ domain, type, key }: Ref) => create(pb.EntitySchema, { domain
 
 const changed =
   <O extends DescMessage>(answer: (done: Done) => MessageShape<O>) =>
-  (request: Request, caller: Caller) =>
+  (request: Request, caller: Caller, { entities }: Services) =>
     Effect.map(
-      Entities.use((entities) => entities.change(request, caller)),
+      entities.change(request, caller),
       (done): Reply<O> => ({ message: answer(done), headers: receipt(done) })
     )
 
@@ -141,50 +147,38 @@ export const unaryMethods: ReadonlyArray<Method> = [
   }),
   method(pb.EntityService.method.get, {
     parse: requests.getRequest,
-    serve: ({ ref, asOf }) =>
-      Effect.map(
-        Entities.use((entities) => entities.get(ref, asOf)),
-        (entity) => ({
-          message: entityMessage(entity),
-          // A past state has no tag: what it would be compared with is the present one.
-          headers: asOf._tag === "Now" ? { etag: etagOf(entity) } : {}
-        })
-      )
+    serve: ({ ref, asOf }, _, { entities }) =>
+      Effect.map(entities.get(ref, asOf), (entity) => ({
+        message: entityMessage(entity),
+        // A past state has no tag: what it would be compared with is the present one.
+        headers: asOf._tag === "Now" ? { etag: etagOf(entity) } : {}
+      }))
   }),
   method(pb.EntityService.method.search, {
     parse: requests.searchRequest,
-    serve: (search) =>
-      Effect.map(
-        Entities.use((entities) => entities.search(search)),
-        (found) => ({ message: entitiesMessage(found), headers: {} })
-      ),
+    serve: (search, _, { entities }) =>
+      Effect.map(entities.search(search), (found) => ({ message: entitiesMessage(found), headers: {} })),
     items: ({ entities }) => ({ desc: pb.EntitySchema, list: entities })
   }),
   method(pb.EntityService.method.apply, {
     parse: requests.applyRequest,
-    serve: ({ domain, requests: list }, caller) =>
-      Effect.map(
-        Entities.use((entities) => entities.apply(domain, list, caller)),
-        (done) => ({ message: eventsMessage(done.events), headers: receipt(done) })
-      ),
+    serve: ({ domain, requests: list }, caller, { entities }) =>
+      Effect.map(entities.apply(domain, list, caller), (done) => ({
+        message: eventsMessage(done.events),
+        headers: receipt(done)
+      })),
     commands: ({ domain, commands }) => commands.flatMap((command) => commandBody(command, domain)),
     withheld: () => create(pb.EventsSchema)
   }),
   method(pb.EventService.method.search, {
     parse: requests.eventSearchRequest,
-    serve: (search) =>
-      Effect.map(
-        History.use((history) => history.search(search)),
-        (found) => ({ message: eventsMessage(found), headers: {} })
-      ),
+    serve: (search, _, { history }) =>
+      Effect.map(history.search(search), (found) => ({ message: eventsMessage(found), headers: {} })),
     items: ({ events }) => ({ desc: pb.EventSchema, list: events })
   }),
   method(pb.EventService.method.get, {
     parse: requests.eventRequest,
-    serve: ({ ref, id }) =>
-      Effect.map(
-        History.use((history) => history.event(ref, id)),
-        (event) => ({ message: eventMessage(event), headers: {} })
-      )
+    serve: ({ ref, id }, _, { history }) =>
+      Effect.map(history.event(ref, id), (event) => ({ message: eventMessage(event), headers: {} }))
   })
 ]

@@ -1,10 +1,10 @@
 import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf"
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { Access } from "../../../application/access.ts"
-import type { Caller, Entities } from "../../../application/entities.ts"
+import { type Caller, Entities } from "../../../application/entities.ts"
 import { type Failure, PermissionDenied, Unauthenticated } from "../../../application/failure.ts"
 import { Feed, type FeedStream } from "../../../application/feed/feed.ts"
-import type { History } from "../../../application/history.ts"
+import { History } from "../../../application/history.ts"
 import { claimsBytesMax } from "../../../application/limits.ts"
 import type { PolicyInput } from "../../../application/ports/Policy.ts"
 import type { Idempotency } from "../../../domain/event.ts"
@@ -13,7 +13,7 @@ import { invalid } from "../../../domain/rejection.ts"
 import * as pb from "../../../proto/gen/stategate/stategate_pb.js"
 import { Checks, type Header } from "./checks.ts"
 import { eventMessage, progressMessage } from "./messages.ts"
-import type { Judged, Method, Reply } from "./methods.ts"
+import type { Judged, Method, Reply, Services } from "./methods.ts"
 import { streamRequest } from "./requests.ts"
 
 /** What a call brings beside its message, whatever it came in as. */
@@ -58,12 +58,9 @@ export class Pipeline extends Context.Service<
     Effect.gen(function* () {
       const access = yield* Access
       const feed = yield* Feed
-      const services = yield* Effect.context<Entities | History>()
+      const services: Services = { entities: yield* Entities, history: yield* History }
 
-      const unary = (method: Method, call: Call, message: MessageShape<DescMessage>) =>
-        Effect.provideContext(served(method, call, message), services)
-
-      const served = Effect.fnUntraced(function* (method: Method, call: Call, message: MessageShape<DescMessage>) {
+      const unary = Effect.fnUntraced(function* (method: Method, call: Call, message: MessageShape<DescMessage>) {
         const { claims } = yield* access.authenticate(bearer(call.header))
         const checks = new Checks()
         const serve = method.prepare(checks, message, call.header)
@@ -77,7 +74,7 @@ export class Pipeline extends Context.Service<
           key === undefined
             ? { claims }
             : { claims, idempotency: yield* idempotencyOf(method, call, message, claims, key) }
-        return yield* shown(method, call, claims, message, yield* serve(caller))
+        return yield* shown(method, call, claims, message, yield* serve(caller, services))
       })
 
       const shows = (
