@@ -18,6 +18,14 @@ export interface Glob {
 
 export type ParsedGlob = { readonly ok: true; readonly glob: Glob } | { readonly ok: false; readonly problem: string }
 
+/** The glob that matches this text alone. */
+export const literalGlob = (text: string): Glob => ({
+  text: text.replaceAll(/[\\*?[]/g, "\\$&"),
+  literal: text,
+  prefix: text,
+  rest: []
+})
+
 const refuse = (problem: string): ParsedGlob => ({ ok: false, problem })
 
 const codeOf = (character: string): number => character.codePointAt(0)!

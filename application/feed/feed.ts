@@ -1,5 +1,6 @@
 import { Clock, Context, Effect, Layer, Option, Random, type Scope } from "effect"
 import { shortId } from "../../domain/cursor.ts"
+import { literalGlob } from "../../domain/glob.ts"
 import type { Rejection } from "../../domain/rejection.ts"
 import { Overloaded, Unavailable } from "../failure.ts"
 import { headsPollMs, headsPollWideMs, heartbeatMs, logPageEventsMax, streamsMax } from "../limits.ts"
@@ -82,7 +83,11 @@ export class Feed extends Context.Service<
         if (near !== undefined) return near
         const overlap = position === 0n ? 0 : 1
         const { events } = yield* store.read(tail.domain, position - BigInt(overlap), logPageEventsMax + overlap)
-        const isSame = overlap === 0 || (events[0] !== undefined && shortId(events[0].id) === eventId)
+        // At the very beginning there is nothing to overlap with; the head tells whose log it was.
+        const isSame =
+          overlap === 0
+            ? (yield* store.heads(literalGlob(tail.domain), 1))[0]?.incarnation === incarnation
+            : events[0] !== undefined && shortId(events[0].id) === eventId
         return isSame && events.length > overlap ? events.slice(overlap) : yield* rewound(tail.domain)
       })
 

@@ -55,6 +55,11 @@ export class Tail {
     return position > this.start ? this.#events[Number(position - this.start) - 1] : undefined
   }
 
+  /** The id of the event at a position, as far as the tail remembers it. */
+  idAt(position: bigint): string | undefined {
+    return position === this.head && this.headId !== "" ? this.headId : this.at(position)?.id
+  }
+
   /** Up to `limit` events after a position, or undefined if some of them have been let go. */
   after(position: bigint, limit: number): ReadonlyArray<Event> | undefined {
     if (position < this.start) return undefined

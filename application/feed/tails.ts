@@ -1,7 +1,7 @@
 import { Effect, type Scope } from "effect"
 import type { Head } from "../../domain/batch.ts"
 import type { Event } from "../../domain/event.ts"
-import { parseGlob } from "../../domain/glob.ts"
+import { literalGlob } from "../../domain/glob.ts"
 import type { Unavailable } from "../failure.ts"
 import { logPageEventsMax } from "../limits.ts"
 import type { Announcement } from "../ports/Channel.ts"
@@ -14,6 +14,8 @@ interface Watched {
   readonly tail: Tail
   readonly readers: Set<Reader>
   filling: boolean
+  /** The channel said something that does not go with the tail: until the store was asked, it is not listened to. */
+  doubted: boolean
 }
 
 /** Keeps the tails of all streamed domains whole, whatever the channel loses, repeats or reorders. */
@@ -70,8 +72,10 @@ export class Tails {
       if (watched === undefined) continue
       const { tail } = watched
       const seen = event.position <= tail.head
-      if (incarnation !== tail.incarnation || (seen && (tail.at(event.position)?.id ?? event.id) !== event.id)) {
+      if (watched.doubted) continue
+      if (incarnation !== tail.incarnation || (seen && (tail.idAt(event.position) ?? event.id) !== event.id)) {
         // From another log, or another event where one was seen: only the store knows which is the log now.
+        watched.doubted = true
         this.#lookAgain(domain)
       } else if (event.position === tail.head + 1n) {
         this.#append(watched, event)
@@ -97,11 +101,21 @@ export class Tails {
     }
   }
 
-  /** Tries again what a store that was away has not given. */
+  /**
+   * Tries again what a store that was away has not given. And asks for the head of one domain, each in its turn: a log
+   * that lost its end, or is gone, need not count as one that moved.
+   */
   retry(): void {
-    for (const watched of this.#watched.values()) {
-      if (watched.tail.head < watched.tail.known) this.#missing(watched, watched.tail.known)
+    for (const [domain, watched] of this.#watched) {
+      const { head, known } = watched.tail
+      if (watched.doubted) this.#lookAgain(domain)
+      else if (head < known) this.#missing(watched, known)
     }
+    const [next] = this.#watched
+    if (next === undefined) return
+    this.#watched.delete(next[0])
+    this.#watched.set(...next)
+    this.#lookAgain(next[0])
   }
 
   #watch(domain: string, incarnation: string, head: bigint, headId: string): Watched | undefined {
@@ -110,7 +124,12 @@ export class Tails {
     const readers = new Set(this.#narrow.get(domain))
     for (const reader of this.#wide) if (reader.covers(domain)) readers.add(reader)
     if (readers.size === 0) return undefined
-    const watched = { tail: new Tail(domain, incarnation, head, headId, this.#budget), readers, filling: false }
+    const watched = {
+      tail: new Tail(domain, incarnation, head, headId, this.#budget),
+      readers,
+      filling: false,
+      doubted: false
+    }
     this.#watched.set(domain, watched)
     return watched
   }
@@ -158,13 +177,13 @@ export class Tails {
   })
 
   #lookAgain(domain: string): void {
-    const literal = parseGlob(domain.replaceAll(/[\\*?[]/g, "\\$&"))
-    if (!literal.ok) return
+    const watched = this.#watched.get(domain)
     const before = this.positions()
-    const look = Effect.map(this.#store.heads(literal.glob, 1), (heads) => {
-      const watched = this.#watched.get(domain)
+    const look = Effect.map(this.#store.heads(literalGlob(domain), 1), (heads) => {
+      if (watched === undefined || this.#watched.get(domain) !== watched) return
+      watched.doubted = false
       if (heads.length > 0) this.told(heads, before)
-      else if (watched !== undefined) this.#rewind(watched)
+      else this.#rewind(watched)
     })
     this.#fork(look)
   }

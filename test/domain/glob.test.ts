@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type Glob, matches, parseGlob } from "../../domain/glob.ts"
+import { type Glob, literalGlob, matches, parseGlob } from "../../domain/glob.ts"
 
 const glob = (text: string): Glob => {
   const parsed = parseGlob(text)
@@ -64,6 +64,11 @@ describe("a glob", () => {
     expect(glob("")).toMatchObject({ literal: "", prefix: "" })
     expect(glob("a\\?b*c")).toMatchObject({ literal: undefined, prefix: "a?b" })
     expect(glob("[ab]c")).toMatchObject({ literal: undefined, prefix: "" })
+  })
+
+  it("can be made of any text, to match that text alone", () => {
+    for (const text of ["orders", "a*b?[c]\\", "", "𝄞"]) expect(literalGlob(text)).toEqual(glob(literalGlob(text).text))
+    expect(literalGlob("a*").literal).toBe("a*")
   })
 
   it("takes text × glob steps at worst", () => {
