@@ -8,16 +8,16 @@ import { finding } from "./event-store/finding.ts"
 import { heads } from "./event-store/heads.ts"
 import { names } from "./event-store/names.ts"
 import { reads } from "./event-store/reads.ts"
-import { reopening } from "./event-store/reopening.ts"
+import { type Open, reopening } from "./event-store/reopening.ts"
 import { values } from "./event-store/values.ts"
 import { type Law, register } from "./law.ts"
 
 export interface Options {
   /**
-   * For stores that keep what they are given: one store, that is closed with its scope. Where who has it open locks
-   * others out, this is another one than the layer's.
+   * For stores that keep what they are given: opens one store, always the same, which is closed with its scope. Where
+   * who has a store open locks others out, this is another one than the layer's.
    */
-  readonly reopen?: Layer.Layer<EventStore, unknown>
+  readonly reopen?: Open
 }
 
 export const laws: ReadonlyArray<Law<EventStore>> = [

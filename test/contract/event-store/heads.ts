@@ -110,6 +110,7 @@ const moved: Law<EventStore> = {
   check: Effect.gen(function* () {
     const store = yield* EventStore
     const domains = Array.from({ length: 5 }, () => fresh("moved"))
+    yield* append(fresh("moved"), [{ key: "a" }])
     const start = yield* store.movedSince(undefined)
     same(start.heads, [], "without a mark there are no heads")
     // One mark is followed from answer to answer, as pollers do; the first one must show everything, always.

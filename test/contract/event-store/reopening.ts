@@ -7,13 +7,13 @@ import { fresh, type Law, same } from "../law.ts"
 import { entitiesOf, globOf } from "./searching.ts"
 import { append, commit, del, entityOf, job, logOf, refIn, set } from "./writing.ts"
 
-/** A store that outlives the scope in which it is open. */
-type Store = Layer.Layer<EventStore, unknown>
+/** Opens a store that outlives the scope in which it is open; always the same one. */
+export type Open = () => Layer.Layer<EventStore, unknown>
 
-const during = <A, E>(store: Store, use: Effect.Effect<A, E, EventStore>) => Effect.provide(use, store, { local: true })
+const during = <A, E>(open: Open, use: Effect.Effect<A, E, EventStore>) => Effect.provide(use, open(), { local: true })
 
 /** Laws of durable stores. They open the store themselves, since only then can they close it. */
-export const reopening = (layer: Store): ReadonlyArray<Law<never>> => [
+export const reopening = (open: Open): ReadonlyArray<Law<never>> => [
   {
     name: "everything is there after the store was closed and opened again",
     check: Effect.gen(function* () {
@@ -21,7 +21,7 @@ export const reopening = (layer: Store): ReadonlyArray<Law<never>> => [
       const idempotency = { caller: "me", key: "once", hash: "h" }
       const retried = job(refIn(domain, "b"), set({ b: 1 }), { idempotency, claims: { sub: "me" } })
       const before = yield* during(
-        layer,
+        open,
         Effect.gen(function* () {
           yield* commit(domain, [job(refIn(domain, "a"), set({ a: 1 })), retried, job(refIn(domain, "c"), set({}))])
           return yield* commit(domain, [job(refIn(domain, "c"), del)])
@@ -29,7 +29,7 @@ export const reopening = (layer: Store): ReadonlyArray<Law<never>> => [
       )
       for (let time = 0; time < 2; time++) {
         yield* during(
-          layer,
+          open,
           Effect.gen(function* () {
             const store = yield* EventStore
             same((yield* store.heads(globOf(domain), 1))[0], before.head, "the head, incarnation included")
@@ -60,7 +60,7 @@ export const reopening = (layer: Store): ReadonlyArray<Law<never>> => [
       const [domain, quiet] = [fresh("reopen"), fresh("reopen")]
       const time = 2n ** 62n + 1n
       const { mark, first } = yield* during(
-        layer,
+        open,
         Effect.gen(function* () {
           yield* append(quiet, [{ key: "a" }])
           const first = yield* append(domain, [{ key: "a", time }])
@@ -68,7 +68,7 @@ export const reopening = (layer: Store): ReadonlyArray<Law<never>> => [
         })
       )
       yield* during(
-        layer,
+        open,
         Effect.gen(function* () {
           const second = yield* append(domain, [{ key: "a" }])
           same(

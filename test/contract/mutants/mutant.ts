@@ -1,0 +1,88 @@
+// Adapters that are broken on purpose. A law that nobody has seen fail is none.
+
+import { Effect, Exit, Result } from "effect"
+import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
+import type { EventStore, Unit } from "../../../application/ports/EventStore.ts"
+import type { Head, Snapshot } from "../../../domain/batch.ts"
+import type { Event } from "../../../domain/event.ts"
+import type { JsonObject } from "../../../domain/json.ts"
+import type { Law } from "../law.ts"
+
+export interface Mutant<Service> {
+  /** What it does wrong. */
+  readonly does: string
+  /** The name of the law that must notice. */
+  readonly breaks: string
+  readonly make: () => Service
+}
+
+export type StoreMutant = Mutant<EventStore["Service"]>
+
+/** How a check was rejected, or undefined. One that takes for ever is rejected, too. */
+export const rejection = async (check: Law<never>["check"], msMax: number): Promise<string | undefined> => {
+  const exit = await Effect.runPromiseExit(Effect.timeout(check, msMax))
+  return Exit.isSuccess(exit) ? undefined : String(exit.cause)
+}
+
+/** A store over what a memory store with other ways makes of each unit. */
+export const storeThat = (
+  does: string,
+  breaks: string,
+  changeUnit: (unit: Unit) => Unit,
+  changeHead: (head: Head) => Head = (head) => head
+): StoreMutant => ({
+  does,
+  breaks,
+  make: () =>
+    port(
+      new (class extends MemoryStore {
+        override commit(unit: Unit): Head {
+          return changeHead(super.commit(changeUnit(unit)))
+        }
+      })()
+    )
+})
+
+/** A store that appends something else than what was decided. */
+export const appends = (does: string, breaks: string, change: (events: ReadonlyArray<Event>) => ReadonlyArray<Event>) =>
+  storeThat(does, breaks, (unit) => ({ ...unit, decide: (snapshot) => change(unit.decide(snapshot)) }))
+
+/** A store that keeps something else of each event. */
+export const keeps = (does: string, breaks: string, change: (event: Event) => Event) =>
+  appends(does, breaks, (events) => events.map(change))
+
+/** A store that keeps something else of values. */
+export const keepsValues = (does: string, breaks: string, change: (values: JsonObject) => JsonObject) =>
+  keeps(does, breaks, (event) => ({ ...event, entity: { ...event.entity, values: change(event.entity.values) } }))
+
+/** A store that gives decisions another snapshot than the domain is. */
+export const shows = (does: string, breaks: string, change: (snapshot: Snapshot) => Snapshot) =>
+  storeThat(does, breaks, (unit) => ({ ...unit, decide: (snapshot) => unit.decide(change(snapshot)) }))
+
+/** A healthy store of which some methods are not. */
+export const answers = (
+  does: string,
+  breaks: string,
+  change: (healthy: EventStore["Service"], store: MemoryStore) => Partial<EventStore["Service"]>
+): StoreMutant => ({
+  does,
+  breaks,
+  make: () => {
+    const store = new MemoryStore()
+    const healthy = port(store)
+    return { ...healthy, ...change(healthy, store) }
+  }
+})
+
+/** A store of a class of its own. */
+export const stores = (does: string, breaks: string, Store: new () => MemoryStore): StoreMutant => ({
+  does,
+  breaks,
+  make: () => port(new Store())
+})
+
+/** Every unit committed by itself, with something done first. */
+export const commitsEach = (store: MemoryStore, before: (unit: Unit) => Effect.Effect<Unit>) => ({
+  commit: (units: ReadonlyArray<Unit>) =>
+    Effect.forEach(units, (unit) => Effect.map(before(unit), (changed) => Result.succeed(store.commit(changed))))
+})
