@@ -1,79 +1,23 @@
-import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { describe, expect } from "@effect/vitest"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import * as Inmem from "../../adapters/channel/inmem/channel.ts"
-import * as Memory from "../../adapters/storage/memory/store.ts"
-import { Committer } from "../../application/committer.ts"
-import { type AsOf, Entities, type Request } from "../../application/entities.ts"
-import { History } from "../../application/history.ts"
-import { EventStore } from "../../application/ports/EventStore.ts"
-import type { Precondition } from "../../domain/command.ts"
-import type { Event } from "../../domain/event.ts"
-import type { JsonObject } from "../../domain/json.ts"
+import {
+  apply,
+  at,
+  change,
+  del,
+  edit,
+  erased,
+  get,
+  notFound,
+  one,
+  revert,
+  set,
+  test,
+  time,
+  version
+} from "./entity-world.ts"
 import { range } from "./samples.ts"
-
-const ref = (key: string) => ({ domain: "d", type: "t", key })
-const none: Precondition = { _tag: "None" }
-const at = (version: bigint): Precondition => ({ _tag: "Versions", versions: [version] })
-
-const set = (key: string, values: JsonObject, precondition: Precondition = none): Request => ({
-  ref: ref(key),
-  change: { _tag: "Set", values },
-  precondition
-})
-const edit = (key: string, values: JsonObject, precondition: Precondition = none): Request => ({
-  ref: ref(key),
-  change: { _tag: "Edit", values },
-  precondition
-})
-const del = (key: string, precondition: Precondition = none): Request => ({
-  ref: ref(key),
-  change: { _tag: "Del" },
-  precondition
-})
-const revert = (key: string, { id }: { id: string }, precondition: Precondition = none): Request => ({
-  ref: ref(key),
-  change: { _tag: "RevertTo", eventId: id },
-  precondition
-})
-
-const change = (request: Request, key?: string, hash = "h") =>
-  Effect.flatMap(Entities, (entities) => entities.change(request, caller(key, hash)))
-const apply = (requests: ReadonlyArray<Request>, key?: string) =>
-  Effect.flatMap(Entities, (entities) => entities.apply("d", requests, caller(key, "h")))
-const caller = (key: string | undefined, hash: string) => ({
-  claims: { sub: "anna" },
-  ...(key === undefined ? {} : { idempotency: { caller: "c", key, hash } })
-})
-const get = (key: string, asOf: AsOf = { _tag: "Now" }) =>
-  Effect.flatMap(Entities, (entities) => entities.get(ref(key), asOf))
-const version = (number: bigint): AsOf => ({ _tag: "Version", version: number })
-const time = (nanoseconds: bigint): AsOf => ({ _tag: "Time", time: nanoseconds })
-const one = (request: Request) => Effect.map(change(request), ({ events }) => events[0]!)
-const notFound = (words: string) => ({ _tag: "NotFound", message: expect.stringContaining(words) })
-
-/** Events that were erased meanwhile, by id. */
-const erased = new Set<string>()
-const erasing = Layer.effect(
-  EventStore,
-  Effect.map(EventStore, (store) => {
-    const shown = (event: Event | undefined) =>
-      event === undefined || !erased.has(event.id)
-        ? event
-        : { ...event, entity: { ...event.entity, values: {} }, claims: {}, erased: true }
-    return EventStore.of({
-      ...store,
-      event: (ref, id) => Effect.map(store.event(ref, id), shown),
-      version: (ref, number) => Effect.map(store.version(ref, number), shown)
-    })
-  })
-).pipe(Layer.provide(Memory.layer))
-const gateway = Layer.merge(Entities.layer, History.layer).pipe(
-  Layer.provide(Committer.layer),
-  Layer.provide(Layer.merge(erasing, Inmem.layer))
-)
-const test = (name: string, body: () => Effect.Effect<unknown, unknown, Entities | History>) =>
-  it.effect(name, () => Effect.provide(body(), gateway))
 
 describe("the state of an entity", () => {
   test("is what Set, Edit and Del made of it", () =>
@@ -193,84 +137,5 @@ describe("Revert", () => {
       expect(yield* Effect.flip(change(revert("a", first)))).toEqual({ _tag: "Erased" })
       expect(yield* Effect.flip(apply([set("b", {}), revert("a", first)]))).toEqual({ _tag: "Erased" })
       expect(yield* Effect.flip(get("b"))).toEqual(notFound("does not exist"))
-    }))
-})
-
-describe("Apply", () => {
-  test("does all of its commands in order, Reverts among them", () =>
-    Effect.gen(function* () {
-      const first = yield* one(set("a", { n: 1 }))
-      const { events } = yield* apply([
-        set("a", { n: 2 }),
-        edit("a", { m: 3 }, at(2n)),
-        revert("a", first, at(3n)),
-        del("a")
-      ])
-      expect(events.map(({ entity, method }) => [method.split("/")[2], entity.version, entity.values])).toEqual([
-        ["Set", 2n, { n: 2 }],
-        ["Edit", 3n, { n: 2, m: 3 }],
-        ["Revert", 4n, { n: 1 }],
-        ["Del", 5n, { n: 1 }]
-      ])
-      expect(events.map(({ position }) => position)).toEqual([2n, 3n, 4n, 5n])
-    }))
-
-  test("does nothing when one of them is refused, and names it", () =>
-    Effect.gen(function* () {
-      const missing = revert("b", { id: crypto.randomUUID() })
-      for (const [index, requests] of [
-        [1, [set("a", {}), set("b", {}, at(7n))]],
-        [2, [set("a", {}), set("b", {}), del("c")]],
-        [1, [set("a", {}), missing]]
-      ] as const) {
-        expect(yield* Effect.flip(apply(requests))).toMatchObject({
-          message: expect.stringMatching(new RegExp(`^commands\\[${index}\\]: `))
-        })
-      }
-      expect((yield* one(set("a", {}))).position).toBe(1n)
-    }))
-})
-
-describe("a retry with its key", () => {
-  test("answers what it answered first, for every kind of call, and makes no event", () =>
-    Effect.gen(function* () {
-      const first = yield* one(set("a", { n: 1 }))
-      for (const [i, request] of [
-        set("a", { n: 2 }, at(1n)),
-        edit("a", { m: 1 }, at(2n)),
-        revert("a", first, at(3n)),
-        del("a", at(4n)),
-        revert("a", first, at(5n))
-      ].entries()) {
-        const done = yield* change(request, `key ${i}`)
-        expect(done.replayed).toBe(false)
-        expect(yield* change(request, `key ${i}`)).toMatchObject({ events: done.events, replayed: true })
-        expect(yield* Effect.flip(change(request, `key ${i}`, "other"))).toEqual({ _tag: "KeyReused" })
-      }
-      expect((yield* one(set("b", {}))).position).toBe(7n)
-    }))
-
-  test("of an Apply answers all of its events", () =>
-    Effect.gen(function* () {
-      const requests = [set("a", { n: 1 }), del("a"), set("b", {})]
-      const done = yield* apply(requests, "k")
-      yield* change(set("a", { n: 5 }))
-      expect(yield* apply(requests, "k")).toMatchObject({ events: done.events, replayed: true })
-    }))
-
-  test("of a call that was refused is a first call", () =>
-    Effect.gen(function* () {
-      yield* Effect.flip(change(del("a"), "k"))
-      expect(yield* change(set("a", {}), "k", "other")).toMatchObject({ replayed: false })
-    }))
-
-  test("many at once make one event", () =>
-    Effect.gen(function* () {
-      const all = yield* Effect.all(
-        range(20).map(() => change(set("a", {}), "k")),
-        { concurrency: "unbounded" }
-      )
-      expect(all.filter(({ replayed }) => !replayed)).toHaveLength(1)
-      expect(new Set(all.map(({ events }) => events[0]!.id)).size).toBe(1)
     }))
 })
