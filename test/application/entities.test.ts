@@ -11,6 +11,7 @@ import {
   get,
   notFound,
   one,
+  ref,
   revert,
   set,
   test,
