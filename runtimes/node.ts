@@ -47,13 +47,21 @@ const announce = (url: string, { storage, channel, authDisabled, tls, defaulted 
   }
 }
 
-/** Resolves with the first signal that asks the process to end; a second one ends it at once. */
+// A terminal sends Ctrl-C to everything that runs in it, and npm, which is a part of that, passes it on.
+const echoMs = 1_000
+
+/** Resolves with the first signal that asks the process to end; another one, unless an echo, ends it at once. */
 const stopSignal = Effect.callback<NodeJS.Signals>((resume) => {
+  let firstMs: number | undefined
   const onSignal = (signal: NodeJS.Signals) => {
-    resume(Effect.succeed(signal))
-    process.once(signal, () => process.exit(signal === "SIGINT" ? 130 : 143))
+    if (firstMs === undefined) {
+      firstMs = performance.now()
+      resume(Effect.succeed(signal))
+    } else if (performance.now() - firstMs > echoMs) {
+      process.exit(signal === "SIGINT" ? 130 : 143)
+    }
   }
-  process.once("SIGTERM", onSignal).once("SIGINT", onSignal)
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal)
 })
 
 const main = Effect.scoped(

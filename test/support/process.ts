@@ -11,11 +11,22 @@ export interface GatewayProcess {
   readonly pid: number
   /** Its log so far, a line each. */
   readonly log: ReadonlyArray<Record<string, unknown>>
+  /** Waits for a line of the log, one that came before included. */
+  readonly line: (wanted: (entry: Record<string, unknown>) => boolean) => Promise<Record<string, unknown>>
   /** What it printed on standard error. */
   readonly stderr: () => string
   /** Sends the signal and waits for the end. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<{ readonly code: number | null; readonly signal: string | null }>
   readonly ended: Promise<unknown>
+  /** Resolves when it has ended and its log is complete. */
+  readonly logged: Promise<unknown>
+}
+
+/** What a gateway that did not serve left behind. */
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
 }
 
 const root = new URL("../..", import.meta.url).pathname
@@ -54,6 +65,28 @@ export const startGateway = async (env: Record<string, string> = {}): Promise<Ga
   return await serving(child)
 }
 
+/** The program as `npm start` runs it, in a process group of its own. */
+export const npmStart = (env: Record<string, string>): ChildProcess =>
+  spawn("npm", ["start"], { cwd: root, env: environment(env), detached: true })
+
+/** Waits for the end of a child that is not to serve. */
+export const ending = async (child: ChildProcess): Promise<Ended> => {
+  const output = { stdout: "", stderr: "" }
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.setEncoding("utf8").on("data", (text: string) => {
+      output[name] += text
+      // Else a gateway that serves after all would be waited for until the test times out.
+      if (text.includes('"url":')) child.kill("SIGKILL")
+    })
+  }
+  await once(child, "close")
+  return { code: child.exitCode, ...output }
+}
+
+/** Starts a gateway with settings that it is to refuse; an empty text takes a variable away. */
+export const refusedStart = (env: Record<string, string>): Promise<Ended> =>
+  ending(spawn(process.execPath, ["runtimes/node.ts"], { cwd: root, env: environment(env) }))
+
 /** Waits until a child that was spawned with pipes serves. */
 export const serving = async (child: ChildProcess): Promise<GatewayProcess> => {
   const log: Array<Record<string, unknown>> = []
@@ -74,11 +107,20 @@ export const serving = async (child: ChildProcess): Promise<GatewayProcess> => {
     }
   })
   const ended = once(child, "exit")
+  const logged = once(child, "close")
   ended.then(() => reject(new Error(`the gateway ended before it served: ${errors}`)))
+  const line = async (wanted: (entry: Record<string, unknown>) => boolean) => {
+    while (true) {
+      const found = log.find(wanted)
+      if (found !== undefined) return found
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error("the gateway ended without that line")
+      await Promise.race([once(child.stdout!, "data"), logged])
+    }
+  }
   const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     await ended
     return { code: child.exitCode, signal: child.signalCode }
   }
-  return { url: await url, pid: child.pid!, log, stderr: () => errors, stop, ended }
+  return { url: await url, pid: child.pid!, log, line, stderr: () => errors, stop, ended, logged }
 }

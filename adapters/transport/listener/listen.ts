@@ -33,7 +33,24 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFail
   host: Schema.String,
   port: Schema.Number,
   cause: Schema.Defect()
-}) {}
+}) {
+  override get message(): string {
+    const { host, port, cause } = this
+    const { code, message } = cause as { readonly code?: string; readonly message?: string }
+    if (code?.startsWith("ERR_OSSL")) return `the certificate, its key or the clients' CA cannot be used: ${message}`
+    switch (code) {
+      case "EADDRINUSE":
+        return `port ${port} of ${host} is in use by another process`
+      case "EACCES":
+        return `port ${port} of ${host} may not be listened on without more privileges`
+      case "EADDRNOTAVAIL":
+      case "ENOTFOUND":
+        return `${host} is no address of this machine`
+      default:
+        return `cannot listen on port ${port} of ${host}: ${message ?? String(cause)}`
+    }
+  }
+}
 
 /**
  * One TCP port that serves HTTP/1.1 and HTTP/2: told apart by the first bytes, or with TLS by ALPN.

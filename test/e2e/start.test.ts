@@ -1,0 +1,89 @@
+import { mkdirSync, writeFileSync } from "node:fs"
+import { afterEach, assert, test } from "vitest"
+import { ending, npmStart, refusedStart, startGateway, temporaryFolder } from "../support/process.ts"
+
+// A gateway that cannot start says why, in words that name what to change, and all of it at once.
+
+const folders: Array<ReturnType<typeof temporaryFolder>> = []
+const temporary = () => {
+  const folder = temporaryFolder()
+  folders.push(folder)
+  return folder
+}
+afterEach(() => {
+  for (const folder of folders.splice(0)) folder.remove()
+})
+
+/** No trace of the program's inside: what stands there is for an operator. */
+const assertReadable = (stderr: string) => assert.notMatch(stderr, /\bat .*:\d+:\d+|node_modules|_tag|\[object/)
+
+test("npm start without a word about authentication does not start, and names the variable", async () => {
+  const ended = await ending(npmStart({ STATEGATE_AUTH_DISABLED: "" }))
+  assert.strictEqual(ended.code, 1)
+  assert.include(ended.stderr, "STATEGATE_AUTH_DISABLED: must be true in this version")
+})
+
+test("several bad settings are told together", async () => {
+  const ended = await refusedStart({
+    STATEGATE_PORT: "eighty",
+    STATEGATE_SHUTDOWN_GRACE: "soon",
+    STATEGATE_AUTH_DISABLED: "maybe",
+    STATEGATE_STORAGE_PROVIDER: '{"name":"floppy"}',
+    STATEGATE_REQUEST_POLICY: "cGFja2FnZSBhdXRoeg=="
+  })
+  assert.strictEqual(ended.code, 1)
+  for (const name of ["PORT", "SHUTDOWN_GRACE", "AUTH_DISABLED", "STORAGE_PROVIDER", "REQUEST_POLICY"]) {
+    assert.match(ended.stderr, new RegExp(`^ *STATEGATE_${name}: `, "m"))
+  }
+  assertReadable(ended.stderr)
+  assert.notInclude(ended.stderr, "cGFja2FnZSBhdXRoeg==")
+})
+
+test("a port in use is told in words", async () => {
+  const first = await startGateway()
+  const { port } = new URL(first.url)
+  const ended = await refusedStart({ STATEGATE_PORT: port })
+  await first.stop()
+  assert.strictEqual(ended.code, 1)
+  assert.match(ended.stderr, new RegExp(`cannot start: .*\\b${port}\\b.* in use`))
+  assertReadable(ended.stderr)
+})
+
+test("a store that another gateway holds, or that cannot be a file, is told in words", async () => {
+  const folder = temporary()
+  const provider = JSON.stringify({ name: "sqlite", path: `${folder.path}/stategate.db` })
+  const first = await startGateway({ STATEGATE_STORAGE_PROVIDER: provider })
+  const second = await refusedStart({ STATEGATE_STORAGE_PROVIDER: provider })
+  await first.stop()
+  assert.strictEqual(second.code, 1)
+  assert.match(second.stderr, /cannot start: .*stategate\.db.*(another|in use|locked)/)
+  assertReadable(second.stderr)
+
+  mkdirSync(`${folder.path}/folder.db`)
+  const path = `${folder.path}/folder.db`
+  const third = await refusedStart({ STATEGATE_STORAGE_PROVIDER: JSON.stringify({ name: "sqlite", path }) })
+  assert.strictEqual(third.code, 1)
+  assert.match(third.stderr, /cannot start: .*folder\.db/)
+  assertReadable(third.stderr)
+})
+
+test("an address of another machine, and a certificate that is none, are told in words", async () => {
+  const elsewhere = await refusedStart({ STATEGATE_HOST: "192.0.2.1" })
+  assert.strictEqual(elsewhere.code, 1)
+  assert.include(elsewhere.stderr, "192.0.2.1 is no address of this machine")
+  assertReadable(elsewhere.stderr)
+
+  const folder = temporary()
+  const missing = `${folder.path}/missing.pem`
+  const broken = `${folder.path}/broken.pem`
+  writeFileSync(broken, "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n")
+  for (const [file, told] of [
+    [missing, missing],
+    [broken, "the certificate, its key or the clients' CA cannot be used"]
+  ] as const) {
+    const ended = await refusedStart({ STATEGATE_TLS_CERT_FILE: file, STATEGATE_TLS_KEY_FILE: file })
+    assert.strictEqual(ended.code, 1)
+    assert.include(ended.stderr, told)
+    assertReadable(ended.stderr)
+  }
+})
