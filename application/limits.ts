@@ -91,7 +91,7 @@ export const listenerLimits = {
   headerBytesMax: 16_384,
   headersMax: 100,
   /** The rest of an HTTP/1.1 request that was answered early: read and thrown away up to here, then cut. */
-  unreadBodyBytesMax: 8_388_608,
+  unreadBodyBytesMax: 33_554_432,
   /** How long an HTTP/2 request that was answered early may go on being sent. */
   unreadLingerMs: 1_000,
   streamsPerSessionMax: 256,

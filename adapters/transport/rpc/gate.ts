@@ -3,7 +3,7 @@ import type { Code } from "@connectrpc/connect"
 import { codeToString } from "@connectrpc/connect/protocol-connect"
 import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
 import { DeadlineExceeded, type Failure } from "../../../application/failure.ts"
-import { callIdBytesMax, callMsMax } from "../../../application/limits.ts"
+import { callIdBytesMax, callMsMax, nameBytesMax } from "../../../application/limits.ts"
 import { Observer } from "../../../application/observer.ts"
 import type { StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
@@ -197,9 +197,12 @@ export class Gate extends Context.Service<
 }
 
 const named = ({ domain, type }: { readonly domain?: string; readonly type?: string }) => ({
-  ...(domain === undefined || domain === "" ? {} : { domain }),
-  ...(type === undefined || type === "" ? {} : { type })
+  ...(domain === undefined || domain === "" ? {} : { domain: short(domain) }),
+  ...(type === undefined || type === "" ? {} : { type: short(type) })
 })
+
+/** A name may be anything before it is checked, and the log must not grow with what was refused. */
+const short = (name: string): string => (name.length <= nameBytesMax ? name : `${name.slice(0, nameBytesMax)}…`)
 
 const nameOf = (code: Code): string => codeToString(code)
 
