@@ -1,0 +1,41 @@
+import { createServer } from "node:http2"
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
+import { EmptySchema } from "@bufbuild/protobuf/wkt"
+import { EntityRefSchema, EntitySchema } from "../proto/gen/stategate/stategate_pb.js"
+
+// The least that a Node process can do for the same messages: no store, no checks, nothing around it. What the gateway
+// takes more than this is what it is for.
+
+const values = { message: "hello world", n: 1, nested: { x: "z".repeat(100) } }
+
+const framed = (bytes: Uint8Array): Buffer => {
+  const frame = Buffer.alloc(5 + bytes.length)
+  frame.writeUInt32BE(bytes.length, 1)
+  frame.set(bytes, 5)
+  return frame
+}
+
+const got = (body: Buffer): Uint8Array =>
+  toBinary(EntitySchema, create(EntitySchema, { ...fromBinary(EntityRefSchema, body), values, version: 1n }))
+
+const put = (body: Buffer): Uint8Array => {
+  fromBinary(EntitySchema, body)
+  return toBinary(EmptySchema, create(EmptySchema))
+}
+
+const server = createServer()
+server.on("stream", (stream, headers) => {
+  stream.on("data", (chunk: Buffer) => {
+    const body = chunk.subarray(5)
+    const answer = headers[":path"]?.endsWith("/Get") === true ? got(body) : put(body)
+    stream.respond({ ":status": 200, "content-type": "application/grpc+proto" }, { waitForTrailers: true })
+    stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }))
+    stream.end(framed(answer))
+  })
+})
+server.listen(0, "127.0.0.1", () => {
+  const address = server.address()
+  process.stdout.write(
+    `${JSON.stringify({ url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}` })}\n`
+  )
+})

@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process"
+import { createClient } from "@connectrpc/connect"
+import { createGrpcTransport } from "@connectrpc/connect-node"
+import { EntityService } from "../../proto/gen/stategate/stategate_pb.js"
+import { cpuSeconds, gateway, inFolder } from "../processes.ts"
+import type { Report } from "../table.ts"
+
+const streams = 1000
+const eventsPerSecond = 20
+const seconds = 10
+
+/** One writer, a thousand SSE streams in a process of their own. Times are of one clock: all is on one machine. */
+export const fanout = (): Promise<Report> =>
+  inFolder(async (folder) => {
+    const server = await gateway({ name: "sqlite", path: `${folder}/stategate.db` })
+    const readers = spawn(process.execPath, ["bench/readers.ts", server.url, String(streams)], {
+      stdio: ["pipe", "pipe", "inherit"]
+    })
+    let text = ""
+    const lines = new Promise<void>((resolve) => {
+      readers.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk
+        if (text.includes("ready\n")) resolve()
+      })
+    })
+    await lines
+    const client = createClient(EntityService, createGrpcTransport({ baseUrl: server.url }))
+    const acks: Array<number> = []
+    const before = { server: cpuSeconds(server.pid), readers: cpuSeconds(readers.pid!) }
+    const began = performance.now()
+    for (let i = 0; i < eventsPerSecond * seconds; i++) {
+      const due = began + (i * 1000) / eventsPerSecond
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())))
+      await client.set({ domain: "fan", type: "out", key: `k${i}`, values: { n: i } })
+      acks.push(performance.timeOrigin + performance.now())
+    }
+    const elapsed = (performance.now() - began) / 1000
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const cpu = {
+      server: (cpuSeconds(server.pid) - before.server) / elapsed,
+      readers: (cpuSeconds(readers.pid!) - before.readers) / elapsed
+    }
+    readers.stdin.end(`${JSON.stringify(acks)}\n`)
+    await new Promise((resolve) => readers.once("exit", resolve))
+    await server.stop()
+    const { delivered, p50Ms, p99Ms } = JSON.parse(text.split("ready\n")[1]!) as Record<string, number>
+    return {
+      title: `Fan-out: one writer, ${streams} SSE streams, ${eventsPerSecond} events/s`,
+      rows: [
+        {
+          what: "deliveries",
+          value: delivered! / elapsed,
+          unit: "/s",
+          more: `${delivered} of ${acks.length * streams}`
+        },
+        { what: "acknowledged to delivered, p50", value: p50Ms!, unit: "ms" },
+        { what: "acknowledged to delivered, p99", value: p99Ms!, unit: "ms" },
+        { what: "the gateway's processor", value: cpu.server, unit: "cores" },
+        { what: "the readers' processor", value: cpu.readers, unit: "cores" }
+      ],
+      ratios: [
+        { what: "delivered / due", value: delivered! / (acks.length * streams), aim: { min: 1 } },
+        { what: "p99 in ms", value: p99Ms!, aim: { max: 10 } }
+      ]
+    }
+  })
