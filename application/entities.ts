@@ -17,10 +17,11 @@ export interface Request {
   readonly precondition: Precondition
 }
 
-/** Who asks, and the key under which the answer is remembered. */
+/** Who asks, the key under which the answer is remembered, and the trace that the question belongs to. */
 export interface Caller {
   readonly claims: JsonObject
   readonly idempotency?: Idempotency
+  readonly traceparent?: string
 }
 
 /** Which state of an entity is meant. */
@@ -66,8 +67,7 @@ export class Entities extends Context.Service<
         })
       }
 
-      const submit = (job: Omit<Job, "claims" | "idempotency">, { claims, idempotency }: Caller) =>
-        committer.submit({ ...job, claims, ...(idempotency === undefined ? {} : { idempotency }) })
+      const submit = (job: Omit<Job, keyof Caller>, caller: Caller) => committer.submit({ ...job, ...caller })
 
       const change = (request: Request, caller: Caller) =>
         Effect.flatMap(resolve(request), (command) =>

@@ -13,6 +13,8 @@ export interface Job {
   readonly parts: boolean
   readonly claims: JsonObject
   readonly idempotency?: Idempotency
+  /** Kept with the events, so that whoever reads them can tell which call made them. */
+  readonly traceparent?: string
 }
 
 /** The place that a domain's log has reached. */
@@ -126,6 +128,7 @@ export const decideBatch = (snapshot: Snapshot, jobs: ReadonlyArray<Job>, circum
         entity,
         claims: job.claims,
         ...(key === undefined ? {} : { idempotency: key }),
+        ...(job.traceparent === undefined ? {} : { traceparent: job.traceparent }),
         erased: false
       }
       const text = refText(entity)

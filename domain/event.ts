@@ -35,6 +35,8 @@ export interface Event {
   /** The verified claims of the caller; empty when authentication is off. */
   readonly claims: JsonObject
   readonly idempotency?: Idempotency
+  /** The place in a distributed trace from which the change was made, as the W3C header of this name. */
+  readonly traceparent?: string
   /** Values and claims were erased on request; everything else stands. */
   readonly erased: boolean
 }

@@ -119,10 +119,11 @@ const exact: Law<Channel> = {
       nested: [[[{ deep: [] }]]],
       quotes: "'\"\\\n"
     }
+    const traceparent = `00-${"4b".repeat(16)}-${"a1".repeat(8)}-01`
     const entity = { domain, type: "a.b>*'", key: "𝄞/ü?#%", values, version: last - 1n }
     const published: ReadonlyArray<Announcement> = [
       announcement(domain, 1n, { time: 2n ** 62n + 1n, entity, claims: { sub: "𝄞", roles: ["a", null] } }),
-      announcement(domain, 2n, { idempotency: { caller: '["iss","𝄞"]', key: "k'\"", hash: "00ff" } }),
+      announcement(domain, 2n, { idempotency: { caller: '["iss","𝄞"]', key: "k'\"", hash: "00ff" }, traceparent }),
       announcement(domain, 3n, { method: methods.del, erased: true }),
       { incarnation: "fedcba9876543210", event: announcement(domain, last, { time: last }).event },
       announcement(domain, 2n ** 53n + 1n, { method: methods.revert }),

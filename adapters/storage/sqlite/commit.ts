@@ -87,6 +87,7 @@ const addEvent = (statements: Statements, domain: bigint, event: Event): void =>
     event.idempotency?.caller ?? null,
     event.idempotency?.key ?? null,
     event.idempotency?.hash ?? null,
+    event.traceparent ?? null,
     event.erased ? 1 : 0
   )
 }

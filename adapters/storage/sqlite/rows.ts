@@ -35,6 +35,7 @@ export interface EventRow {
   readonly caller: string | null
   readonly request_id: string | null
   readonly request_hash: string | null
+  readonly traceparent: string | null
   readonly erased: bigint
 }
 
@@ -69,6 +70,7 @@ export const eventOf = (domain: string, row: EventRow): Event => {
     ...(row.request_id === null
       ? {}
       : { idempotency: { caller: row.caller!, key: row.request_id, hash: row.request_hash! } }),
+    ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
     erased: row.erased === 1n
   }
 }

@@ -45,6 +45,7 @@ const migrations: ReadonlyArray<string> = [
     caller TEXT,
     request_id TEXT,
     request_hash TEXT,
+    traceparent TEXT,
     erased INTEGER NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX events_by_position ON events (domain, position);

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 
 const eventColumns =
-  'position, id, time, method, type, key, version, "values", claims, caller, request_id, request_hash, erased'
+  'position, id, time, method, type, key, version, "values", claims, caller, request_id, request_hash, traceparent, erased'
 
 /** The statements that never change, prepared once a connection. Integers are read exactly, as bigints. */
 export const prepareStatements = (db: DatabaseSync) => {
@@ -28,7 +28,7 @@ export const prepareStatements = (db: DatabaseSync) => {
     putEntity: prepare(`INSERT INTO entities (domain, type, key, version, deleted, "values") VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (domain, type, key) DO UPDATE
       SET version = excluded.version, deleted = excluded.deleted, "values" = excluded."values"`),
-    addEvent: prepare(`INSERT INTO events (domain, ${eventColumns}) VALUES (?${", ?".repeat(13)})`),
+    addEvent: prepare(`INSERT INTO events (domain, ${eventColumns}) VALUES (?${", ?".repeat(14)})`),
     eventsAfter: events("domain = ? AND position > ? ORDER BY position LIMIT ?"),
     version: events("domain = ? AND type = ? AND key = ? AND version = ?"),
     event: events("id = ? AND domain = ? AND type = ? AND key = ?"),

@@ -9,6 +9,7 @@ const allowedHeaders = [
   "if-match",
   "if-none-match",
   "last-event-id",
+  "traceparent",
   "x-request-id",
   "connect-protocol-version",
   "connect-timeout-ms",

@@ -27,7 +27,8 @@ export const eventMessage = (event: Event, cursor = ""): pb.Event =>
     position: event.position,
     cursor,
     requestId: event.idempotency?.key ?? "",
-    erased: event.erased
+    erased: event.erased,
+    traceParent: event.traceparent ?? ""
   })
 
 export const eventsMessage = (events: ReadonlyArray<Event>): pb.Events =>

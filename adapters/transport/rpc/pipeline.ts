@@ -7,6 +7,7 @@ import { Feed, type FeedStream } from "../../../application/feed/feed.ts"
 import { History } from "../../../application/history.ts"
 import { claimsBytesMax } from "../../../application/limits.ts"
 import type { PolicyInput } from "../../../application/ports/Policy.ts"
+import { parseTraceparent, traceparentText } from "../../../application/traceparent.ts"
 import type { Idempotency } from "../../../domain/event.ts"
 import { canonicalText, exceedsBytes, type Json, type JsonObject, jsonText } from "../../../domain/json.ts"
 import { invalid } from "../../../domain/rejection.ts"
@@ -23,6 +24,8 @@ export interface Call {
   readonly headers: () => JsonObject
   /** Milliseconds until the caller gives up, if it said so. */
   readonly timeoutMs?: number
+  /** The gateway's own span of the call, when it records traces; else the caller's counts. */
+  readonly traceparent?: string
 }
 
 /** What a stream hands to its face: messages in order, each with the cursor behind it. */
@@ -70,10 +73,12 @@ export class Pipeline extends Context.Service<
         }
         if (checks.violations.length > 0) return yield* Effect.fail(invalid(...checks.violations))
         yield* access.admit(method.judged(message).map((judged) => inputOf(call, claims, judged, false)))
-        const caller: Caller =
-          key === undefined
-            ? { claims }
-            : { claims, idempotency: yield* idempotencyOf(method, call, message, claims, key) }
+        const traceparent = method.mutates ? traceparentOf(call) : undefined
+        const caller: Caller = {
+          claims,
+          ...(key === undefined ? {} : { idempotency: yield* idempotencyOf(method, call, message, claims, key) }),
+          ...(traceparent === undefined ? {} : { traceparent })
+        }
         return yield* shown(method, call, claims, message, yield* serve(caller, services))
       })
 
@@ -146,6 +151,13 @@ const denied = new PermissionDenied({ message: "the policy does not show you thi
 const bearer = (header: Header): string | undefined => {
   const [, token] = /^Bearer +(\S+) *$/i.exec(header("authorization") ?? "") ?? []
   return token
+}
+
+/** What the events of a call say of its trace. */
+const traceparentOf = (call: Call): string | undefined => {
+  if (call.traceparent !== undefined) return call.traceparent
+  const given = parseTraceparent(call.header("traceparent"))
+  return given === undefined ? undefined : traceparentText(given)
 }
 
 const inputOf = (call: Call, claims: JsonObject, { method, body }: Judged, serverStream: boolean): PolicyInput => ({

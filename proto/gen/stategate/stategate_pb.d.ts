@@ -474,6 +474,14 @@ export declare type Event = Message<"stategate.Event"> & {
    * @generated from field: bool erased = 9;
    */
   erased: boolean;
+
+  /**
+   * The W3C traceparent of the call that made the change, if it had one: the gateway's own span when it records
+   * traces, else what the caller sent. Since 2.0.
+   *
+   * @generated from field: string trace_parent = 10;
+   */
+  traceParent: string;
 };
 
 /**

@@ -109,7 +109,7 @@ const largest: Law<EventStore> = {
 }
 
 const everything: Law<EventStore> = {
-  name: "method, claims, idempotency and the mark of erasure come back",
+  name: "method, claims, idempotency, trace and the mark of erasure come back",
   check: Effect.gen(function* () {
     const call = { caller: '["https://issuer","𝄞 \'"]', key: "k'\"% 𝄞", hash: "0123abcd".repeat(8) }
     const drafts: ReadonlyArray<Draft> = [
@@ -119,9 +119,14 @@ const everything: Law<EventStore> = {
         claims: { iss: "https://issuer", aud: ["a", "b"], exp: 1e9 },
         idempotency: call
       },
-      { key: "a", method: methods.edit, idempotency: call },
+      { key: "a", method: methods.edit, idempotency: call, traceparent: `00-${"4b".repeat(16)}-${"a1".repeat(8)}-01` },
       { key: "b", method: methods.revert, erased: true },
-      { key: "b", method: methods.del, values: { last: true } },
+      {
+        key: "b",
+        method: methods.del,
+        values: { last: true },
+        traceparent: `00-${"0c".repeat(16)}-${"00f1".repeat(4)}-00`
+      },
       { key: "c", erased: true, idempotency: { ...call, key: "x".repeat(255) } }
     ]
     yield* readsBack(yield* append(fresh("everything"), drafts))

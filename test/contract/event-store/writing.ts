@@ -82,6 +82,7 @@ export interface Draft {
   readonly method?: Mutation
   readonly claims?: JsonObject
   readonly idempotency?: Idempotency
+  readonly traceparent?: string
   readonly erased?: boolean
   readonly time?: bigint
   readonly id?: string
@@ -108,6 +109,7 @@ const eventsOf = (domain: string, drafts: ReadonlyArray<Draft>, snapshot: Snapsh
       entity: { ...ref, values, version },
       claims: draft.claims ?? {},
       ...(draft.idempotency === undefined ? {} : { idempotency: draft.idempotency }),
+      ...(draft.traceparent === undefined ? {} : { traceparent: draft.traceparent }),
       erased: draft.erased ?? false
     }
   })

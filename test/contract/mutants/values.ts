@@ -7,7 +7,7 @@ import { keeps, keepsValues, type StoreMutant } from "./mutant.ts"
 
 const exact = "values and claims come back exactly"
 const largest = "the largest values come back exactly"
-const everything = "method, claims, idempotency and the mark of erasure come back"
+const everything = "method, claims, idempotency, trace and the mark of erasure come back"
 const integers = "times and versions are exact up to 2^63 - 1"
 const names = "names are kept apart and come back exactly, as keys, types and domains"
 
@@ -37,6 +37,7 @@ const renamed = (does: string, change: (key: string) => string): StoreMutant =>
   keeps(does, names, (event) => ({ ...event, entity: { ...event.entity, key: change(event.entity.key) } }))
 
 const withoutCall = ({ idempotency: _, ...event }: Event): Event => event
+const withoutTrace = ({ traceparent: _, ...event }: Event): Event => event
 
 export const values: ReadonlyArray<StoreMutant> = [
   keys("loses __proto__", assigned),
@@ -73,6 +74,7 @@ export const values: ReadonlyArray<StoreMutant> = [
   keeps("forgets the hash of a call", everything, (event) =>
     event.idempotency === undefined ? event : { ...event, idempotency: { ...event.idempotency, hash: "" } }
   ),
+  keeps("forgets the trace", everything, withoutTrace),
   keeps("forgets what was erased", everything, (event) => ({ ...event, erased: false })),
   keeps("forgets claims", everything, (event) => ({ ...event, claims: {} })),
   keeps("calls every change a Set", everything, (event) => ({

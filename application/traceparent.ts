@@ -1,0 +1,21 @@
+/** A place in a distributed trace, as the header `traceparent` of W3C Trace Context names it. */
+export interface TracePlace {
+  readonly traceId: string
+  readonly spanId: string
+  /** Whether somebody records the trace. */
+  readonly sampled: boolean
+}
+
+const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+
+/** What a `traceparent` says, or undefined for a text that is none: it is then ignored, as the standard wants. */
+export const parseTraceparent = (text: string | undefined): TracePlace | undefined => {
+  if (text === undefined) return undefined
+  const [, version, traceId, spanId, flags, rest] = form.exec(text) ?? []
+  // Later versions may add parts behind those that are known; this one has no more.
+  if (version === undefined || (version === "00" && rest !== undefined)) return undefined
+  return { traceId: traceId!, spanId: spanId!, sampled: (Number.parseInt(flags!, 16) & 1) === 1 }
+}
+
+export const traceparentText = ({ traceId, spanId, sampled }: TracePlace): string =>
+  `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
