@@ -1,10 +1,12 @@
-import { Cause, Clock, Context, Effect, Layer, Result } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Layer, Result, type Tracer } from "effect"
 import { decideBatch, type Head, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
 import { type OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
 import { commitBytesMax, commitEventsMax } from "./limits.ts"
+import { Observer } from "./observer.ts"
 import { EventStore, type Unit } from "./ports/EventStore.ts"
+import { inChildSpan, recordingTracer, startSpan } from "./tracing.ts"
 
 /**
  * Group commit. Calls do not write: they hand over a job and wait. While a commit is under way the next batch
@@ -23,7 +25,11 @@ export class Committer extends Context.Service<
       const store = yield* EventStore
       const announce = yield* announcer
       const clock = yield* Clock.Clock
+      const observer = yield* Observer
+      const tracer = yield* recordingTracer
       const queue = new JobQueue()
+      observer.gauged("queuedJobs", () => queue.jobs)
+      observer.gauged("queuedBytes", () => queue.bytes)
       const eventsMax = Math.min(commitEventsMax, store.capacity.events)
       const bytesMax = Math.min(commitBytesMax, store.capacity.bytes)
 
@@ -55,12 +61,30 @@ export class Committer extends Context.Service<
         queue.land(flight.domain, deferred)
       }
 
+      /** One write serves many calls: its span is a child of the first of them, and linked to the others. */
+      const spanOf = (flights: ReadonlyArray<Flight>): Tracer.Span | undefined => {
+        if (tracer === undefined) return undefined
+        const [parent, ...links] = flights.flatMap(({ entries }) => entries.flatMap(({ span }) => span ?? []))
+        return startSpan(tracer, clock, { name: "EventStore.commit", kind: "client", parent, links })
+      }
+
       const commit = Effect.fnUntraced(function* (flights: ReadonlyArray<Flight>) {
+        const since = clock.currentTimeNanosUnsafe()
+        const span = spanOf(flights)
         // Whatever a store does, interrupting itself included: the callers get an answer, and the next batch its turn.
         const results = yield* Effect.catchCause(store.commit(flights.map(unitOf)), (cause) => {
           const failure = Result.fail(new Unavailable({ message: "the store failed", cause: Cause.squash(cause) }))
           return Effect.succeed(flights.map(() => failure))
         })
+        const until = clock.currentTimeNanosUnsafe()
+        const events = flights.reduce(
+          (sum, flight, i) => sum + (Result.isSuccess(results[i]!) ? flight.events.length : 0),
+          0
+        )
+        const [failure] = results.flatMap((result) => (Result.isFailure(result) ? result.failure : []))
+        observer.committed({ events, durationMs: Number(until - since) / 1e6, failed: failure !== undefined })
+        span?.attribute("stategate.commit.events", events)
+        span?.end(until, failure === undefined ? Exit.void : Exit.fail(failure))
         for (const [i, flight] of flights.entries()) land(flight, results[i]!)
         const announcements = flights.flatMap((flight, i) => {
           const result = results[i]!
@@ -85,11 +109,14 @@ export class Committer extends Context.Service<
       )
       yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
 
-      const submit = (job: Job): Effect.Effect<Done, SubmitFailure> =>
+      const submitted = (job: Job, span?: Tracer.Span): Effect.Effect<Done, SubmitFailure> =>
         Effect.uninterruptible(
           Effect.suspend(() => {
-            const entry = queue.admit(job)
-            if (!(entry instanceof Entry)) return Effect.fail(entry)
+            const entry = queue.admit(job, span)
+            if (!(entry instanceof Entry)) {
+              if (entry._tag === "Overloaded") observer.counted("jobsRefused", 1)
+              return Effect.fail(entry)
+            }
             const start = Effect.callback<void>((resume) => {
               entry.onStart = () => resume(Effect.void)
               queue.enqueue(entry)
@@ -100,7 +127,9 @@ export class Committer extends Context.Service<
           })
         )
 
-      return Committer.of({ submit })
+      if (tracer === undefined) return Committer.of({ submit: (job) => submitted(job) })
+      const traced = inChildSpan(tracer, clock, "Committer.submit")
+      return Committer.of({ submit: (job) => traced((span) => submitted(job, span)) })
     })
   )
 }

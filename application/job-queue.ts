@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, type Tracer } from "effect"
 import type { Job, Outcome } from "../domain/batch.ts"
 import type { Event } from "../domain/event.ts"
 import { jsonText } from "../domain/json.ts"
@@ -18,14 +18,17 @@ export type SubmitFailure = Rejection | Overloaded | Unavailable | OutcomeUnknow
 export class Entry {
   readonly job: Job
   readonly bytes: number
+  /** Where the caller waits, if that is recorded. */
+  readonly span: Tracer.Span | undefined
   #outcome: Effect.Effect<Done, SubmitFailure> | undefined
   #tell: ((outcome: Effect.Effect<Done, SubmitFailure>) => void) | undefined
   /** Called when the job leaves the queue for a commit. */
   onStart: () => void = () => {}
 
-  constructor(job: Job, bytes: number) {
+  constructor(job: Job, bytes: number, span?: Tracer.Span) {
     this.job = job
     this.bytes = bytes
+    this.span = span
   }
 
   finish(outcome: Effect.Effect<Done, SubmitFailure>): void {
@@ -72,14 +75,23 @@ export class JobQueue {
     return Effect.sync(() => this.#sleepers.delete(wake))
   })
 
-  admit(job: Job): Entry | Overloaded | Unavailable {
+  /** How many jobs wait, and how much is in them. */
+  get jobs(): number {
+    return this.#jobs
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  admit(job: Job, span?: Tracer.Span): Entry | Overloaded | Unavailable {
     if (this.#closed) return stopping
     let bytes = 0
     for (const { change } of job.commands) if ("values" in change) bytes += jsonText(change.values).length
     if (this.#jobs >= queuedJobsMax || this.#bytes + bytes > queuedBytesMax) {
       return new Overloaded({ message: "too many changes wait to be committed; try again later" })
     }
-    return new Entry(job, bytes)
+    return new Entry(job, bytes, span)
   }
 
   enqueue(entry: Entry): void {

@@ -12,13 +12,62 @@ export interface CallRecord {
   readonly callId: string
   readonly domain?: string
   readonly type?: string
-  /** Messages that a stream has sent. */
+  /** Messages that a stream has sent; absent for what is no stream. */
   readonly sent?: number
+  /** The trace that the call belongs to, if there is one. */
+  readonly traceId?: string | undefined
   /** What went wrong inside; for operators, never for callers. */
   readonly cause?: unknown
 }
 
-/** Watches calls go by. */
-export class Observer extends Context.Service<Observer, { readonly called: (record: CallRecord) => void }>()(
-  "stategate/application/Observer"
-) {}
+/** One write of the store, for all the domains whose jobs went along. */
+export interface CommitRecord {
+  readonly events: number
+  readonly durationMs: number
+  /** Whether the store failed for some domain; what callers were refused for good reasons is no failure. */
+  readonly failed: boolean
+}
+
+/** What is counted when it happens. */
+export type Counted =
+  /** A job that found the queue full. */
+  | "jobsRefused"
+  /** A stream that found all places taken. */
+  | "streamsRefused"
+  /** An event that was handed to a stream. */
+  | "delivered"
+  /** A read of events that the channel did not bring. */
+  | "backfills"
+  /** A read for a stream that is further back than memory goes. */
+  | "logReads"
+  /** A log that was found to have gone back in time. */
+  | "rewinds"
+
+/** What there is at a moment, and is looked at when somebody asks. */
+export type Gauged = "calls" | "queuedJobs" | "queuedBytes" | "streams" | "lag" | "tailBytes"
+
+/** Watches the gateway work. Nothing here may throw, and `called` and `counted` cost every call. */
+export interface Watcher {
+  readonly called: (record: CallRecord) => void
+  readonly committed: (record: CommitRecord) => void
+  readonly counted: (what: Counted, by: number) => void
+  /** Told once, by the part that knows. */
+  readonly gauged: (what: Gauged, read: () => number) => void
+}
+
+const ignore = () => {}
+
+/** Several watchers as one; what one of them leaves out does not interest it. */
+export const watchers = (...all: ReadonlyArray<Partial<Watcher>>): Watcher => {
+  const each = <Name extends keyof Watcher>(name: Name): Watcher[Name] => {
+    const [first = ignore, ...others] = all.flatMap((watcher) => watcher[name] ?? [])
+    const told = (...args: ReadonlyArray<never>) => {
+      for (const tell of [first, ...others] as ReadonlyArray<(...args: ReadonlyArray<never>) => void>) tell(...args)
+    }
+    return (others.length === 0 ? first : told) as Watcher[Name]
+  }
+  return { called: each("called"), committed: each("committed"), counted: each("counted"), gauged: each("gauged") }
+}
+
+/** Who watches; nobody, unless the runtime says so. */
+export const Observer = Context.Reference<Watcher>("stategate/application/Observer", { defaultValue: () => watchers() })

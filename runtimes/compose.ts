@@ -7,7 +7,6 @@ import { Entities } from "../application/entities.ts"
 import type { Unavailable } from "../application/failure.ts"
 import { Feed } from "../application/feed/feed.ts"
 import { History } from "../application/history.ts"
-import type { Observer } from "../application/observer.ts"
 import type { Authenticator } from "../application/ports/Authenticator.ts"
 import type { Channel } from "../application/ports/Channel.ts"
 import type { EventStore } from "../application/ports/EventStore.ts"
@@ -48,7 +47,7 @@ const chosen = <P extends { readonly name: string }, Port>(
 export const application: Layer.Layer<
   Gate | Feed,
   Unavailable,
-  EventStore | Channel | Authenticator | Policy | Observer
+  EventStore | Channel | Authenticator | Policy
 > = Gate.layer.pipe(
   Layer.provide(Pipeline.layer),
   Layer.provide([Access.layer, Entities.layer, History.layer]),
@@ -57,7 +56,7 @@ export const application: Layer.Layer<
 )
 
 /** The application over the adapters that the settings name. */
-export const compose = (settings: Settings): Layer.Layer<Gate | Feed, Error, Observer> =>
+export const compose = (settings: Settings): Layer.Layer<Gate | Feed, Error> =>
   application.pipe(
     Layer.provide(chosen<ChannelProvider, Channel>(channel, settings.channel)),
     Layer.provide(chosen<StorageProvider, EventStore>(storage, settings.storage)),

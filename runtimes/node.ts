@@ -1,5 +1,8 @@
 import { Cause, Effect, Exit, Fiber, Layer } from "effect"
-import { openLog, layer as telemetry } from "../adapters/telemetry/pino/log.ts"
+import { openLog, layer as telemetry, watcher } from "../adapters/telemetry/pino/log.ts"
+import { openMetrics } from "../adapters/telemetry/prometheus/metrics.ts"
+import { Observer, watchers } from "../application/observer.ts"
+import about from "../package.json" with { type: "json" }
 import { compose } from "./compose.ts"
 import { serve } from "./serve.ts"
 import { parseSettings, type Settings } from "./settings.ts"
@@ -22,6 +25,9 @@ const { settings, warnings } = parsed
 const { log, flush } = openLog(settings.logLevel)
 process.once("exit", flush)
 for (const warning of warnings) log.warn(warning)
+
+const metrics = openMetrics({ version: about.version, runtime: `node ${process.versions.node}` })
+const observed = Layer.succeed(Observer, watchers(watcher(log), metrics.watcher))
 
 /** What an operator wants to know first: what is served, where, from which store, and what nobody chose. */
 const announce = (url: string, { storage, channel, authDisabled, tls, defaulted }: Settings): void => {
@@ -71,7 +77,7 @@ const main = Effect.scoped(
     const signal = yield* stopSignal
     log.info(`${signal}: draining, for ${settings.shutdownGraceMs} ms at most`)
   })
-).pipe(Effect.provide(Layer.provideMerge(compose(settings), telemetry(log))))
+).pipe(Effect.provide(Layer.provideMerge(compose(settings), Layer.merge(telemetry(log), observed))))
 
 const exit = await Fiber.await(Effect.runFork(main)).pipe(Effect.runPromise)
 if (Exit.isFailure(exit)) {

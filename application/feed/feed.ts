@@ -4,6 +4,7 @@ import { literalGlob } from "../../domain/glob.ts"
 import type { Rejection } from "../../domain/rejection.ts"
 import { Overloaded, Unavailable } from "../failure.ts"
 import { headsPollMs, headsPollWideMs, heartbeatMs, logPageEventsMax, streamsMax } from "../limits.ts"
+import { Observer } from "../observer.ts"
 import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
 import { type Delivery, Reader, rewound, type StreamEnd } from "./reader.ts"
@@ -45,7 +46,9 @@ export class Feed extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const channel = yield* Channel
-      const tails = new Tails(store, yield* Effect.scope)
+      const observer = yield* Observer
+      const tails = new Tails(store, yield* Effect.scope, observer)
+      observer.gauged("streams", () => tails.readers.size)
       /** Heads that move after this are looked at; unset while nobody streams. */
       let mark: string | undefined
       let isDraining = false
@@ -72,23 +75,29 @@ export class Feed extends Context.Service<
       yield* Effect.forkScoped(Effect.forever(Effect.ignoreCause(poll)))
       yield* channel.subscribe((announcements) => tails.announced(announcements))
 
+      const gone = (tail: Tail) => {
+        observer.counted("rewinds", 1)
+        return rewound(tail.domain)
+      }
+
       /** From memory where possible, else from the log, overlapping by one event that must be the one that was seen. */
       const eventsAfter = Effect.fnUntraced(function* (reader: Reader, tail: Tail) {
         const { position, incarnation, eventId } = reader.mark(tail)
         const here = tail.at(position)
         if (incarnation !== tail.incarnation || (here !== undefined && shortId(here.id) !== eventId)) {
-          return yield* rewound(tail.domain)
+          return yield* gone(tail)
         }
         const near = tail.after(position, logPageEventsMax)
         if (near !== undefined) return near
         const overlap = position === 0n ? 0 : 1
+        observer.counted("logReads", 1)
         const { events } = yield* store.read(tail.domain, position - BigInt(overlap), logPageEventsMax + overlap)
         // At the very beginning there is nothing to overlap with; the head tells whose log it was.
         const isSame =
           overlap === 0
             ? (yield* store.heads(literalGlob(tail.domain), 1))[0]?.incarnation === incarnation
             : events[0] !== undefined && shortId(events[0].id) === eventId
-        return isSame && events.length > overlap ? events.slice(overlap) : yield* rewound(tail.domain)
+        return isSame && events.length > overlap ? events.slice(overlap) : yield* gone(tail)
       })
 
       const pullOf = (reader: Reader): FeedStream["pull"] => {
@@ -100,6 +109,7 @@ export class Feed extends Context.Service<
             const tail = reader.next()
             if (tail !== undefined) {
               const deliveries = reader.advance(tail, yield* eventsAfter(reader, tail))
+              observer.counted("delivered", deliveries.length)
               if (deliveries.length > 0) return deliveries
               // A long stretch that nobody asked for must not hold up the process.
               yield* Effect.yieldNow
@@ -116,7 +126,10 @@ export class Feed extends Context.Service<
 
       const open = Effect.fnUntraced(function* (request: StreamRequest) {
         if (isDraining) return yield* draining
-        if (tails.readers.size >= streamsMax) return yield* tooMany
+        if (tails.readers.size >= streamsMax) {
+          observer.counted("streamsRefused", 1)
+          return yield* tooMany
+        }
         const reader = new Reader(request.selection, request.globs)
         yield* Effect.acquireRelease(
           Effect.sync(() => tails.join(reader)),

@@ -4,6 +4,7 @@ import type { Event } from "../../domain/event.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import type { Unavailable } from "../failure.ts"
 import { logPageEventsMax } from "../limits.ts"
+import type { Watcher } from "../observer.ts"
 import type { Announcement } from "../ports/Channel.ts"
 import type { EventStore } from "../ports/EventStore.ts"
 import { type Reader, rewound } from "./reader.ts"
@@ -27,10 +28,14 @@ export class Tails {
   readonly #watched = new Map<string, Watched>()
   readonly #budget: TailBudget = { bytes: 0 }
   readonly #store: EventStore["Service"]
+  readonly #observer: Watcher
   readonly #fork: (effect: Effect.Effect<void, Unavailable>) => void
 
-  constructor(store: EventStore["Service"], scope: Scope.Scope) {
+  constructor(store: EventStore["Service"], scope: Scope.Scope, observer: Watcher) {
     this.#store = store
+    this.#observer = observer
+    observer.gauged("lag", () => this.#lag())
+    observer.gauged("tailBytes", () => this.#budget.bytes)
     // A store that is away is asked again at the next look at the heads.
     this.#fork = (effect) => void Effect.runFork(Effect.forkIn(Effect.ignore(effect), scope))
   }
@@ -147,7 +152,15 @@ export class Tails {
     for (const reader of readers) reader.notice(tail)
   }
 
+  /** Events that somebody has told of and no tail has yet, over all domains. */
+  #lag(): number {
+    let lag = 0n
+    for (const { tail } of this.#watched.values()) lag += tail.known - tail.head
+    return Number(lag)
+  }
+
   #rewind({ tail, readers }: Watched): void {
+    this.#observer.counted("rewinds", 1)
     for (const reader of readers) reader.end(rewound(tail.domain))
     tail.close()
     this.#watched.delete(tail.domain)
@@ -168,6 +181,7 @@ export class Tails {
     const { tail } = watched
     while (tail.head < tail.known && this.#watched.get(tail.domain) === watched) {
       const overlap = tail.headId === "" ? 0n : 1n
+      this.#observer.counted("backfills", 1)
       const { events } = yield* this.#store.read(tail.domain, tail.head - overlap, logPageEventsMax)
       const isSame = overlap === 0n || events[0]?.id === tail.headId
       if (!isSame || events.length <= Number(overlap)) return this.#rewind(watched)

@@ -13,7 +13,7 @@ import { Entities } from "../../application/entities.ts"
 import type { Unavailable } from "../../application/failure.ts"
 import { Feed } from "../../application/feed/feed.ts"
 import { History } from "../../application/history.ts"
-import { type CallRecord, Observer } from "../../application/observer.ts"
+import { type CallRecord, Observer, watchers } from "../../application/observer.ts"
 import type { Authenticator } from "../../application/ports/Authenticator.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import type { Policy } from "../../application/ports/Policy.ts"
@@ -32,7 +32,7 @@ export const gatewayLayer = (
   records: Array<CallRecord>,
   { authenticator = disabled, policy = allowAll }: Parts = {}
 ): Layer.Layer<Gate | Feed | EventStore, Unavailable> => {
-  const observer = Layer.succeed(Observer, Observer.of({ called: (record) => void records.push(record) }))
+  const observer = Layer.succeed(Observer, watchers({ called: (record) => void records.push(record) }))
   return Gate.layer.pipe(
     Layer.provide(Pipeline.layer),
     Layer.provide(Layer.mergeAll(Access.layer, Entities.layer, History.layer, observer)),

@@ -1,7 +1,7 @@
-import { Cause, Layer, Logger, type LogLevel } from "effect"
+import { Cause, type Layer, Logger, type LogLevel } from "effect"
 import { destination, type Logger as Pino, pino, stdTimeFunctions } from "pino"
 import { logHeldBytesMax, logHeldMs } from "../../../application/limits.ts"
-import { type CallRecord, Observer } from "../../../application/observer.ts"
+import type { CallRecord, Watcher } from "../../../application/observer.ts"
 
 /** Levels as pino names them. */
 export type Level = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent"
@@ -64,7 +64,7 @@ const described = (cause: unknown): unknown =>
 /** One line a call: what, how it went and how long it took, never what was in it. */
 const called =
   (log: Pino) =>
-  ({ method, protocol, code, durationMs, callId, domain, type, sent, cause }: CallRecord): void => {
+  ({ method, protocol, code, durationMs, callId, domain, type, sent, traceId, cause }: CallRecord): void => {
     const line = {
       callId,
       method,
@@ -73,11 +73,14 @@ const called =
       durationMs: Math.round(durationMs * 1000) / 1000,
       domain,
       type,
-      sent
+      sent,
+      traceId
     }
     if (cause !== undefined || grave.has(code)) log.error({ ...line, cause: described(cause) }, "call failed")
     else log.info(line, "call")
   }
 
-export const layer = (log: Pino): Layer.Layer<Observer> =>
-  Layer.merge(Layer.succeed(Observer, Observer.of({ called: called(log) })), Logger.layer([effectLogger(log)]))
+/** Writes a line for each call. */
+export const watcher = (log: Pino): Partial<Watcher> => ({ called: called(log) })
+
+export const layer = (log: Pino): Layer.Layer<never> => Logger.layer([effectLogger(log)])

@@ -1,14 +1,16 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf"
 import type { Code } from "@connectrpc/connect"
 import { codeToString } from "@connectrpc/connect/protocol-connect"
-import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Layer, Scope } from "effect"
 import { DeadlineExceeded, type Failure } from "../../../application/failure.ts"
 import { callIdBytesMax, callMsMax, nameBytesMax } from "../../../application/limits.ts"
 import { Observer } from "../../../application/observer.ts"
+import { recordingTracer } from "../../../application/tracing.ts"
 import type { StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
 import type { Method, Reply } from "./methods.ts"
 import { type Call, Pipeline, type StreamItem } from "./pipeline.ts"
+import { type CallSpan, callSpans } from "./spans.ts"
 import { canceled, internal, statusOf, type WireStatus } from "./status.ts"
 
 /** A call as a face hands it in. */
@@ -74,6 +76,10 @@ export class Gate extends Context.Service<
     Effect.gen(function* () {
       const pipeline = yield* Pipeline
       const observer = yield* Observer
+      const tracer = yield* recordingTracer
+      const spanOf = tracer === undefined ? undefined : callSpans(tracer, yield* Clock.Clock)
+      let calls = 0
+      observer.gauged("calls", () => calls)
       const context = yield* Effect.context<never>()
       const fork = Effect.runForkWith(context)
       const run = Effect.runPromiseExitWith(context)
@@ -89,21 +95,30 @@ export class Gate extends Context.Service<
         call: Pick<FaceCall, "protocol" | "callId">,
         since: number,
         code: string,
-        about: About
-      ) =>
+        about: About,
+        span?: CallSpan
+      ) => {
+        span?.end(code, about.cause)
         observer.called({
           method: path,
           protocol: call.protocol,
           code,
           durationMs: performance.now() - since,
           callId: call.callId,
+          traceId: span?.traceId,
           ...about
         })
+      }
 
       const begin: Gate["Service"]["begin"] = (method, call, message, done) => {
         const since = performance.now()
         let expired = false
-        const served = pipeline.unary(method, call, message)
+        const span = spanOf?.(method.path, call)
+        const served =
+          span === undefined
+            ? pipeline.unary(method, call, message)
+            : span.around(pipeline.unary(method, { ...call, traceparent: span.traceparent }, message))
+        calls += 1
         // A change may be dropped while it waits for its commit; once under way, its outcome is told whatever happens.
         const fiber = fork(method.mutates ? Effect.uninterruptible(served) : served)
         const expire = () => {
@@ -115,13 +130,14 @@ export class Gate extends Context.Service<
         const timer = isOver ? undefined : setTimeout(expire, Math.min(call.timeoutMs ?? callMsMax, callMsMax))
         fiber.addObserver((exit) => {
           clearTimeout(timer)
+          calls -= 1
           const about = named(method.about(message))
           if (Exit.isSuccess(exit)) {
-            record(method.path, call, since, "ok", about)
+            record(method.path, call, since, "ok", about, span)
             return done(exit.value)
           }
           const { status, cause } = failureOf(exit.cause, expired)
-          record(method.path, call, since, nameOf(status.code), { ...about, ...cause })
+          record(method.path, call, since, nameOf(status.code), { ...about, ...cause }, span)
           done(status)
         })
         return () => fiber.interruptUnsafe()
@@ -146,14 +162,16 @@ export class Gate extends Context.Service<
       const streamPath = `/${EventService.typeName}/${EventService.method.stream.name}`
       const stream = async (call: AbortableCall, message: StreamOpts): Promise<LiveStream> => {
         const since = performance.now()
+        const span = spanOf?.(streamPath, call)
         const scope = Scope.makeUnsafe()
         let sent = 0
         const end = async (status: WireStatus | undefined, cause?: { readonly cause?: unknown }) => {
           await run(Scope.close(scope, Exit.void))
           const code = status === undefined ? "ok" : nameOf(status.code)
-          record(streamPath, call, since, code, { ...named(message), sent, ...cause })
+          record(streamPath, call, since, code, { ...named(message), sent, ...cause }, span)
         }
-        const opened = await run(Scope.provide(pipeline.stream(call, message), scope), { signal: call.signal })
+        const opening = Scope.provide(pipeline.stream(call, message), scope)
+        const opened = await run(span === undefined ? opening : span.around(opening), { signal: call.signal })
         if (Exit.isFailure(opened)) {
           const { status, cause } = failureOf(opened.cause)
           await end(status, cause)

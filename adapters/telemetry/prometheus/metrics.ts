@@ -1,0 +1,119 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client"
+import type { CommitRecord, Counted, Gauged, Watcher } from "../../../application/observer.ts"
+import { countCalls } from "./calls.ts"
+
+type Text = readonly [name: string, help: string]
+
+// No metric has a label whose values a caller can invent: not a domain, nor a path, nor a type.
+
+const counters: Readonly<Record<Counted, Text>> = {
+  jobsRefused: ["stategate_commit_jobs_refused_total", "Changes that were refused because the queue was full."],
+  streamsRefused: ["stategate_streams_refused_total", "Streams that were refused because there were too many."],
+  delivered: ["stategate_feed_events_delivered_total", "Events that were handed to streams."],
+  backfills: ["stategate_feed_backfills_total", "Reads of the log for events that the channel had not brought."],
+  logReads: ["stategate_feed_log_reads_total", "Reads of the log for streams that were further back than memory."],
+  rewinds: ["stategate_feed_rewinds_total", "Logs that were found to have gone back in time."]
+}
+
+const gauges: Readonly<Record<Gauged, Text>> = {
+  calls: ["stategate_calls_in_flight", "Calls under way, streams not counted."],
+  queuedJobs: ["stategate_commit_queue_jobs", "Changes that wait for a commit."],
+  queuedBytes: ["stategate_commit_queue_bytes", "Bytes of the changes that wait for a commit."],
+  streams: ["stategate_streams_open", "Open streams."],
+  lag: ["stategate_feed_lag_events", "Events that are known to be in the logs and not yet in memory for streams."],
+  tailBytes: ["stategate_feed_tail_bytes", "Bytes of the events that are kept in memory for streams."]
+}
+
+/** What tells this process from others; constant. */
+export interface Build {
+  readonly version: string
+  /** Such as `node 24.21.0`. */
+  readonly runtime: string
+}
+
+/** What Prometheus scrapes, and the watcher that it comes from. */
+export interface Metrics {
+  readonly watcher: Watcher
+  readonly contentType: string
+  readonly text: () => Promise<string>
+}
+
+export const openMetrics = (build: Build): Metrics => {
+  const registry = new Registry()
+  const registers = [registry]
+  new Gauge({
+    name: "stategate_build_info",
+    help: "Always 1; its labels say what runs.",
+    labelNames: ["version", "runtime"],
+    registers
+  }).set({ ...build }, 1)
+  const called = countCalls(registry)
+  const committed = countCommits(registry)
+  const totals = Object.fromEntries(
+    Object.entries(counters).map(([what, [name, help]]) => [what, new Counter({ name, help, registers })])
+  ) as Record<Counted, Counter>
+  processMetrics(registry)
+  return {
+    watcher: {
+      called,
+      committed,
+      counted: (what, by) => totals[what].inc(by),
+      gauged: (what, read) => {
+        const [name, help] = gauges[what]
+        // Whoever tells last is right: a test may build a gateway twice.
+        registry.removeSingleMetric(name)
+        new Gauge({ name, help, registers, collect: collectFrom(read) })
+      }
+    },
+    contentType: registry.contentType,
+    text: () => registry.metrics()
+  }
+}
+
+const collectFrom = (read: () => number) =>
+  function (this: Gauge) {
+    this.set(read())
+  }
+
+const countCommits = (registry: Registry): ((record: CommitRecord) => void) => {
+  const registers = [registry]
+  const outcomes = new Counter({
+    name: "stategate_commits_total",
+    help: "Writes of the store, by outcome; one may hold the changes of many calls.",
+    labelNames: ["outcome"],
+    registers
+  })
+  // There from the start, so that the first failure is an increase.
+  for (const outcome of ["ok", "failed"]) outcomes.inc({ outcome }, 0)
+  const events = new Histogram({
+    name: "stategate_commit_events",
+    help: "Events in one write of the store.",
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+    registers
+  })
+  const duration = new Histogram({
+    name: "stategate_commit_duration_seconds",
+    help: "How long writes of the store took.",
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers
+  })
+  return (record) => {
+    outcomes.inc({ outcome: record.failed ? "failed" : "ok" })
+    events.observe(record.events)
+    duration.observe(record.durationMs / 1000)
+  }
+}
+
+/** What the platform tells of the process. A platform that cannot tell everything is no reason not to start. */
+const processMetrics = (registry: Registry): void => {
+  try {
+    collectDefaultMetrics({ register: registry })
+  } catch {
+    // What was registered before stays.
+  }
+  // These end in _total and are no counters, and walk over all sockets of the process each time.
+  for (const what of ["handles", "requests", "resources"]) {
+    registry.removeSingleMetric(`nodejs_active_${what}_total`)
+    registry.removeSingleMetric(`nodejs_active_${what}`)
+  }
+}

@@ -1,0 +1,37 @@
+import { type Clock, Context, Effect, Exit, Option, Tracer } from "effect"
+
+/** Whoever records spans, or undefined: then none are made, and nothing is paid for them. */
+export const recordingTracer: Effect.Effect<Tracer.Tracer | undefined> = Effect.map(Effect.tracer, (tracer) =>
+  tracer === Tracer.nativeTracer ? undefined : tracer
+)
+
+export interface SpanStart {
+  readonly name: string
+  readonly kind: Tracer.SpanKind
+  readonly parent: Tracer.AnySpan | undefined
+  readonly links?: ReadonlyArray<Tracer.AnySpan>
+}
+
+/** A span that is recorded if its parent is; without a parent the tracer decides. */
+export const startSpan = (tracer: Tracer.Tracer, clock: Clock.Clock, start: SpanStart): Tracer.Span =>
+  tracer.span({
+    name: start.name,
+    kind: start.kind,
+    parent: Option.fromUndefinedOr(start.parent),
+    annotations: Context.empty(),
+    links: (start.links ?? []).map((span) => ({ span, attributes: {} })),
+    startTime: clock.currentTimeNanosUnsafe(),
+    root: start.parent === undefined,
+    sampled: start.parent?.sampled ?? true
+  })
+
+/** Runs the effect as a child of the caller's span: from asking to the answer, whatever that is. */
+export const inChildSpan =
+  (tracer: Tracer.Tracer, clock: Clock.Clock, name: string) =>
+  <A, E, R>(use: (span: Tracer.Span | undefined) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Effect.serviceOption(Tracer.ParentSpan), (parent) => {
+      if (Option.isNone(parent)) return use(undefined)
+      const span = startSpan(tracer, clock, { name, kind: "internal", parent: parent.value })
+      const end = Effect.sync(() => span.end(clock.currentTimeNanosUnsafe(), Exit.void))
+      return Effect.ensuring(use(span), end)
+    })
