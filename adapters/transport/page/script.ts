@@ -7,7 +7,10 @@ byId("example").textContent =
   "curl -X POST " + location.origin + "/api/entity/ref/demo/user/ada \\\\\\n" +
   "  -H 'content-type: application/json' -d '{\\"values\\":{\\"name\\":\\"Ada\\"}}'"
 
-const show = (text) => { byId("status").textContent = text }
+const show = (text) => {
+  byId("status").textContent = text
+  byId("status").className = text
+}
 const cell = (row, text, title) => {
   const td = row.insertCell()
   td.textContent = text
