@@ -63,6 +63,17 @@ export const logHeldBytesMax = 8 * 1024
 /** Milliseconds after which they are written however few they are. */
 export const logHeldMs = 50
 
+// Operators
+
+/** Milliseconds after which a store that has not answered counts as not ready. */
+export const readinessMsMax = 2_000
+/** Milliseconds for which an answer of the store to "are you there" counts. */
+export const readinessMs = 1_000
+/** Seconds that one profile of the processor may take. */
+export const profileSecondsMax = 60
+/** Connections to the port for operators. */
+export const opsConnectionsMax = 100
+
 // Connections
 
 /**

@@ -11,6 +11,7 @@ import type { Authenticator } from "../application/ports/Authenticator.ts"
 import type { Channel } from "../application/ports/Channel.ts"
 import type { EventStore } from "../application/ports/EventStore.ts"
 import type { Policy } from "../application/ports/Policy.ts"
+import { Readiness } from "../application/readiness.ts"
 import type { ChannelProvider, Settings, StorageProvider } from "./settings.ts"
 
 // Only what the settings name is loaded: a process must not carry nine drivers to use two. The paths are literal, so
@@ -45,18 +46,18 @@ const chosen = <P extends { readonly name: string }, Port>(
 
 /** The application over any adapters. */
 export const application: Layer.Layer<
-  Gate | Feed,
+  Gate | Feed | Readiness,
   Unavailable,
   EventStore | Channel | Authenticator | Policy
 > = Gate.layer.pipe(
   Layer.provide(Pipeline.layer),
   Layer.provide([Access.layer, Entities.layer, History.layer]),
-  Layer.provideMerge(Feed.layer),
+  Layer.provideMerge([Feed.layer, Readiness.layer]),
   Layer.provide(Committer.layer)
 )
 
 /** The application over the adapters that the settings name. */
-export const compose = (settings: Settings): Layer.Layer<Gate | Feed, Error> =>
+export const compose = (settings: Settings): Layer.Layer<Gate | Feed | Readiness, Error> =>
   application.pipe(
     Layer.provide(chosen<ChannelProvider, Channel>(channel, settings.channel)),
     Layer.provide(chosen<StorageProvider, EventStore>(storage, settings.storage)),

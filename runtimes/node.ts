@@ -2,8 +2,10 @@ import { Cause, Effect, Exit, Fiber, Layer } from "effect"
 import { openLog, layer as telemetry, watcher } from "../adapters/telemetry/pino/log.ts"
 import { openMetrics } from "../adapters/telemetry/prometheus/metrics.ts"
 import { Observer, watchers } from "../application/observer.ts"
+import { Readiness } from "../application/readiness.ts"
 import about from "../package.json" with { type: "json" }
 import { compose } from "./compose.ts"
+import { ops } from "./ops.ts"
 import { serve } from "./serve.ts"
 import { parseSettings, type Settings } from "./settings.ts"
 
@@ -30,10 +32,15 @@ const metrics = openMetrics({ version: about.version, runtime: `node ${process.v
 const observed = Layer.succeed(Observer, watchers(watcher(log), metrics.watcher))
 
 /** What an operator wants to know first: what is served, where, from which store, and what nobody chose. */
-const announce = (url: string, { storage, channel, authDisabled, tls, defaulted }: Settings): void => {
+const announce = (
+  url: string,
+  operators: string,
+  { storage, channel, authDisabled, tls, defaulted }: Settings
+): void => {
   const store = storage.name === "sqlite" ? `sqlite, ${storage.path}` : storage.name
   const line = {
     url,
+    ops: operators,
     serves: ["grpc", "grpc-web", "connect", "rest", "ndjson", "sse"],
     storage: store,
     channel: channel.name,
@@ -72,9 +79,11 @@ const stopSignal = Effect.callback<NodeJS.Signals>((resume) => {
 
 const main = Effect.scoped(
   Effect.gen(function* () {
+    const operators = yield* ops(settings, metrics)
     const { url } = yield* serve(settings)
-    announce(url, settings)
+    announce(url, operators.url, settings)
     const signal = yield* stopSignal
+    yield* Readiness.use(({ drain }) => drain)
     log.info(`${signal}: draining, for ${settings.shutdownGraceMs} ms at most`)
   })
 ).pipe(Effect.provide(Layer.provideMerge(compose(settings), Layer.merge(telemetry(log), observed))))

@@ -21,6 +21,9 @@ export interface Settings {
   /** 0 takes any free port. */
   readonly port: number
   readonly host: string
+  /** 0 takes any free port. */
+  readonly metricsPort: number
+  readonly metricsHost: string
   readonly debug: boolean
   readonly logLevel: LogLevel
   readonly authDisabled: boolean
@@ -53,6 +56,8 @@ export const parseSettings = (
   const read = <A>(name: VariableName, parse: (text: string) => Parsed<A>): A | undefined => {
     const text = textOf(env[name])
     if (text === undefined) return undefined
+    // A Service called stategate-metrics: nobody meant to set this.
+    if (name === "STATEGATE_METRICS_PORT" && isServiceAddress(text)) return undefined
     const parsed = name === "STATEGATE_PORT" && isServiceAddress(text) ? { problem: injectedPort } : parse(text)
     if ("value" in parsed) return parsed.value
     refuse(name, parsed.problem)
@@ -61,6 +66,10 @@ export const parseSettings = (
 
   const port = read("STATEGATE_PORT", formats.port) ?? 8080
   const host = read("STATEGATE_HOST", formats.host) ?? "0.0.0.0"
+  const metricsPort =
+    read("STATEGATE_METRICS_PORT", formats.port) ?? (port === 0 ? 0 : port < 65_535 ? port + 1 : port - 1)
+  const metricsHost = read("STATEGATE_METRICS_HOST", formats.host) ?? "127.0.0.1"
+  if (metricsPort === port && port !== 0) refuse("STATEGATE_METRICS_PORT", "must be another port than STATEGATE_PORT")
   const debug = read("STATEGATE_DEBUG", formats.boolean) ?? false
   const logLevel = read("STATEGATE_LOG_LEVEL", formats.logLevel) ?? (debug ? "debug" : "info")
   const corsOrigins = read("STATEGATE_CORS_ORIGINS", formats.origins) ?? []
@@ -100,6 +109,8 @@ export const parseSettings = (
   const settings: Settings = {
     port,
     host,
+    metricsPort,
+    metricsHost,
     debug,
     logLevel,
     authDisabled,
@@ -116,9 +127,7 @@ export const parseSettings = (
 const known: ReadonlySet<string> = new Set(variables.map((variable) => variable.name))
 const policyNames: ReadonlySet<string> = new Set(["STATEGATE_REQUEST_POLICY", "STATEGATE_RESPONSE_POLICY"])
 const laterNames: ReadonlySet<string> = new Set(
-  ["JWKS_URI", "JWT_ISSUER", "JWT_AUDIENCE", "METRICS_PORT", "METRICS_HOST", "PUBLIC_DOCS"].map(
-    (name) => `STATEGATE_${name}`
-  )
+  ["JWKS_URI", "JWT_ISSUER", "JWT_AUDIENCE", "PUBLIC_DOCS"].map((name) => `STATEGATE_${name}`)
 )
 
 /** Empty is unset, as in a compose file's `${VARIABLE}`; files mounted as variables often end in a line break. */

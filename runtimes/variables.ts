@@ -13,7 +13,15 @@ export const defaultChannel = { name: "inmem" } as const
 const table = {
   STATEGATE_PORT: ["8080", "The one port for gRPC, Connect, gRPC-web, REST and SSE. 0 takes any free port."],
   STATEGATE_HOST: ["0.0.0.0", "The address to listen on. `npm run dev` uses 127.0.0.1."],
-  STATEGATE_DEBUG: ["false", "`true` logs at level debug, unless STATEGATE_LOG_LEVEL says otherwise."],
+  STATEGATE_METRICS_PORT: [
+    "8081",
+    "The port for operators: metrics, health and profiles. Unless set, the one after STATEGATE_PORT."
+  ],
+  STATEGATE_METRICS_HOST: ["127.0.0.1", "The address of the port for operators, which asks nobody for a token."],
+  STATEGATE_DEBUG: [
+    "false",
+    "`true` logs at level debug, unless STATEGATE_LOG_LEVEL says otherwise, and serves profiles to this machine."
+  ],
   STATEGATE_LOG_LEVEL: ["info", "fatal, error, warn, info, debug, trace or silent."],
   STATEGATE_AUTH_DISABLED: [
     "false",

@@ -20,6 +20,8 @@ describe("defaults", () => {
       settings: {
         port: 8080,
         host: "0.0.0.0",
+        metricsPort: 8081,
+        metricsHost: "127.0.0.1",
         debug: false,
         logLevel: "info",
         authDisabled: true,
@@ -51,6 +53,23 @@ describe("defaults", () => {
       "channel"
     ])
     assert.deepStrictEqual(accepted({ STATEGATE_CHANNEL_PROVIDER: '{"name":"inmem"}' }).settings.defaulted, ["storage"])
+  })
+})
+
+describe("the port for operators", () => {
+  test("follows the other one, unless it is set", () => {
+    const of = (env: Environment) => accepted(env).settings.metricsPort
+    assert.strictEqual(of({ STATEGATE_PORT: "9000" }), 9001)
+    assert.strictEqual(of({ STATEGATE_PORT: "0" }), 0)
+    assert.strictEqual(of({ STATEGATE_PORT: "9000", STATEGATE_METRICS_PORT: "0" }), 0)
+    assert.strictEqual(of({ STATEGATE_PORT: "0", STATEGATE_METRICS_PORT: "9100" }), 9100)
+  })
+
+  test("is another one", () => {
+    assert.deepStrictEqual(refused({ STATEGATE_PORT: "9000", STATEGATE_METRICS_PORT: "9000" }), [
+      "STATEGATE_METRICS_PORT: must be another port than STATEGATE_PORT"
+    ])
+    assert.strictEqual(accepted({ STATEGATE_PORT: "65535" }).settings.metricsPort, 65_534)
   })
 })
 
@@ -222,8 +241,8 @@ describe("variables that are not ours to know", () => {
       "STATEGATE_LOGLEVEL: unknown, and without effect; the nearest known name is STATEGATE_LOG_LEVEL",
       "STATEGATE_STORAGE: unknown, and without effect; the nearest known name is STATEGATE_STORAGE_PROVIDER"
     ])
-    assert.deepStrictEqual(accepted({ STATEGATE_METRICS_PORT: "9090", PATH: "x", STATE: "y" }).warnings, [
-      "STATEGATE_METRICS_PORT: not in this version, and without effect"
+    assert.deepStrictEqual(accepted({ STATEGATE_JWKS_URI: "https://a", PATH: "x", STATE: "y" }).warnings, [
+      "STATEGATE_JWKS_URI: not in this version, and without effect"
     ])
   })
 
@@ -240,6 +259,7 @@ describe("variables that are not ours to know", () => {
       STATEGATE_METRICS_SERVICE_HOST: "10.0.0.2"
     }
     assert.deepStrictEqual(accepted(injected).warnings, [])
+    assert.strictEqual(accepted(injected).settings.metricsPort, 8081)
     const errors = refused({ ...injected, STATEGATE_PORT: "tcp://10.0.0.1:8080" })
     assert.strictEqual(errors.length, 1)
     assert.match(errors[0]!, /^STATEGATE_PORT: .*Kubernetes Service called stategate.*enableServiceLinks: false/)

@@ -8,6 +8,8 @@ import { join } from "node:path"
 /** A gateway in a process of its own, as users run it. */
 export interface GatewayProcess {
   readonly url: string
+  /** Where operators ask. */
+  readonly ops: string
   readonly pid: number
   /** Its log so far, a line each. */
   readonly log: ReadonlyArray<Record<string, unknown>>
@@ -54,6 +56,7 @@ const environment = (env: Record<string, string>) => {
     STATEGATE_AUTH_DISABLED: "true",
     STATEGATE_HOST: "127.0.0.1",
     STATEGATE_PORT: "0",
+    STATEGATE_METRICS_PORT: "0",
     STATEGATE_STORAGE_PROVIDER: JSON.stringify({ name: "memory" }),
     ...env
   }
@@ -92,7 +95,7 @@ export const serving = async (child: ChildProcess): Promise<GatewayProcess> => {
   const log: Array<Record<string, unknown>> = []
   let errors = ""
   let rest = ""
-  const { promise: url, resolve, reject } = Promise.withResolvers<string>()
+  const { promise: served, resolve, reject } = Promise.withResolvers<{ readonly url: string; readonly ops: string }>()
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     errors += text
   })
@@ -103,7 +106,8 @@ export const serving = async (child: ChildProcess): Promise<GatewayProcess> => {
       if (!line.startsWith("{")) continue
       const entry = JSON.parse(line) as Record<string, unknown>
       log.push(entry)
-      if (typeof entry["url"] === "string") resolve(entry["url"])
+      const { url, ops } = entry
+      if (typeof url === "string") resolve({ url, ops: String(ops) })
     }
   })
   const ended = once(child, "exit")
@@ -122,5 +126,5 @@ export const serving = async (child: ChildProcess): Promise<GatewayProcess> => {
     await ended
     return { code: child.exitCode, signal: child.signalCode }
   }
-  return { url: await url, pid: child.pid!, log, line, stderr: () => errors, stop, ended, logged }
+  return { ...(await served), pid: child.pid!, log, line, stderr: () => errors, stop, ended, logged }
 }

@@ -1,0 +1,49 @@
+import { Context, Effect, Layer, Option } from "effect"
+import { readinessMs, readinessMsMax } from "./limits.ts"
+import { EventStore } from "./ports/EventStore.ts"
+
+/** What has to be well for calls to be sent here. A channel is not among it: without one, streams are only later. */
+export interface Readings {
+  readonly ready: boolean
+  readonly store: "ok" | "unavailable"
+  /** Draining: it finishes what it has, and wants nothing new. */
+  readonly gateway: "ok" | "draining"
+}
+
+/** Whether calls should be sent to this process, as load balancers ask. */
+export class Readiness extends Context.Service<
+  Readiness,
+  {
+    /** Asks the store at most once in a while, however often it is asked itself. */
+    readonly check: Effect.Effect<Readings>
+    /** From now on the process is not ready. */
+    readonly drain: Effect.Effect<void>
+  }
+>()("stategate/application/Readiness") {
+  static readonly layer = Layer.effect(
+    Readiness,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      let isDraining = false
+      // The cheapest question to which a store cannot know the answer by itself.
+      const canRead = store.movedSince(undefined).pipe(
+        Effect.timeoutOption(readinessMsMax),
+        Effect.map(Option.isSome),
+        Effect.catchCause(() => Effect.succeed(false))
+      )
+      const recently = yield* Effect.cachedWithTTL(canRead, readinessMs)
+      const check = Effect.map(
+        recently,
+        (isThere): Readings => ({
+          ready: isThere && !isDraining,
+          store: isThere ? "ok" : "unavailable",
+          gateway: isDraining ? "draining" : "ok"
+        })
+      )
+      const drain = Effect.sync(() => {
+        isDraining = true
+      })
+      return Readiness.of({ check, drain })
+    })
+  )
+}
