@@ -3,7 +3,7 @@ import { decideBatch, type Head, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
 import { type OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
-import { commitBytesMax, commitEventsMax } from "./limits.ts"
+import { commitBytesMax, commitEventsMax, spanLinksMax } from "./limits.ts"
 import { Observer } from "./observer.ts"
 import { EventStore, type Unit } from "./ports/EventStore.ts"
 import { inChildSpan, recordingTracer, startSpan } from "./tracing.ts"
@@ -64,7 +64,9 @@ export class Committer extends Context.Service<
       /** One write serves many calls: its span is a child of the first of them, and linked to the others. */
       const spanOf = (flights: ReadonlyArray<Flight>): Tracer.Span | undefined => {
         if (tracer === undefined) return undefined
-        const [parent, ...links] = flights.flatMap(({ entries }) => entries.flatMap(({ span }) => span ?? []))
+        const spans = flights.flatMap(({ entries }) => entries.flatMap(({ span }) => (span?.sampled ? span : [])))
+        const [parent, ...links] = spans.slice(0, spanLinksMax + 1)
+        if (parent === undefined) return undefined
         return startSpan(tracer, clock, { name: "EventStore.commit", kind: "client", parent, links })
       }
 

@@ -65,6 +65,8 @@ export const logHeldMs = 50
 
 // Operators
 
+/** Calls that the span of one commit names. OpenTelemetry's own limit. */
+export const spanLinksMax = 128
 /** Milliseconds after which a store that has not answered counts as not ready. */
 export const readinessMsMax = 2_000
 /** Milliseconds for which an answer of the store to "are you there" counts. */

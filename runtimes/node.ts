@@ -29,13 +29,20 @@ process.once("exit", flush)
 for (const warning of warnings) log.warn(warning)
 
 const metrics = openMetrics({ version: about.version, runtime: `node ${process.versions.node}` })
+const tracer = Layer.unwrap(
+  Effect.promise(async () =>
+    settings.tracing === undefined
+      ? Layer.empty
+      : (await import("../adapters/telemetry/otlp/tracing.ts")).layer(settings.tracing, about.version)
+  )
+)
 const observed = Layer.succeed(Observer, watchers(watcher(log), metrics.watcher))
 
 /** What an operator wants to know first: what is served, where, from which store, and what nobody chose. */
 const announce = (
   url: string,
   operators: string,
-  { storage, channel, authDisabled, tls, defaulted }: Settings
+  { storage, channel, authDisabled, tls, tracing, defaulted }: Settings
 ): void => {
   const store = storage.name === "sqlite" ? `sqlite, ${storage.path}` : storage.name
   const line = {
@@ -46,6 +53,8 @@ const announce = (
     channel: channel.name,
     auth: authDisabled ? "disabled" : "jwt",
     tls: tls === undefined ? "off" : tls.clientCaFile === undefined ? "on" : "mutual",
+    // The whole address may hold a secret.
+    traces: tracing === undefined ? "off" : new URL(tracing.url).origin,
     defaulted
   }
   // For people; the log is for machines.
@@ -86,7 +95,7 @@ const main = Effect.scoped(
     yield* Readiness.use(({ drain }) => drain)
     log.info(`${signal}: draining, for ${settings.shutdownGraceMs} ms at most`)
   })
-).pipe(Effect.provide(Layer.provideMerge(compose(settings), Layer.merge(telemetry(log), observed))))
+).pipe(Effect.provide(Layer.provideMerge(compose(settings), Layer.mergeAll(telemetry(log), observed, tracer))))
 
 const exit = await Fiber.await(Effect.runFork(main)).pipe(Effect.runPromise)
 if (Exit.isFailure(exit)) {

@@ -3,6 +3,7 @@
 import type { LogLevel, Origins, Parsed } from "./formats.ts"
 import * as formats from "./formats.ts"
 import { type ChannelProvider, channelProvider, type StorageProvider, storageProvider } from "./providers.ts"
+import { type TracingSettings, tracingSettings } from "./tracing.ts"
 import {
   defaultChannel,
   defaultStorage,
@@ -31,6 +32,8 @@ export interface Settings {
   /** Empty: no page of another origin may call. */
   readonly corsOrigins: Origins
   readonly shutdownGraceMs: number
+  /** Undefined: no traces. */
+  readonly tracing: TracingSettings | undefined
   readonly storage: StorageProvider
   readonly channel: ChannelProvider
   /** The providers that nobody chose; start-up says so. */
@@ -91,6 +94,9 @@ export const parseSettings = (
   if (wantsTls && keyFile === undefined) refuse("STATEGATE_TLS_KEY_FILE", `must be set too${because}`)
   const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile, clientCaFile } : undefined
 
+  const { tracing, errors: tracingErrors } = tracingSettings(env)
+  errors.push(...tracingErrors)
+
   const strangers = Object.entries(env)
     .map(([name, value]) => ({ name, text: textOf(value) }))
     .filter(({ name, text }) => text !== undefined && isOurs(name) && !known.has(name) && !isFromKubernetes(name, text))
@@ -117,6 +123,7 @@ export const parseSettings = (
     tls,
     corsOrigins,
     shutdownGraceMs,
+    tracing,
     storage: storage ?? defaultStorage,
     channel: channel ?? defaultChannel,
     defaulted: [...(storage ? [] : (["storage"] as const)), ...(channel ? [] : (["channel"] as const))]

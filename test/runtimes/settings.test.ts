@@ -28,6 +28,7 @@ describe("defaults", () => {
         tls: undefined,
         corsOrigins: [],
         shutdownGraceMs: 20_000,
+        tracing: undefined,
         storage: { name: "sqlite", path: "./data/stategate.db" },
         channel: { name: "inmem" },
         defaulted: ["storage", "channel"]

@@ -1,0 +1,53 @@
+import { Effect, Layer, Option, Tracer } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { OtlpExporter, OtlpSerialization, OtlpTracer } from "effect/observability"
+
+export interface TracingSettings {
+  /** Where a collector takes traces, such as `http://localhost:4318/v1/traces`. */
+  readonly url: string
+  /** May hold secrets. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly serviceName: string
+  readonly encoding: "protobuf" | "json"
+  /** Spans are held this long, so that many go out together. */
+  readonly delayMs: number
+  readonly sampling: Sampling
+}
+
+/** Which traces are recorded. */
+export interface Sampling {
+  /** Of the traces that nobody else decided about, how many; 0 to 1. */
+  readonly ratio: number
+  /** Whether callers decide about their own traces. */
+  readonly parentBased: boolean
+}
+
+/** Sends spans to a collector, by OTLP over HTTP. While it is away, spans are lost and nothing else is. */
+export const layer = (settings: TracingSettings, version: string): Layer.Layer<never> => {
+  const tracer = Effect.map(
+    OtlpTracer.make({
+      url: settings.url,
+      headers: settings.headers,
+      resource: { serviceName: settings.serviceName, serviceVersion: version },
+      exportInterval: settings.delayMs
+    }),
+    sampled(settings.sampling)
+  )
+  return Layer.effect(Tracer.Tracer, tracer).pipe(
+    Layer.provide(OtlpExporter.layerFlusher),
+    Layer.provide(settings.encoding === "json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf),
+    Layer.provide(FetchHttpClient.layer)
+  )
+}
+
+/** Decides where a trace enters the gateway; what is within follows. */
+const sampled =
+  ({ ratio, parentBased }: Sampling) =>
+  (tracer: Tracer.Tracer): Tracer.Tracer =>
+    Tracer.make({
+      span: (options) => {
+        const parent = Option.getOrUndefined(options.parent)
+        const isDecided = parent !== undefined && (parentBased || parent._tag === "Span")
+        return tracer.span(isDecided ? options : { ...options, sampled: Math.random() < ratio })
+      }
+    })
