@@ -3,13 +3,14 @@ import {
   Code,
   ConnectError,
   type ConnectRouter,
+  type ConnectRouterOptions,
   createConnectRouter,
   createContextKey,
   createContextValues,
   type HandlerContext
 } from "@connectrpc/connect"
 import type { UniversalHandler } from "@connectrpc/connect/protocol"
-import { callMsMax, pageBytesMax, requestBytesMax, valuesDepthMax } from "../../../application/limits.ts"
+import { pageBytesMax, requestBytesMax, valuesDepthMax } from "../../../application/limits.ts"
 import type { JsonObject } from "../../../domain/json.ts"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
 import { type AbortableCall, CallFailed, callIdOf, type Gate } from "./gate.ts"
@@ -22,7 +23,7 @@ export interface Progress {
   /** The message could be read, and the call has begun. */
   begun: boolean
   /** The headers are complete; a stream may be silent for long after. */
-  onHeaders: () => void
+  readonly onHeaders: (headers: Headers) => void
 }
 
 const progressKey = createContextKey<Progress | undefined>(undefined)
@@ -32,50 +33,70 @@ export const withProgress = (progress: Progress) => createContextValues().set(pr
 // Each level of values is two messages, a Struct and a Value; some more are around them.
 export const recursionLimit = 2 * valuesDepthMax + 12
 
-/** gRPC, gRPC-web and Connect: each call enters the pipeline, and its outcome is told in the protocol's own words. */
-export const rpcHandlers = (gate: Gate["Service"]): ReadonlyMap<string, UniversalHandler> => {
+// Pages are worth compressing for whoever accepts it. Single events are not: it would cost more than all else about them.
+const compressMinBytes = 64 * 1024
+
+/** Services of one kind, as a router takes them. */
+export type Routes = (router: ConnectRouter) => void
+
+/** gRPC, gRPC-web and Connect for any services, by the path of the call. */
+export const rpcHandlers = (
+  routes: ReadonlyArray<Routes>,
+  options: ConnectRouterOptions = {}
+): ReadonlyMap<string, UniversalHandler> => {
   const router = createConnectRouter({
     readMaxBytes: requestBytesMax,
     // A page may fill its bound, and more goes around it.
     writeMaxBytes: pageBytesMax + requestBytesMax,
-    maxTimeoutMs: callMsMax,
+    compressMinBytes,
     binaryOptions: { recursionLimit },
-    jsonOptions: { recursionLimit }
+    jsonOptions: { recursionLimit },
+    ...options
   })
-  routes(gate)(router)
+  for (const add of routes) add(router)
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]))
 }
 
-const routes = (gate: Gate["Service"]) => (router: ConnectRouter) => {
-  for (const method of unaryMethods) {
-    router.rpc(method.desc as DescMethodUnary, async (message, context) => {
+/** The services of the gateway: each call enters the pipeline, and its outcome is told in the protocol's own words. */
+export const gatewayRoutes =
+  (gate: Gate["Service"]): Routes =>
+  (router) => {
+    for (const method of unaryMethods) {
+      router.rpc(method.desc as DescMethodUnary, async (message, context) => {
+        const call = begin(context)
+        try {
+          const reply = await gate.unary(method, call, message)
+          for (const [name, value] of Object.entries(reply.headers)) context.responseHeader.set(name, value)
+          return reply.message
+        } catch (error) {
+          throw errorOf(error)
+        }
+      })
+    }
+    router.rpc(EventService.method.stream, async function* (message, context) {
       const call = begin(context)
       try {
-        const reply = await gate.unary(method, call, message)
-        for (const [name, value] of Object.entries(reply.headers)) context.responseHeader.set(name, value)
-        return reply.message
+        const stream = await gate.stream(call, message)
+        for (const [name, value] of Object.entries(stream.headers)) context.responseHeader.set(name, value)
+        context.values.get(progressKey)?.onHeaders(context.responseHeader)
+        for await (const item of stream) yield item.message
       } catch (error) {
-        throw errorOf(error)
+        // The caller's deadline ends a stream in the same way as a caller that has gone, and is told as what it is.
+        throw context.signal.reason instanceof ConnectError ? context.signal.reason : errorOf(error)
       }
     })
   }
-  router.rpc(EventService.method.stream, async function* (message, context) {
-    const call = begin(context)
-    try {
-      const stream = await gate.stream(call, message)
-      for (const [name, value] of Object.entries(stream.headers)) context.responseHeader.set(name, value)
-      context.values.get(progressKey)?.onHeaders()
-      for await (const item of stream) yield item.message
-    } catch (error) {
-      throw errorOf(error)
-    }
-  })
+
+/** Says that the message was read: what fails from now on is the call's own failure. Every handler begins with it. */
+export const begun = (context: HandlerContext): Progress | undefined => {
+  const progress = context.values.get(progressKey)
+  if (progress !== undefined) progress.begun = true
+  return progress
 }
 
 const begin = (context: HandlerContext): AbortableCall => {
   const headers = context.requestHeader
-  const progress = context.values.get(progressKey)
-  if (progress !== undefined) progress.begun = true
+  const progress = begun(context)
   const callId = progress?.callId ?? callIdOf(headers.get("x-request-id") ?? undefined)
   const timeoutMs = context.timeoutMs()
   return {

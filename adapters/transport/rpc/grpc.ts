@@ -7,6 +7,7 @@ import type { JsonObject } from "../../../domain/json.ts"
 import { invalid } from "../../../domain/rejection.ts"
 import { StatusSchema } from "../../../proto/gen/google/rpc/status_pb.js"
 import { recursionLimit } from "./connect.ts"
+import { grpcTimeoutMs } from "./deadline.ts"
 import { callIdOf } from "./gate.ts"
 import type { Call } from "./pipeline.ts"
 import { statusOf, type WireStatus } from "./status.ts"
@@ -37,7 +38,7 @@ export interface GrpcMethod {
  * uncompressed binary messages, and answers false for the rest, which connect-es serves.
  */
 export const grpcFace =
-  (methods: ReadonlyMap<string, GrpcMethod>) =>
+  (methods: ReadonlyMap<string, GrpcMethod>, messageBytesMax = requestBytesMax) =>
   (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean => {
     const method = methods.get(headers[":path"] ?? "")
     const type = headers["content-type"]
@@ -47,30 +48,36 @@ export const grpcFace =
       headers[":method"] === "POST" &&
       (type === "application/grpc" || type === "application/grpc+proto") &&
       (encoding === undefined || encoding === "identity")
-    if (isOurs) receive(method, stream, headers)
+    if (isOurs) receive(method, stream, headers, messageBytesMax)
     return isOurs
   }
 
-const tooLarge: WireStatus = {
+const tooLarge = (bytesMax: number): WireStatus => ({
   code: Code.ResourceExhausted,
   http: 429,
-  message: `the message is larger than ${requestBytesMax} bytes`,
+  message: `the message is larger than ${bytesMax} bytes`,
   details: [],
   headers: {}
-}
+})
 
-const receive = (method: GrpcMethod, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+const receive = (
+  method: GrpcMethod,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  bytesMax: number
+): void => {
   const call = callOf(headers)
   let chunks: Array<Buffer> = []
   let bytes = 0
   stream.on("data", (chunk: Buffer) => {
     bytes += chunk.length
-    if (bytes <= requestBytesMax + prefixBytes) {
+    if (bytes <= bytesMax + prefixBytes) {
       chunks.push(chunk)
     } else if (!stream.headersSent) {
       chunks = []
-      method.refused(call, tooLarge)
-      answer(stream, method, call, { status: tooLarge })
+      const status = tooLarge(bytesMax)
+      method.refused(call, status)
+      answer(stream, method, call, { status })
     }
   })
   // A client that resets its stream in the middle of a message; what was going on is ended by "close".
@@ -81,7 +88,7 @@ const receive = (method: GrpcMethod, stream: ServerHttp2Stream, headers: Incomin
 }
 
 const serve = (method: GrpcMethod, stream: ServerHttp2Stream, call: GrpcCall, body: Buffer): void => {
-  const message = messageIn(method.input, body)
+  const message = Number.isNaN(call.timeoutMs) ? noTimeout : messageIn(method.input, body)
   if ("http" in message) {
     method.refused(call, message)
     answer(stream, method, call, { status: message })
@@ -103,7 +110,7 @@ const messageIn = (desc: DescMessage, body: Buffer): MessageShape<DescMessage> |
   const length = body.length < prefixBytes ? -1 : body.readUInt32BE(1)
   if (body.length < prefixBytes + length || length < 0) return unreadable("is cut short")
   if (body.length > prefixBytes + length) return unimplemented("a unary call has one message, and this one has more")
-  if (body[0] !== 0) return { ...unreadable("is compressed, and grpc-encoding does not say how"), code: Code.Internal }
+  if (body[0] !== 0) return compressedUnnamed
   try {
     return fromBinary(desc, body.subarray(prefixBytes), { recursionLimit })
   } catch (error) {
@@ -111,7 +118,20 @@ const messageIn = (desc: DescMessage, body: Buffer): MessageShape<DescMessage> |
   }
 }
 
+const noTimeout = statusOf(
+  invalid({ field: "grpc-timeout", rule: "must be at most eight digits and one of H M S m u n" })
+)
+
 const unreadable = (rule: string): WireStatus => statusOf(invalid({ field: "message", rule }))
+
+// The code is gRPC's own for this mistake of a client library.
+const compressedUnnamed: WireStatus = {
+  code: Code.Internal,
+  http: 500,
+  message: "the message is compressed, and grpc-encoding does not say how",
+  details: [],
+  headers: {}
+}
 
 const unimplemented = (message: string): WireStatus => ({
   code: Code.Unimplemented,
@@ -126,22 +146,14 @@ const callOf = (headers: IncomingHttpHeaders): GrpcCall => {
     const value = headers[name]
     return Array.isArray(value) ? value.join(", ") : value
   }
-  const timeoutMs = timeoutMsIn(headers["grpc-timeout"])
+  const timeout = headers["grpc-timeout"]
+  const timeoutMs = typeof timeout === "string" ? grpcTimeoutMs(timeout) : undefined
   return {
     callId: callIdOf(header("x-request-id")),
     header,
     headers: () => Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(":"))) as JsonObject,
     ...(timeoutMs === undefined ? {} : { timeoutMs })
   }
-}
-
-const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 }
-
-const timeoutMsIn = (header: string | string[] | undefined): number | undefined => {
-  if (typeof header !== "string") return undefined
-  const unit = unitMs[header.charAt(header.length - 1)]
-  const value = Number(header.slice(0, -1))
-  return unit === undefined || Number.isNaN(value) ? undefined : Math.ceil(value * unit)
 }
 
 const answer = (stream: ServerHttp2Stream, method: GrpcMethod, call: GrpcCall, outcome: GrpcAnswer): void => {

@@ -1,14 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
+import type { ConnectRouterOptions } from "@connectrpc/connect"
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol"
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node"
+import { listenerLimits } from "../../../application/limits.ts"
 import { invalid } from "../../../domain/rejection.ts"
-import { rpcHandlers, withProgress } from "./connect.ts"
+import { compressions } from "./compression.ts"
+import { gatewayRoutes, type Routes, rpcHandlers, withProgress } from "./connect.ts"
+import { dropFarDeadline } from "./deadline.ts"
 import { callIdOf, type Gate } from "./gate.ts"
 import type { GrpcMethod } from "./grpc.ts"
 import { unaryMethods } from "./methods.ts"
 import { statusOf } from "./status.ts"
-import { asInvalid } from "./unreadable.ts"
+import { asInvalid, type Refusal } from "./unreadable.ts"
 
 type Request = IncomingMessage | Http2ServerRequest
 type Response = ServerResponse | Http2ServerResponse
@@ -21,21 +25,36 @@ export interface RpcFace {
   readonly serve: (request: Request, response: Response) => void
 }
 
+type Head = Pick<UniversalServerResponse, "status" | "header">
+
+/** Told of a call whose message could not be read. */
+type Refused = (path: string, protocol: string, callId: string) => void
+
 /**
  * The RPC protocols on Node's HTTP/1.1 and HTTP/2 servers. Differs from connect-node's own adapter in two things: the
  * headers of a stream go out as soon as it is open, and a message that cannot be read is the caller's mistake.
  */
-export const rpcFace = (gate: Gate["Service"]): RpcFace => {
-  const handlers = rpcHandlers(gate)
+export const nodeFace = (
+  routes: ReadonlyArray<Routes>,
+  refused: Refused = () => {},
+  options: ConnectRouterOptions = {}
+): RpcFace => {
+  const handlers = rpcHandlers(routes, { acceptCompression: [...compressions], ...options })
   const pathOf = (request: Request) => request.url?.split("?", 1)[0] ?? ""
   return {
     serves: (request) => handlers.has(pathOf(request)),
     serve: (request, response) => {
       const path = pathOf(request)
-      serve(gate, path, handlers.get(path)!, request, response).catch(() => response.destroy())
+      serve(refused, path, handlers.get(path)!, request, response).catch(() => response.destroy())
     }
   }
 }
+
+/** The services of the gateway, and others beside them. */
+export const rpcFace = (gate: Gate["Service"], others: ReadonlyArray<Routes> = []): RpcFace =>
+  nodeFace([gatewayRoutes(gate), ...others], (path, protocol, callId) =>
+    gate.refused(path, { protocol, callId }, unreadable)
+  )
 
 /** The unary calls, for the face that serves most of them. */
 export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMethod> =>
@@ -55,7 +74,7 @@ export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMeth
   )
 
 const serve = async (
-  gate: Gate["Service"],
+  refused: Refused,
   path: string,
   handler: UniversalHandler,
   request: Request,
@@ -63,39 +82,70 @@ const serve = async (
 ): Promise<void> => {
   const given = request.headers["x-request-id"]
   const callId = callIdOf(typeof given === "string" ? given : undefined)
-  const { promise: opened, resolve } = Promise.withResolvers<void>()
-  const progress = { callId, begun: false, onHeaders: resolve }
-  const universal = universalRequestFromNodeRequest(request, response, undefined, withProgress(progress))
-  const answer = await handler(universal)
-  const body = answer.body?.[Symbol.asyncIterator]()
-  try {
-    const first = body?.next()
-    await Promise.race([opened, first])
-    // Asked for only now: a body that fails at once has its status in the trailers, which are filled by then.
-    if (!progress.begun) {
-      gate.refused(path, { protocol: handler.protocolNames[0] ?? "rpc", callId }, unreadable)
-      return await write(response, callId, await asInvalid(answer, await first, body))
-    }
+  let isOpen = false
+  const open = (answer: Head) => {
+    isOpen = true
     writeHead(response, callId, answer)
     // Both classes have it; the types of one do not say so.
     ;(response as ServerResponse).flushHeaders()
-    for (let chunk = await first; chunk !== undefined && chunk.done !== true; chunk = await body?.next()) {
+  }
+  const progress = { callId, begun: false, onHeaders: (header: Headers) => open({ status: 200, header }) }
+  const universal = universalRequestFromNodeRequest(request, response, undefined, withProgress(progress))
+  dropFarDeadline(universal.header)
+  // Comes with the first bytes of the body, and not before.
+  const answer = await handler(universal)
+  const body = answer.body?.[Symbol.asyncIterator]()
+  try {
+    const first = await body?.next()
+    // Asked for only now: a body that fails at once has its status in the trailers, which are filled by then.
+    if (!progress.begun) {
+      refused(path, handler.protocolNames[0] ?? "rpc", callId)
+      const refusal = await asInvalid(answer, first, body)
+      await unread(request)
+      return refuse(response, callId, refusal)
+    }
+    if (!isOpen) open(answer)
+    for (let chunk = first; chunk !== undefined && chunk.done !== true; chunk = await body?.next()) {
       await writeChunk(response, chunk.value)
     }
-    end(response, answer)
+    addTrailers(response, answer.trailer)
+    response.end()
   } finally {
     // Ends what nobody reads any more; a stream's place in the feed goes with it.
     body?.return?.().catch(() => {})
   }
 }
 
-const write = async (response: Response, callId: string, answer: UniversalServerResponse): Promise<void> => {
+const refuse = (response: Response, callId: string, { body, ...answer }: Refusal): void => {
+  const isAllHeaders = body.length === 0
+  // gRPC has a form for an answer that is nothing but a status.
+  if (isAllHeaders) answer.trailer?.forEach((value, name) => void answer.header?.set(name, value))
   writeHead(response, callId, answer)
-  for await (const chunk of answer.body ?? []) await writeChunk(response, chunk)
-  end(response, answer)
+  if (isAllHeaders) return void response.end()
+  addTrailers(response, answer.trailer)
+  response.end(body)
 }
 
-const writeHead = (response: Response, callId: string, answer: UniversalServerResponse): void => {
+/**
+ * Waits, not for ever, until the client of an HTTP/2 request has sent what it wants to send. Some stop in the middle when
+ * they see the headers of an answer, and then hear of their own broken request before they hear the rest of it.
+ */
+const unread = async (request: Request): Promise<void> => {
+  if (!("stream" in request) || request.stream.readableEnded || request.stream.destroyed) return
+  const { stream } = request
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, listenerLimits.unreadLingerMs)
+  // The request, which is no longer read, pauses the stream with every chunk.
+  stream
+    .on("end", resolve)
+    .on("close", resolve)
+    .on("data", () => stream.resume())
+    .resume()
+  await promise
+  clearTimeout(timer)
+}
+
+const writeHead = (response: Response, callId: string, answer: Head): void => {
   answer.header?.set("x-request-id", callId)
   response.statusCode = answer.status
   answer.header?.forEach((value, name) => {
@@ -103,15 +153,8 @@ const writeHead = (response: Response, callId: string, answer: UniversalServerRe
   })
 }
 
-const end = (response: Response, answer: UniversalServerResponse): void => {
-  if (answer.trailer !== undefined) {
-    const trailers: Record<string, string> = {}
-    answer.trailer.forEach((value, name) => {
-      trailers[name] = value
-    })
-    response.addTrailers(trailers)
-  }
-  response.end()
+const addTrailers = (response: Response, trailer: Headers | undefined): void => {
+  if (trailer !== undefined) response.addTrailers(Object.fromEntries(trailer))
 }
 
 /** Waits while the client does not read: nothing piles up here for a slow one. */

@@ -4,35 +4,49 @@ const utf8 = { encoder: new TextEncoder(), decoder: new TextDecoder() }
 
 type Chunks = AsyncIterator<Uint8Array>
 
+/** How connect-es begins to tell that bytes are no message, in JSON as well as in a `grpc-message`. */
+const noMessage = /parse(?: |%20)binary/
+
+/** An answer as a whole: what refuses a call is short. */
+export interface Refusal extends Omit<UniversalServerResponse, "body"> {
+  readonly body: Uint8Array
+}
+
 /**
- * An answer that was made before its call began, with INTERNAL turned into INVALID_ARGUMENT: the message could not be
+ * An answer that was made before its call began, with INTERNAL turned into INVALID_ARGUMENT if the message could not be
  * read, which connect-es blames on the server and which only the client can mend. Anything else passes as it is.
  */
 export const asInvalid = async (
   answer: UniversalServerResponse,
   first: IteratorResult<Uint8Array> | undefined,
   rest: Chunks | undefined
-): Promise<UniversalServerResponse> => {
-  if (answer.trailer?.get("grpc-status") === "13") answer.trailer.set("grpc-status", "3")
+): Promise<Refusal> => {
+  const { header, trailer } = answer
+  if (trailer?.get("grpc-status") === "13" && noMessage.test(trailer.get("grpc-message") ?? "")) {
+    trailer.set("grpc-status", "3")
+  }
   const chunks: Array<Uint8Array> = []
   for (let chunk = first; chunk !== undefined && chunk.done !== true; chunk = await rest?.next()) {
     chunks.push(chunk.value)
   }
-  const type = answer.header?.get("content-type") ?? ""
-  const isUnaryConnect = answer.status === 500 && type === "application/json"
-  const body = isUnaryConnect
-    ? [retold(Buffer.concat(chunks))]
-    : type.startsWith("application/grpc-web") || type.startsWith("application/connect")
-      ? [enveloped(Buffer.concat(chunks))]
-      : chunks
-  if (isUnaryConnect) answer.header?.delete("content-length")
-  return { ...answer, status: isUnaryConnect ? 400 : answer.status, body: iterate(body) }
+  const body = Buffer.concat(chunks)
+  const type = header?.get("content-type") ?? ""
+  if (type.startsWith("application/grpc-web") || type.startsWith("application/connect")) {
+    return { ...answer, body: enveloped(body) }
+  }
+  const told = answer.status === 500 && type === "application/json" && !header?.has("content-encoding") && retold(body)
+  if (!told) return { ...answer, body }
+  header?.delete("content-length")
+  return { ...answer, status: 400, body: told }
 }
 
-/** The one envelope of such a body: a flag, the length of what follows, and the status as text. */
+const isCompressed = 1
+
+/** The one envelope of such a body: flags, the length of what follows, and the status as text. */
 const enveloped = (body: Uint8Array): Uint8Array => {
-  if (body.length < 5) return body
+  if (body.length < 5 || (body[0]! & isCompressed) !== 0) return body
   const status = retold(body.subarray(5))
+  if (status === undefined) return body
   const envelope = new Uint8Array(5 + status.length)
   envelope[0] = body[0]!
   new DataView(envelope.buffer).setUint32(1, status.length)
@@ -40,14 +54,12 @@ const enveloped = (body: Uint8Array): Uint8Array => {
   return envelope
 }
 
-const retold = (text: Uint8Array): Uint8Array =>
-  utf8.encoder.encode(
-    utf8.decoder
-      .decode(text)
-      .replace('"code":"internal"', '"code":"invalid_argument"')
-      .replace(/^grpc-status: 13\b/m, "grpc-status: 3")
-  )
-
-async function* iterate(chunks: ReadonlyArray<Uint8Array>): AsyncIterable<Uint8Array> {
-  yield* chunks
+/** The status with another code, if it is one that blames the wrong side. */
+const retold = (bytes: Uint8Array): Uint8Array | undefined => {
+  const text = utf8.decoder.decode(bytes)
+  return noMessage.test(text)
+    ? utf8.encoder.encode(
+        text.replace('"code":"internal"', '"code":"invalid_argument"').replace(/^grpc-status: 13\b/m, "grpc-status: 3")
+      )
+    : undefined
 }
