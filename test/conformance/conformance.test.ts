@@ -1,0 +1,59 @@
+import { execFileSync, spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { text } from "node:stream/consumers"
+import { afterAll, assert, test } from "vitest"
+import { need, program } from "../support/need.ts"
+import { temporaryFolder } from "../support/process.ts"
+
+// The official suite of the Connect project, with its reference clients, those of grpc-go among them: the three RPC
+// protocols over both versions of HTTP, with and without TLS, against the listener and the faces of the gateway.
+
+const version = "v1.0.5"
+const here = import.meta.dirname
+const root = new URL("../..", import.meta.url).pathname
+
+/** The suite's own proto files, which came with its runner. Looked for on this machine alone. */
+const protoFiles = (): string | undefined => {
+  try {
+    const found = execFileSync("go", ["mod", "download", "-json", `connectrpc.com/conformance@${version}`], {
+      cwd: tmpdir(),
+      env: { ...process.env, GOPROXY: "off", GOFLAGS: "-mod=mod" },
+      stdio: ["ignore", "pipe", "ignore"]
+    })
+    return `${(JSON.parse(found.toString()) as { readonly Dir: string }).Dir}/proto`
+  } catch {
+    return undefined
+  }
+}
+
+const runner = program("connectconformance")
+const suite = need("the Connect conformance suite", {
+  enable: `go install connectrpc.com/conformance/cmd/connectconformance@${version}`,
+  found: runner !== undefined && protoFiles()
+})
+
+/** All that the features call for: a case that is no longer asked shows here. */
+const cases = 5266
+
+const folder = temporaryFolder()
+afterAll(folder.remove)
+
+test("every case of the conformance suite passes", { ...suite.options, timeout: 900_000 }, async ({ signal }) => {
+  const descriptors = `${folder.path}/conformance.binpb`
+  const served = `${folder.path}/served`
+  execFileSync(process.execPath, [
+    `${root}node_modules/@bufbuild/buf/bin/buf`,
+    "build",
+    suite.found!,
+    "-o",
+    descriptors
+  ])
+  const server = [process.execPath, `${here}/server.ts`, descriptors, served]
+  const args = ["--mode", "server", "--conf", `${here}/features.yaml`, "--max-servers", "2", "--", ...server]
+  const run = spawn(runner!, args, { stdio: ["ignore", "pipe", "pipe"], signal })
+  const [output, errors] = await Promise.all([text(run.stdout), text(run.stderr)])
+  assert.include(output, `Total cases: ${cases}\n${cases} passed, 0 failed`, errors)
+  // Which calls exactly these are, test/transport/grpc-faces.test.ts says.
+  assert.isAbove(readFileSync(served).length, 0, "the lean face served none of the calls")
+})
