@@ -12,7 +12,7 @@ let gateway: GatewayProcess
 beforeAll(async () => {
   gateway = await startGateway()
 })
-afterAll(() => gateway.stop())
+afterAll(() => gateway?.stop())
 
 const domain = "d"
 const ref = { domain, type: "t", key: "k" }
