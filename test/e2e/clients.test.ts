@@ -41,9 +41,10 @@ const clients: Readonly<Record<string, (baseUrl: string) => StateClient>> = {
 }
 
 describe("one gateway, every client", () => {
-  const folder = temporaryFolder()
+  let folder: ReturnType<typeof temporaryFolder>
   let gateway: GatewayProcess
   beforeAll(async () => {
+    folder = temporaryFolder()
     gateway = await startGateway({
       STATEGATE_STORAGE_PROVIDER: JSON.stringify({ name: "sqlite", path: `${folder.path}/stategate.db` })
     })

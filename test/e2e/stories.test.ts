@@ -7,9 +7,10 @@ import { restClient } from "./clients/rest.ts"
 
 // What people use a gateway for, told from the first call to the last, over the wire against a real process on SQLite.
 
-const folder = temporaryFolder()
+let folder: ReturnType<typeof temporaryFolder>
 let gateway: GatewayProcess
 beforeAll(async () => {
+  folder = temporaryFolder()
   gateway = await startGateway({
     STATEGATE_STORAGE_PROVIDER: JSON.stringify({ name: "sqlite", path: `${folder.path}/stategate.db` })
   })

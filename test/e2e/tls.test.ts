@@ -13,12 +13,13 @@ import { grpcJsClient } from "./clients/grpc-js.ts"
 import { round } from "./clients/round.ts"
 
 describe("TLS", openssl.options, () => {
-  const folder = temporaryFolder()
+  let folder: ReturnType<typeof temporaryFolder>
   let certificates: TestCertificates
   let gateway: GatewayProcess
   let mutual: GatewayProcess
 
   beforeAll(async () => {
+    folder = temporaryFolder()
     certificates = testCertificates()
     const file = (name: string, text: string) => {
       writeFileSync(`${folder.path}/${name}`, text)
