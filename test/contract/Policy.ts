@@ -22,7 +22,7 @@ const deep = (depth: number): Json => {
   return value
 }
 
-const ordinary = ["alice", "bob", "carol"].flatMap((sub) =>
+const ordinary = ["till", "store", "audit"].flatMap((sub) =>
   [...Object.values(methods), "/stategate.EventService/Stream"].map((method) =>
     input(method, { sub, roles: [sub] }, { domain: sub, type: "thing", key: "a" }, { "user-agent": sub })
   )

@@ -32,7 +32,7 @@ const marker = "m4rk3r"
 test("has one line a call, with what is needed to find it and never a value", async () => {
   for (const [face, open] of Object.entries(faces)) {
     const client = open(gateway.url)
-    const ada = { domain: "d", type: "user", key: `${face}-${marker}` }
+    const lamp = { domain: "d", type: "user", key: `${face}-${marker}` }
     const values = { secret: marker, [`${marker}-key`]: 1 }
     const ids = (name: string) => ({
       "x-request-id": `${face}:${name}`,
@@ -42,10 +42,10 @@ test("has one line a call, with what is needed to find it and never a value", as
     })
     await client.call(
       "EntityService/Set",
-      { ...ada, values },
+      { ...lamp, values },
       { ...ids("set"), "idempotency-key": `${face}-${marker}` }
     )
-    await client.call("EntityService/Edit", { ...ada, values }, ids("edit"))
+    await client.call("EntityService/Edit", { ...lamp, values }, ids("edit"))
     await client.call(
       "EntityService/Search",
       { domain: "d", type: "user", limit: 1, queryString: `{"${marker}":"${marker}"}` },
@@ -58,8 +58,8 @@ test("has one line a call, with what is needed to find it and never a value", as
         ids("bad-filter")
       )
     )
-    await refusal(client.call("EntityService/Set", { ...ada, values, version: "9" }, ids("stale")))
-    await refusal(client.call("EntityService/Get", { ...ada, key: marker }, ids("absent")))
+    await refusal(client.call("EntityService/Set", { ...lamp, values, version: "9" }, ids("stale")))
+    await refusal(client.call("EntityService/Get", { ...lamp, key: marker }, ids("absent")))
     client.close()
   }
   const rest = (path: string, init: RequestInit) =>

@@ -21,8 +21,8 @@ const html = `<!doctype html>
     <pre><code id="example"></code></pre>
     <ul>
       <li><code>POST PATCH GET DELETE /api/entity/ref/{domain}/{type}/{key}</code></li>
-      <li><a href="/api/entity/search?domain=demo&amp;type=user&amp;limit=10"><code>/api/entity/search</code></a> entities by filter</li>
-      <li><a href="/api/events/search?domain=demo&amp;type=user&amp;limit=10"><code>/api/events/search</code></a> what happened</li>
+      <li><a href="/api/entity/search?domain=shop&amp;type=order&amp;limit=10"><code>/api/entity/search</code></a> entities by filter</li>
+      <li><a href="/api/events/search?domain=shop&amp;type=order&amp;limit=10"><code>/api/events/search</code></a> what happened</li>
       <li><a href="/api/events/stream?domain=*&amp;type=*&amp;beginning=true"><code>/api/events/stream</code></a> what happens</li>
       <li>gRPC, Connect and gRPC-web: the same calls, on this port</li>
     </ul>

@@ -4,8 +4,8 @@ export const script = `
 const rowsMax = 200
 const byId = (id) => document.getElementById(id)
 byId("example").textContent =
-  "curl -X POST " + location.origin + "/api/entity/ref/demo/user/ada \\\\\\n" +
-  "  -H 'content-type: application/json' -d '{\\"values\\":{\\"name\\":\\"Ada\\"}}'"
+  "curl -X POST " + location.origin + "/api/entity/ref/shop/order/1001 \\\\\\n" +
+  "  -H 'content-type: application/json' -d '{\\"values\\":{\\"status\\":\\"open\\"}}'"
 
 const show = (text) => {
   byId("status").textContent = text

@@ -22,7 +22,7 @@ const places = ({ version, position }: ReturnType<typeof receiptOf>) => ({ versi
 
 /** Everything that a client does, in a domain of its own, with what it must be told each time. */
 export const round = async (client: StateClient, domain: string): Promise<void> => {
-  const ada = { domain, type: "user", key: "ada" }
+  const lamp = { domain, type: "user", key: "lamp" }
   let calls = 0
   // Each call brings an id of its own, and each answer, good or bad, must carry it.
   const call: StateClient["call"] = async (name, message, headers = {}) => {
@@ -38,32 +38,32 @@ export const round = async (client: StateClient, domain: string): Promise<void> 
     }
   }
 
-  const first = receiptOf(await call("EntityService/Set", { ...ada, values: { n: 1, home: { city: "Oslo" } } }))
+  const first = receiptOf(await call("EntityService/Set", { ...lamp, values: { n: 1, home: { city: "Oslo" } } }))
   assert.deepStrictEqual(places(first), { version: "1", position: "1" })
 
-  const edited = await call("EntityService/Edit", { ...ada, values: { n: 2.5, tags: ["a", null, true, {}] } })
+  const edited = await call("EntityService/Edit", { ...lamp, values: { n: 2.5, tags: ["a", null, true, {}] } })
   const values = { n: 2.5, home: { city: "Oslo" }, tags: ["a", null, true, {}] }
-  assert.deepStrictEqual(edited.message, { ...ada, values, version: "2" })
+  assert.deepStrictEqual(edited.message, { ...lamp, values, version: "2" })
   assert.deepStrictEqual(places(receiptOf(edited)), { version: "2", position: "2" })
 
-  const now = await call("EntityService/Get", ada)
-  assert.deepStrictEqual(now.message, { ...ada, values, version: "2" })
+  const now = await call("EntityService/Get", lamp)
+  assert.deepStrictEqual(now.message, { ...lamp, values, version: "2" })
   assert.strictEqual(now.headers["etag"], '"2"')
-  const before = { ...ada, values: { n: 1, home: { city: "Oslo" } }, version: "1" }
-  const byVersion = await call("EntityService/Get", { ...ada, version: "1" })
+  const before = { ...lamp, values: { n: 1, home: { city: "Oslo" } }, version: "1" }
+  const byVersion = await call("EntityService/Get", { ...lamp, version: "1" })
   assert.deepStrictEqual(byVersion.message, before)
   assert.notProperty(byVersion.headers, "etag")
-  assert.deepStrictEqual((await call("EntityService/Get", { ...ada, time: first.time })).message, before)
+  assert.deepStrictEqual((await call("EntityService/Get", { ...lamp, time: first.time })).message, before)
 
-  await conditions(call, ada)
-  await retries(call, ada)
+  await conditions(call, lamp)
+  await retries(call, lamp)
 
-  await call("EntityService/Del", ada)
-  const gone = await refusal(call("EntityService/Get", ada))
+  await call("EntityService/Del", lamp)
+  const gone = await refusal(call("EntityService/Get", lamp))
   assert.strictEqual(gone.code, "NOT_FOUND")
-  assert.strictEqual((await refusal(call("EntityService/Del", ada))).code, "NOT_FOUND")
-  assert.deepStrictEqual((await call("EntityService/Get", { ...ada, version: "3" })).message.values, { n: 3 })
-  const back = await call("EntityService/Revert", { ...ada, id: first.eventId })
+  assert.strictEqual((await refusal(call("EntityService/Del", lamp))).code, "NOT_FOUND")
+  assert.deepStrictEqual((await call("EntityService/Get", { ...lamp, version: "3" })).message.values, { n: 3 })
+  const back = await call("EntityService/Revert", { ...lamp, id: first.eventId })
   assert.deepStrictEqual(back.message, { ...before, version: "5" })
   assert.deepStrictEqual(places(receiptOf(back)), { version: "5", position: "6" })
 
@@ -75,11 +75,11 @@ export const round = async (client: StateClient, domain: string): Promise<void> 
 
 type Call = StateClient["call"]
 
-const conditions = async (call: Call, ada: Ref) => {
+const conditions = async (call: Call, lamp: Ref) => {
   const stale = [
-    () => call("EntityService/Set", { ...ada, values: {}, version: "1" }),
-    () => call("EntityService/Edit", { ...ada, values: {} }, { "if-match": '"1"' }),
-    () => call("EntityService/Set", { ...ada, values: {} }, { "if-none-match": "*" })
+    () => call("EntityService/Set", { ...lamp, values: {}, version: "1" }),
+    () => call("EntityService/Edit", { ...lamp, values: {} }, { "if-match": '"1"' }),
+    () => call("EntityService/Set", { ...lamp, values: {} }, { "if-none-match": "*" })
   ]
   for (const losing of stale) {
     const lost = await refusal(losing())
@@ -88,12 +88,12 @@ const conditions = async (call: Call, ada: Ref) => {
     assert.strictEqual(lost.info?.reason, "VERSION_MISMATCH")
     assert.strictEqual(lost.info?.metadata["current_version"], "2")
   }
-  const won = await call("EntityService/Set", { ...ada, values: { n: 3 }, version: "2" })
+  const won = await call("EntityService/Set", { ...lamp, values: { n: 3 }, version: "2" })
   assert.deepStrictEqual(places(receiptOf(won)), { version: "3", position: "3" })
 }
 
-const retries = async (call: Call, ada: Ref) => {
-  const bob = { ...ada, key: "bob" }
+const retries = async (call: Call, lamp: Ref) => {
+  const bob = { ...lamp, key: "bob" }
   const set = (n: number) => call("EntityService/Set", { ...bob, values: { n } }, { "idempotency-key": "once" })
   const done = receiptOf(await set(1))
   assert.deepStrictEqual(places(done), { version: "1", position: "4" })
@@ -132,9 +132,9 @@ const batches = async (call: Call, domain: string) => {
 const searches = async (call: Call, domain: string, firstId: string) => {
   const users = { domain, type: "user", limit: 10 }
   const inOslo = await call("EntityService/Search", { ...users, queryString: '{"home.city":"Oslo"}' })
-  assert.deepStrictEqual(keysOf(inOslo.message.entities), ["ada"])
+  assert.deepStrictEqual(keysOf(inOslo.message.entities), ["lamp"])
   const sorted = await call("EntityService/Search", { ...users, sort: { field: "n", reverse: true } })
-  assert.deepStrictEqual(keysOf(sorted.message.entities), ["cyd", "ada"])
+  assert.deepStrictEqual(keysOf(sorted.message.entities), ["cyd", "lamp"])
   const none = await call("EntityService/Search", { ...users, queryString: '{"n":{"$gt":1e6}}' })
   assert.deepStrictEqual(none.message.entities ?? [], [])
   const found = await call("EventService/Search", { ...users, queryString: '{"entity.key":"bob"}' })
@@ -143,7 +143,7 @@ const searches = async (call: Call, domain: string, firstId: string) => {
     ["4", "once"],
     ["9", ""]
   ])
-  const event = await call("EventService/Get", { domain, type: "user", key: "ada", id: firstId })
+  const event = await call("EventService/Get", { domain, type: "user", key: "lamp", id: firstId })
   assert.strictEqual(event.message.position, "1")
 }
 
