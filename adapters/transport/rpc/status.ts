@@ -4,7 +4,7 @@ import type { Failure } from "../../../application/failure.ts"
 import { BadRequestSchema, ErrorInfoSchema } from "../../../proto/gen/google/rpc/error_details_pb.js"
 
 /** How a failure of each kind looks on the wire. A missing row does not compile. */
-const table = {
+export const table = {
   Invalid: { code: Code.InvalidArgument, http: 400 },
   NotFound: { code: Code.NotFound, http: 404 },
   Conflict: { code: Code.Aborted, http: 409 },
