@@ -3,6 +3,9 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { getRequestListener } from "@hono/node-server"
 import { Effect } from "effect"
 import { type Handler, listen, type StreamHandler } from "../adapters/transport/listener/listen.ts"
+import { healthFaces } from "../adapters/transport/ops/health.ts"
+import { type Probe, probes } from "../adapters/transport/ops/probes.ts"
+import { reflectionRoutes } from "../adapters/transport/ops/reflection.ts"
 import { homePage } from "../adapters/transport/page/page.ts"
 import { restApp } from "../adapters/transport/rest/app.ts"
 import { corsHeaders } from "../adapters/transport/rpc/cors.ts"
@@ -12,6 +15,10 @@ import { hostGuard } from "../adapters/transport/rpc/host.ts"
 import { grpcMethods, rpcFace } from "../adapters/transport/rpc/node.ts"
 import { statusJson } from "../adapters/transport/rpc/status-json.ts"
 import { Feed } from "../application/feed/feed.ts"
+import { Readiness } from "../application/readiness.ts"
+import { file_google_rpc_error_details } from "../proto/gen/google/rpc/error_details_pb.js"
+import { Health } from "../proto/gen/grpc/health/v1/health_pb.js"
+import { EntityService, EventService } from "../proto/gen/stategate/stategate_pb.js"
 import type { Settings, Tls } from "./settings.ts"
 
 const certificate = (tls: Tls) => ({
@@ -29,7 +36,17 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const feed = yield* Feed
   const corsOrigins = settings.corsOrigins === "*" ? ["*"] : settings.corsOrigins
   const guard = hostGuard({ authDisabled: settings.authDisabled, boundTo: settings.host })
-  const rpc = rpcFace(gate)
+  const { check } = yield* Readiness
+  const draining = new AbortController()
+  const services = [EntityService, EventService]
+  const readings = () => Effect.runPromise(check)
+  const isReady = async () => (await readings()).ready
+  const health = healthFaces({ services, isReady, draining: draining.signal })
+  const reflection = settings.publicDocs
+    ? [reflectionRoutes([...services, Health], [file_google_rpc_error_details])]
+    : []
+  const rpc = rpcFace(gate, [health.routes, ...reflection])
+  const probe = probes(readings)
   const app = restApp(gate, { corsOrigins })
   const home = yield* Effect.promise(homePage)
   // The page asks nobody for a token, so it is of use only where none is needed.
@@ -55,17 +72,25 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
       }
       return rpc.serve(request, response)
     }
+    const asked = request.method === "GET" || request.method === "HEAD" ? probe.get(request.url ?? "") : undefined
+    if (asked !== undefined) return void asked().then((answer) => send(response as ServerResponse, answer))
     void rest(request as IncomingMessage, response as ServerResponse)
   }
 
-  const grpc = grpcFace(grpcMethods(gate))
+  const grpc = grpcFace(new Map([...grpcMethods(gate), ...health.methods]))
   const onStream: StreamHandler = (stream, headers) =>
     guard(headers[":authority"]) === undefined && grpc(stream, headers)
 
-  const draining = new AbortController()
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   draining.signal.addEventListener("abort", () => fork(feed.drain))
   const { host, port, shutdownGraceMs: graceMs } = settings
   const tls = settings.tls === undefined ? undefined : certificate(settings.tls)
   return yield* listen({ host, port, tls, graceMs, draining, onStream }, handler)
 })
+
+const send = (response: ServerResponse, { status, type, body }: Probe): void => {
+  response.statusCode = status
+  response.setHeader("content-type", type)
+  response.setHeader("cache-control", "no-store")
+  response.end(body)
+}

@@ -28,6 +28,8 @@ export interface Settings {
   readonly debug: boolean
   readonly logLevel: LogLevel
   readonly authDisabled: boolean
+  /** What describes the API is open: reflection and documents. */
+  readonly publicDocs: boolean
   readonly tls: Tls | undefined
   /** Empty: no page of another origin may call. */
   readonly corsOrigins: Origins
@@ -84,6 +86,7 @@ export const parseSettings = (
   const authDisabled = read("STATEGATE_AUTH_DISABLED", formats.boolean) ?? false
   const authIsUnreadable = errors.length > mistakesSoFar
   if (!authDisabled && !authIsUnreadable) refuse("STATEGATE_AUTH_DISABLED", noAuthentication)
+  const publicDocs = read("STATEGATE_PUBLIC_DOCS", formats.boolean) ?? authDisabled
 
   const certFile = read("STATEGATE_TLS_CERT_FILE", formats.file)
   const keyFile = read("STATEGATE_TLS_KEY_FILE", formats.file)
@@ -120,6 +123,7 @@ export const parseSettings = (
     debug,
     logLevel,
     authDisabled,
+    publicDocs,
     tls,
     corsOrigins,
     shutdownGraceMs,
@@ -134,7 +138,7 @@ export const parseSettings = (
 const known: ReadonlySet<string> = new Set(variables.map((variable) => variable.name))
 const policyNames: ReadonlySet<string> = new Set(["STATEGATE_REQUEST_POLICY", "STATEGATE_RESPONSE_POLICY"])
 const laterNames: ReadonlySet<string> = new Set(
-  ["JWKS_URI", "JWT_ISSUER", "JWT_AUDIENCE", "PUBLIC_DOCS"].map((name) => `STATEGATE_${name}`)
+  ["JWKS_URI", "JWT_ISSUER", "JWT_AUDIENCE"].map((name) => `STATEGATE_${name}`)
 )
 
 /** Empty is unset, as in a compose file's `${VARIABLE}`; files mounted as variables often end in a line break. */

@@ -27,6 +27,11 @@ const table = {
     "false",
     "`true` lets in every caller, without a token. Without it this version does not start."
   ],
+  STATEGATE_PUBLIC_DOCS: [
+    undefined,
+    "`true` shows the API to callers without a token: gRPC reflection, `/docs` and `/openapi.json`. Unless set, `true` " +
+      "where authentication is off."
+  ],
   STATEGATE_TLS_CERT_FILE: [
     undefined,
     "PEM file with the certificate chain. With STATEGATE_TLS_KEY_FILE it turns on TLS."

@@ -25,6 +25,7 @@ describe("defaults", () => {
         debug: false,
         logLevel: "info",
         authDisabled: true,
+        publicDocs: true,
         tls: undefined,
         corsOrigins: [],
         shutdownGraceMs: 20_000,

@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import { create, type DescService, type MessageShape } from "@bufbuild/protobuf"
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect"
+import { readinessMs } from "../../../application/limits.ts"
+import {
+  Health,
+  type HealthCheckRequest,
+  type HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as Status
+} from "../../../proto/gen/grpc/health/v1/health_pb.js"
+import { begun, type Routes } from "../rpc/connect.ts"
+import type { GrpcMethod } from "../rpc/grpc.ts"
+import { internal } from "../rpc/status.ts"
+
+export interface HealthOptions {
+  /** What may be asked for by name. The empty name is the whole gateway. */
+  readonly services: ReadonlyArray<DescService>
+  /** Whether calls should be sent here. */
+  readonly isReady: () => Promise<boolean>
+  /** Aborted when nothing new is accepted. */
+  readonly draining: AbortSignal
+}
+
+export interface HealthFaces {
+  readonly routes: Routes
+  /** The unary call once more, for the face that serves most of them: load balancers ask often. */
+  readonly methods: ReadonlyMap<string, GrpcMethod>
+}
+
+/** `grpc.health.v1`, which asks nobody for a token and tells nobody a name that it did not say. */
+export const healthFaces = ({ services, isReady, draining }: HealthOptions): HealthFaces => {
+  const known = new Set(["", ...services.map(({ typeName }) => typeName)])
+  const now = async () => (!draining.aborted && (await isReady()) ? Status.SERVING : Status.NOT_SERVING)
+
+  async function check({ service }: HealthCheckRequest, context: HandlerContext) {
+    begun(context)
+    if (!known.has(service)) throw new ConnectError(unknownService, Code.NotFound)
+    return { status: await now() }
+  }
+
+  async function* watch({ service }: HealthCheckRequest, context: HandlerContext) {
+    begun(context)?.onHeaders(context.responseHeader)
+    const ended = AbortSignal.any([context.signal, draining])
+    let told: Status | undefined
+    while (!context.signal.aborted) {
+      const status = known.has(service) ? await now() : Status.SERVICE_UNKNOWN
+      if (status !== told) yield { status }
+      told = status
+      if (draining.aborted) throw new ConnectError("the gateway is shutting down", Code.Unavailable)
+      await sleep(readinessMs, undefined, { signal: ended }).catch(() => {})
+    }
+  }
+
+  async function list(_: unknown, context: HandlerContext) {
+    begun(context)
+    const status = await now()
+    return { statuses: Object.fromEntries([...known].map((name) => [name, { status }])) }
+  }
+
+  const { input, output } = Health.method.check
+  const lean: GrpcMethod = {
+    input,
+    output,
+    refused: () => {},
+    begin: (_, message, done) => {
+      if (!known.has((message as HealthCheckRequest).service)) {
+        done({ status: { code: Code.NotFound, http: 404, message: unknownService, details: [], headers: {} } })
+        return () => {}
+      }
+      now().then(
+        (status) => done({ message: create(output, { status }) as MessageShape<typeof HealthCheckResponseSchema> }),
+        () => done({ status: internal })
+      )
+      return () => {}
+    }
+  }
+  return {
+    routes: (router) => router.service(Health, { check, watch, list }),
+    methods: new Map([[`/${Health.typeName}/${Health.method.check.name}`, lean]])
+  }
+}
+
+const unknownService = "there is no such service here"
