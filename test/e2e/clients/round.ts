@@ -93,8 +93,8 @@ const conditions = async (call: Call, lamp: Ref) => {
 }
 
 const retries = async (call: Call, lamp: Ref) => {
-  const bob = { ...lamp, key: "bob" }
-  const set = (n: number) => call("EntityService/Set", { ...bob, values: { n } }, { "idempotency-key": "once" })
+  const other = { ...lamp, key: "switch" }
+  const set = (n: number) => call("EntityService/Set", { ...other, values: { n } }, { "idempotency-key": "once" })
   const done = receiptOf(await set(1))
   assert.deepStrictEqual(places(done), { version: "1", position: "4" })
   assert.deepStrictEqual(receiptOf(await set(1)), { ...done, replayed: "true" })
@@ -108,7 +108,7 @@ const batches = async (call: Call, domain: string) => {
     commands: [
       set("cyd", 7),
       { edit: { type: "user", key: "cyd", values: { m: 2 } } },
-      { del: { type: "user", key: "bob" } }
+      { del: { type: "user", key: "switch" } }
     ]
   })
   const methods = done.message.events?.map(({ method, position }) => [method, position])
@@ -137,9 +137,9 @@ const searches = async (call: Call, domain: string, firstId: string) => {
   assert.deepStrictEqual(keysOf(sorted.message.entities), ["cyd", "lamp"])
   const none = await call("EntityService/Search", { ...users, queryString: '{"n":{"$gt":1e6}}' })
   assert.deepStrictEqual(none.message.entities ?? [], [])
-  const found = await call("EventService/Search", { ...users, queryString: '{"entity.key":"bob"}' })
-  const bobs = found.message.events?.map(({ position, requestId = "" }) => [position, requestId])
-  assert.deepStrictEqual(bobs, [
+  const found = await call("EventService/Search", { ...users, queryString: '{"entity.key":"switch"}' })
+  const made = found.message.events?.map(({ position, requestId = "" }) => [position, requestId])
+  assert.deepStrictEqual(made, [
     ["4", "once"],
     ["9", ""]
   ])
