@@ -58,8 +58,8 @@ export const reconnectMs = 2_000
 
 // Logs
 
-/** Bytes of log lines that are held before they are written. */
-export const logHeldBytesMax = 8 * 1024
+/** Characters of log lines that are held before they are written. */
+export const logHeldCharsMax = 8 * 1024
 /** Milliseconds after which they are written however few they are. */
 export const logHeldMs = 50
 

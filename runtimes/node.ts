@@ -9,15 +9,6 @@ import { ops } from "./ops.ts"
 import { serve } from "./serve.ts"
 import { parseSettings, type Settings } from "./settings.ts"
 
-const nodeMajorMin = 22
-const nodeMinorMin = 22
-
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
-if (major < nodeMajorMin || (major === nodeMajorMin && minor < nodeMinorMin)) {
-  process.stderr.write(`stategate needs Node ${nodeMajorMin}.${nodeMinorMin} or later; this is ${process.version}\n`)
-  process.exit(1)
-}
-
 const parsed = parseSettings(process.env)
 if ("errors" in parsed) {
   process.stderr.write(`stategate cannot start:\n${parsed.errors.map((error) => `  ${error}\n`).join("")}`)

@@ -1,6 +1,6 @@
 import { Cause, type Layer, Logger, type LogLevel } from "effect"
-import { destination, type Logger as Pino, pino, stdTimeFunctions } from "pino"
-import { logHeldBytesMax, logHeldMs } from "../../../application/limits.ts"
+import { type Logger as Pino, pino, stdTimeFunctions } from "pino"
+import { logHeldCharsMax, logHeldMs } from "../../../application/limits.ts"
 import type { CallRecord, Watcher } from "../../../application/observer.ts"
 
 /** Levels as pino names them. */
@@ -17,10 +17,20 @@ export interface Log {
  * moment and written together; those of the last moment go out with `flush`, which whoever ends the process calls.
  */
 export const openLog = (level: Level): Log => {
-  const output = destination({ fd: 1, sync: true, minLength: logHeldBytesMax })
+  let held = ""
+  const flush = () => {
+    if (held === "") return
+    // To files and pipes this writes before it returns, and waits for no disk.
+    process.stdout.write(held)
+    held = ""
+  }
+  const write = (line: string) => {
+    held += line
+    if (held.length > logHeldCharsMax) flush()
+  }
+  setInterval(flush, logHeldMs).unref()
   const options = { level, base: {}, timestamp: stdTimeFunctions.isoTime, formatters: { level: named } }
-  setInterval(() => output.flushSync(), logHeldMs).unref()
-  return { log: pino(options, output), flush: () => output.flushSync() }
+  return { log: pino(options, { write }), flush }
 }
 
 const named = (label: string) => ({ level: label })
