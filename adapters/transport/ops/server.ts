@@ -4,6 +4,7 @@ import { Effect, type Scope } from "effect"
 import { opsConnectionsMax, profileSecondsMax } from "../../../application/limits.ts"
 import type { Readings } from "../../../application/readiness.ts"
 import { hostGuard, isLoopbackHost } from "../rpc/host.ts"
+import { probes } from "./probes.ts"
 import type { Profiles } from "./profiles.ts"
 
 export interface OpsOptions {
@@ -59,14 +60,7 @@ const cpu =
 const routesOf = ({ metrics, readiness, profiles }: OpsOptions): ReadonlyMap<string, Route> => {
   const routes = new Map<string, Route>([
     ["/metrics", async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() })],
-    ["/livez", () => text(200, "ok")],
-    [
-      "/readyz",
-      async () => {
-        const readings = await Effect.runPromise(readiness)
-        return { status: readings.ready ? 200 : 503, type: "application/json", body: `${JSON.stringify(readings)}\n` }
-      }
-    ]
+    ...probes(() => Effect.runPromise(readiness))
   ])
   if (profiles !== undefined) {
     routes.set("/debug/pprof/profile", locally(cpu(profiles)))
