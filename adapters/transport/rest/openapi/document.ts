@@ -73,7 +73,10 @@ const operation = (schemas: Schemas, status: Schema, route: Route, operationId: 
     operationId,
     tags: [rpc.parent.name],
     summary: rpc.name,
-    description: commentOn(`${rpc.parent.typeName}.${rpc.name}`),
+    description: [`${rpc.parent.typeName}.${rpc.name}`, ...(route.body === "*" ? [] : [rpc.input.typeName])]
+      .map(commentOn)
+      .join("\n\n")
+      .trim(),
     parameters: [...fieldParameters(schemas, route), ...headerParameters(route)],
     ...(body === undefined
       ? {}

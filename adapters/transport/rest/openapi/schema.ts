@@ -1,4 +1,4 @@
-import { type DescEnum, type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf"
+import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf"
 import { comments } from "../../../../proto/gen/stategate/comments.js"
 import type { Schema } from "../../openapi.ts"
 
@@ -72,13 +72,14 @@ export class Schemas {
   }
 }
 
-/** A field's comment, and that it shares its place with others. */
+/** A field's comment, and that it shares its place with others; the first of them says what that place is. */
 export const describe = (field: DescField): string => {
   const own = commentOn(`${field.parent.typeName}.${field.name}`)
-  return field.oneof === undefined ? own : `${own} ${choice(field.oneof)}`.trim()
+  const { oneof } = field
+  if (oneof === undefined) return own
+  const place = oneof.fields[0] === field ? commentOn(`${field.parent.typeName}.${oneof.name}`) : ""
+  return [own, `At most one of ${oneof.fields.map(({ name }) => name).join(", ")}.`, place].join(" ").trim()
 }
-
-const choice = ({ fields }: DescOneof): string => `At most one of ${fields.map(({ name }) => name).join(", ")}.`
 
 const enumeration = ({ values }: DescEnum): Schema => ({ type: "string", enum: values.map(({ name }) => name) })
 
