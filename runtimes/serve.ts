@@ -19,6 +19,7 @@ import { Readiness } from "../application/readiness.ts"
 import { file_google_rpc_error_details } from "../proto/gen/google/rpc/error_details_pb.js"
 import { Health } from "../proto/gen/grpc/health/v1/health_pb.js"
 import { EntityService, EventService } from "../proto/gen/stategate/stategate_pb.js"
+import { docs } from "./docs.ts"
 import type { Settings, Tls } from "./settings.ts"
 
 const certificate = (tls: Tls) => ({
@@ -48,9 +49,12 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const rpc = rpcFace(gate, [health.routes, ...reflection])
   const probe = probes(readings)
   const app = restApp(gate, { corsOrigins })
-  const home = yield* Effect.promise(homePage)
+  const home = yield* Effect.promise(() => homePage({ docs: settings.publicDocs }))
   // The page asks nobody for a token, so it is of use only where none is needed.
   if (settings.authDisabled) app.get("/", home)
+  if (settings.publicDocs) {
+    for (const [path, answer] of Object.entries(docs(settings))) app.get(path, (c) => answer(c.req.raw))
+  }
   const rest = getRequestListener(app.fetch, { overrideGlobalObjects: false })
 
   const handler: Handler = (request, response) => {

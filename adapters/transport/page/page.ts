@@ -1,7 +1,13 @@
+import { pageHeaders } from "./policy.ts"
 import { script } from "./script.ts"
 import { style } from "./style.ts"
 
-const html = `<!doctype html>
+export interface Shown {
+  /** Whether the reference is served too. */
+  readonly docs: boolean
+}
+
+const html = ({ docs }: Shown) => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -24,7 +30,7 @@ const html = `<!doctype html>
       <li><a href="/api/entity/search?domain=shop&amp;type=order&amp;limit=10"><code>/api/entity/search</code></a> entities by filter</li>
       <li><a href="/api/events/search?domain=shop&amp;type=order&amp;limit=10"><code>/api/events/search</code></a> what happened</li>
       <li><a href="/api/events/stream?domain=*&amp;type=*&amp;beginning=true"><code>/api/events/stream</code></a> what happens</li>
-      <li>gRPC, Connect and gRPC-web: the same calls, on this port</li>
+      <li>gRPC, Connect and gRPC-web: the same calls, on this port</li>${docs ? reference : ""}
     </ul>
   </section>
   <section aria-labelledby="tail">
@@ -40,30 +46,12 @@ const html = `<!doctype html>
 </html>
 `
 
-const sha256 = async (text: string): Promise<string> => {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
-  return `'sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}'`
-}
+const reference = `
+      <li><a href="/docs">Reference</a> of every call, and as <a href="/openapi.json">OpenAPI</a></li>`
 
 /** The page at `/`: what this is, where to go, and a live tail. One response, no other file, nothing from elsewhere. */
-export const homePage = async (): Promise<() => Response> => {
-  const policy = [
-    "default-src 'none'",
-    // Exactly this script and this style, so that nothing which found its way into the page would run.
-    `script-src ${await sha256(script)}`,
-    `style-src ${await sha256(style)}`,
-    "img-src data:",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'"
-  ].join("; ")
-  const headers = {
-    "content-type": "text/html; charset=utf-8",
-    "content-security-policy": policy,
-    "cache-control": "no-cache",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff"
-  }
-  return () => new Response(html, { headers })
+export const homePage = async (shown: Shown): Promise<() => Response> => {
+  const headers = await pageHeaders(style, script, "connect-src 'self'")
+  const text = html(shown)
+  return () => new Response(text, { headers })
 }

@@ -1,0 +1,22 @@
+import { servingKept } from "../adapters/transport/kept.ts"
+import type { OpenApi } from "../adapters/transport/openapi.ts"
+import { referencePage } from "../adapters/transport/page/reference/page.ts"
+import { openApi } from "../adapters/transport/rest/openapi/document.ts"
+import about from "../package.json" with { type: "json" }
+import type { Settings } from "./settings.ts"
+
+/** What the gateway says of its own API, by path: the OpenAPI document, and the page that shows it. */
+export const docs = ({ authDisabled }: Pick<Settings, "authDisabled">) => {
+  let document: OpenApi | undefined
+  const made = () => {
+    document ??= openApi({ version: about.version, authDisabled })
+    return document
+  }
+  return {
+    "/openapi.json": servingKept(() => ({
+      text: JSON.stringify(made()),
+      headers: { "content-type": "application/json" }
+    })),
+    "/docs": servingKept(() => referencePage(made()))
+  }
+}
