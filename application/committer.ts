@@ -1,7 +1,7 @@
 import { Cause, Clock, Context, Effect, Exit, Layer, Result, type Tracer } from "effect"
 import { decideBatch, type Head, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
-import { type OutcomeUnknown, Unavailable } from "./failure.ts"
+import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
 import { commitBytesMax, commitEventsMax, spanLinksMax } from "./limits.ts"
 import { Observer } from "./observer.ts"
@@ -38,6 +38,8 @@ export class Committer extends Context.Service<
         refs: flight.entries.flatMap(({ job }) => job.commands.map(({ ref }) => ref)),
         keys: flight.entries.flatMap(({ job }) => (job.idempotency === undefined ? [] : [job.idempotency])),
         decide: (snapshot) => {
+          // Whoever left while the store was looked at is not served any more.
+          flight.entries = flight.entries.filter(({ isGone }) => !isGone)
           const batch = decideBatch(
             snapshot,
             flight.entries.map(({ job }) => job),
@@ -45,6 +47,9 @@ export class Committer extends Context.Service<
           )
           flight.outcomes = batch.outcomes
           flight.events = batch.events
+          for (const [i, entry] of flight.entries.entries()) {
+            if (batch.outcomes[i]?._tag !== "Deferred") entry.onStart()
+          }
           return batch.events
         }
       })
@@ -53,10 +58,11 @@ export class Committer extends Context.Service<
         const deferred: Array<Entry> = []
         for (const [i, entry] of flight.entries.entries()) {
           const outcome = flight.outcomes[i]
+          if (Result.isFailure(result) || outcome?._tag === "Done") entry.onStart()
           if (Result.isFailure(result)) entry.finish(Effect.fail(result.failure))
           else if (outcome?._tag === "Done") entry.finish(Effect.succeed(outcome))
           else if (outcome?._tag === "Rejected") entry.finish(Effect.fail(outcome.rejection))
-          else deferred.push(entry)
+          else if (!entry.isGone) deferred.push(entry)
         }
         queue.land(flight.domain, deferred)
       }
@@ -74,9 +80,18 @@ export class Committer extends Context.Service<
         const since = clock.currentTimeNanosUnsafe()
         const span = spanOf(flights)
         // Whatever a store does, interrupting itself included: the callers get an answer, and the next batch its turn.
-        const results = yield* Effect.catchCause(store.commit(flights.map(unitOf)), (cause) => {
-          const failure = Result.fail(new Unavailable({ message: "the store failed", cause: Cause.squash(cause) }))
-          return Effect.succeed(flights.map(() => failure))
+        // Once it has decided it may have written, and nobody knows.
+        const results = yield* Effect.catchCause(store.commit(flights.map(unitOf)), (failed) => {
+          const cause = Cause.squash(failed)
+          return Effect.succeed(
+            flights.map(({ outcomes }) =>
+              Result.fail(
+                outcomes.length > 0
+                  ? new OutcomeUnknown({ cause })
+                  : new Unavailable({ message: "the store failed", cause })
+              )
+            )
+          )
         })
         const until = clock.currentTimeNanosUnsafe()
         const events = flights.reduce(

@@ -22,8 +22,10 @@ export class Entry {
   readonly span: Tracer.Span | undefined
   #outcome: Effect.Effect<Done, SubmitFailure> | undefined
   #tell: ((outcome: Effect.Effect<Done, SubmitFailure>) => void) | undefined
-  /** Called when the job leaves the queue for a commit. */
+  /** Called when a commit has decided the job: from then on its outcome counts, whoever waits for it. */
   onStart: () => void = () => {}
+  /** The caller has left before that. */
+  isGone = false
 
   constructor(job: Job, bytes: number, span?: Tracer.Span) {
     this.job = job
@@ -46,10 +48,13 @@ export class Entry {
 /** What one commit does for one domain. */
 export interface Flight {
   readonly domain: string
-  readonly entries: ReadonlyArray<Entry>
+  entries: ReadonlyArray<Entry>
   outcomes: ReadonlyArray<Outcome>
   events: ReadonlyArray<Event>
 }
+
+// What a command takes in memory beside its names and values; generous, so that small ones are bounded too.
+const commandOverheadBytes = 256
 
 const stopping = new Unavailable({ message: "the gateway is shutting down" })
 
@@ -87,7 +92,10 @@ export class JobQueue {
   admit(job: Job, span?: Tracer.Span): Entry | Overloaded | Unavailable {
     if (this.#closed) return stopping
     let bytes = 0
-    for (const { change } of job.commands) if ("values" in change) bytes += jsonText(change.values).length
+    for (const { change, ref } of job.commands) {
+      bytes += commandOverheadBytes + ref.type.length + ref.key.length
+      if ("values" in change) bytes += jsonText(change.values).length
+    }
     if (this.#jobs >= queuedJobsMax || this.#bytes + bytes > queuedBytesMax) {
       return new Overloaded({ message: "too many changes wait to be committed; try again later" })
     }
@@ -107,8 +115,9 @@ export class JobQueue {
     if (!this.#flying.has(entry.job.domain)) this.#wake()
   }
 
-  /** The caller has gone. A job that left for its commit is not here any more, and stays. */
+  /** The caller has gone. A job that is with the committer already is left out there, unless it has been decided. */
   drop(entry: Entry): void {
+    entry.isGone = true
     const waiting = this.#waiting.get(entry.job.domain)
     if (waiting?.delete(entry) !== true) return
     this.#left(entry)
@@ -141,7 +150,6 @@ export class JobQueue {
       this.#flying.add(domain)
       flights.push({ domain, entries, outcomes: [], events: [] })
     }
-    for (const { entries } of flights) for (const entry of entries) entry.onStart()
     return flights
   }
 

@@ -15,6 +15,10 @@ export const pageOffsetMax = 10_000
 export const scanRowsMax = 100_000
 /** Milliseconds that a call may take when its caller sets no deadline, and the most that a caller gets. */
 export const callMsMax = 60_000
+/** Violations that one answer lists: they travel in headers, which clients limit. */
+export const violationsMax = 32
+/** Characters of a message about what went wrong. */
+export const statusMessageCharsMax = 1024
 /** Bytes of a call id (`x-request-id`) that a caller brings. */
 export const callIdBytesMax = 128
 

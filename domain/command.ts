@@ -61,7 +61,9 @@ const missed = (precondition: Precondition, current: bigint, exists: boolean): s
     case "Versions":
       // An entity that never was has version 0, which nobody can expect: 0 on the wire means any.
       if (current !== 0n && precondition.versions.includes(current)) return undefined
-      return `the entity is at version ${current}, expected ${precondition.versions.join(" or ")}`
+      return precondition.versions.length === 0
+        ? `the entity is at version ${current}, and what was expected is no version`
+        : `the entity is at version ${current}, expected ${precondition.versions.join(" or ")}`
   }
 }
 

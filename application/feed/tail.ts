@@ -77,4 +77,8 @@ export class Tail {
   }
 }
 
-const sizeOf = (event: Event): number => jsonText(event.entity.values).length
+// What an event takes in memory beside its names, values and claims.
+const eventOverheadBytes = 600
+
+const sizeOf = ({ entity, claims }: Event): number =>
+  eventOverheadBytes + entity.type.length + entity.key.length + jsonText(entity.values).length + jsonText(claims).length

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer } from "effect"
 import * as Inmem from "../../adapters/channel/inmem/channel.ts"
 import { Committer } from "../../application/committer.ts"
 import { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import { queuedBytesMax, queuedJobsMax } from "../../application/limits.ts"
 import type { Job } from "../../domain/batch.ts"
-import { GatedStore, settle } from "./gated-store.ts"
+import { type Commit, GatedStore, settle } from "./gated-store.ts"
 import { applying, command, deleting, range, setting } from "./samples.ts"
 
 const submit = (job: Job) => Effect.flatMap(Committer, (committer) => committer.submit(job))
@@ -168,7 +168,9 @@ describe("a queue that is full", () => {
     const large = (key: string) => setting("d", key, { v: "x".repeat(1024 * 1024 - 8) })
     return Effect.gen(function* () {
       yield* held(store)
-      const rest = yield* Effect.forEach(range(queuedBytesMax / 1024 / 1024), (i) => submitted(large(`${i}`)))
+      const rest = yield* Effect.forEach(range(Math.floor(queuedBytesMax / (1024 * 1024 + 512))), (i) =>
+        submitted(large(`${i}`))
+      )
       expect(yield* Effect.flip(submit(large("too much")))).toMatchObject(overloaded)
       yield* Fiber.interrupt(rest[5]!)
       const last = yield* submitted(large("last"))
@@ -193,19 +195,47 @@ describe("a caller who leaves", () => {
     }).pipe(over(store))
   })
 
-  it.effect("while the commit is under way leaves its event, and learns of it", () => {
+  it.effect("before the store has looked is dropped, although its batch has left", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       const first = yield* held(store)
       const next = yield* submitted(setting("d", "next"))
+      yield* Fiber.interrupt(first)
+      yield* store.gate.open
+      yield* Fiber.join(next)
+      expect(store.keys("d")).toEqual(["next"])
+    }).pipe(over(store))
+  })
+
+  it.effect("once its job is decided leaves its event, and waits for it", () => {
+    const store = new GatedStore()
+    const late = Latch.makeUnsafe(false)
+    store.fault = (commit) => Effect.tap(commit, () => late.await)
+    return Effect.gen(function* () {
+      const first = yield* submitted(setting("d", "first"))
+      yield* settle
       const leaving = yield* Effect.forkChild(Fiber.interrupt(first), { startImmediately: true })
       yield* settle
       expect(first.pollUnsafe()).toBeUndefined()
-      yield* store.gate.open
+      yield* late.open
       yield* Fiber.join(leaving)
-      yield* Fiber.join(next)
-      expect(store.keys("d")).toEqual(["first", "next"])
+      expect(store.keys("d")).toEqual(["first"])
     }).pipe(over(store))
+  })
+
+  it.effect("for whom its commit had no room can still leave", () => {
+    const store = new GatedStore()
+    const late = Latch.makeUnsafe(false)
+    store.fault = (commit) => Effect.tap(commit, () => late.await)
+    return Effect.gen(function* () {
+      const jobs = yield* Effect.forEach(["a", "b", "c"], (key) => submitted(setting("d", key)))
+      yield* settle
+      expect(store.keys("d")).toEqual(["a"])
+      yield* Fiber.interrupt(jobs[1]!)
+      yield* late.open
+      yield* Fiber.joinAll([jobs[0]!, jobs[2]!])
+      expect(store.keys("d")).toEqual(["a", "c"])
+    }).pipe(over(store, { events: 1 }))
   })
 })
 
@@ -216,6 +246,7 @@ describe("a store that goes wrong", () => {
   it.effect.each([
     ["says it is away", GatedStore.refusing(unavailable), unavailable],
     ["cannot tell what became of a commit", GatedStore.refusing(unknown), unknown],
+    ["dies after it has written", (commit: Commit) => Effect.andThen(commit, Effect.die(new Error("bug"))), unknown],
     ["dies", () => Effect.die(new Error("bug")), { _tag: "Unavailable", message: "the store failed" }],
     ["throws", () => Effect.sync(() => JSON.parse("{")), { _tag: "Unavailable", message: "the store failed" }],
     ["is interrupted from inside", () => Effect.interrupt, { _tag: "Unavailable", message: "the store failed" }]

@@ -3,7 +3,7 @@ import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import { EventStore, type Unit } from "../../application/ports/EventStore.ts"
 
-type Commit = ReturnType<EventStore["Service"]["commit"]>
+export type Commit = ReturnType<EventStore["Service"]["commit"]>
 
 /** The memory store behind a gate: commits can be held on their way in, and go wrong in every way that a store can. */
 export class GatedStore {

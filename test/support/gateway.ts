@@ -25,12 +25,13 @@ const everything: Glob = parsed.ok ? parsed.glob : (undefined as never)
 export interface Parts {
   readonly authenticator?: Layer.Layer<Authenticator>
   readonly policy?: Layer.Layer<Policy>
+  readonly store?: Layer.Layer<EventStore>
 }
 
 /** Everything from the gate down; each finished call is appended to the records. */
 export const gatewayLayer = (
   records: Array<CallRecord>,
-  { authenticator = disabled, policy = allowAll }: Parts = {}
+  { authenticator = disabled, policy = allowAll, store = memory }: Parts = {}
 ): Layer.Layer<Gate | Feed | EventStore, Unavailable> => {
   const observer = Layer.succeed(Observer, watchers({ called: (record) => void records.push(record) }))
   return Gate.layer.pipe(
@@ -40,7 +41,7 @@ export const gatewayLayer = (
     Layer.provide(Committer.layer),
     Layer.provide(Layer.mergeAll(inmem, authenticator, policy)),
     // Fresh, since each gateway of a test has a store of its own.
-    Layer.provideMerge(Layer.fresh(memory))
+    Layer.provideMerge(Layer.fresh(store))
   )
 }
 

@@ -144,6 +144,15 @@ describe("floods over HTTP/2", () => {
     })
   )
 
+  it.live("survives streams that are reset together with headers that are too large", () =>
+    Effect.gen(function* () {
+      const { client } = yield* opened({})
+      for (let stream = 1; stream < 10; stream += 2) client.send(Buffer.concat([tooLarge(stream), reset(stream)]))
+      client.send(get(11))
+      yield* client.expect("2.0 GET / ")
+    })
+  )
+
   it.live("ends a session that floods pings or settings", () =>
     Effect.gen(function* () {
       for (const flood of [ping, settings]) {
@@ -186,3 +195,19 @@ describe("floods over HTTP/2", () => {
     })
   )
 })
+
+/** `GET http://a/` with 20 KB of headers, in two frames. */
+const tooLarge = (stream: number) => {
+  // A literal header (RFC 7541, 6.2.2): its name, and a value of 1,000 bytes.
+  const header = Buffer.concat([
+    Buffer.from([0, 3]),
+    Buffer.from("x-a"),
+    Buffer.from([0x7f, 0xe9, 0x06]),
+    Buffer.alloc(1000, "a")
+  ])
+  const block = Buffer.concat([
+    Buffer.from([0x82, 0x86, 0x84, 0x41, 0x01, 0x61]),
+    ...Array.from({ length: 20 }, () => header)
+  ])
+  return Buffer.concat([frame(1, 1, stream, block.subarray(0, 16_000)), frame(9, 4, stream, block.subarray(16_000))])
+}

@@ -51,6 +51,8 @@ export class Connection {
     try {
       return use(this.open())
     } catch (cause) {
+      // A mistake of ours is no trouble with the file, and asking again would not help.
+      if (this.#open !== undefined && !isSqlite(cause)) throw cause
       this.#drop()
       return away(cause)
     }

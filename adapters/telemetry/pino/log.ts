@@ -17,6 +17,8 @@ export interface Log {
  * moment and written together; those of the last moment go out with `flush`, which whoever ends the process calls.
  */
 export const openLog = (level: Level): Log => {
+  // Whoever read the log has gone: the lines are lost, and calls go on being served.
+  process.stdout.on("error", () => {})
   let held = ""
   const flush = () => {
     if (held === "") return

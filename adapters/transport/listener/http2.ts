@@ -87,8 +87,17 @@ export const http2 = (handler: Handler, limits: ListenerLimits, onStream: Stream
   // Never listens: it makes requests and responses of the streams that nobody took before.
   const requests = createServer(handler)
   server.on("stream", (stream, headers, flags, rawHeaders) => {
-    if (headerListBytes(rawHeaders) > limits.headerBytesMax) stream.respond({ ":status": 431 }, { endStream: true })
-    else if (!onStream(stream, headers)) requests.emit("stream", stream, headers, flags, rawHeaders)
+    // What goes wrong with a stream ends it, and nothing else; unheard, an error would end the process.
+    stream.on("error", () => {})
+    // A peer may reset a stream together with the headers that open it.
+    if (stream.destroyed || stream.closed) return
+    try {
+      if (headerListBytes(rawHeaders) > limits.headerBytesMax) stream.respond({ ":status": 431 }, { endStream: true })
+      else if (!onStream(stream, headers)) requests.emit("stream", stream, headers, flags, rawHeaders)
+    } catch {
+      // Let through, it would end the process, with every other call in it.
+      stream.destroy()
+    }
   })
   server.on("session", watch)
 

@@ -7,11 +7,11 @@ import {
   type Message,
   ScalarType
 } from "@bufbuild/protobuf"
+import { violationsMax } from "../../../application/limits.ts"
 import { isArray, type Json, type JsonObject } from "../../../domain/json.ts"
 import type { Checks } from "../rpc/checks.ts"
 
 /** What is wrong is listed up to here: an answer must not grow with a hostile request. */
-const violationsMax = 32
 
 const fields = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>()
 

@@ -1,4 +1,4 @@
-import { idempotencyKeyBytesMax } from "../../../application/limits.ts"
+import { idempotencyKeyBytesMax, violationsMax } from "../../../application/limits.ts"
 import type { Precondition } from "../../../domain/command.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import { type Glob, parseGlob } from "../../../domain/glob.ts"
@@ -23,7 +23,8 @@ export class Checks {
   }
 
   add(field: string, rule: string | undefined): void {
-    if (rule !== undefined) this.violations.push({ field: this.#path + field, rule })
+    if (rule !== undefined && this.violations.length < violationsMax)
+      this.violations.push({ field: this.#path + field, rule })
   }
 
   name(field: string, name: string): void {

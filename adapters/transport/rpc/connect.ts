@@ -50,7 +50,8 @@ export const rpcHandlers = (
     writeMaxBytes: pageBytesMax + requestBytesMax,
     compressMinBytes,
     binaryOptions: { recursionLimit },
-    jsonOptions: { recursionLimit },
+    // A misspelt precondition must not be taken for none.
+    jsonOptions: { recursionLimit, ignoreUnknownFields: false },
     ...options
   })
   for (const add of routes) add(router)

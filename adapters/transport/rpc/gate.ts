@@ -120,7 +120,7 @@ export class Gate extends Context.Service<
             : span.around(pipeline.unary(method, { ...call, traceparent: span.traceparent }, message))
         calls += 1
         // A change may be dropped while it waits for its commit; once under way, its outcome is told whatever happens.
-        const fiber = fork(method.mutates ? Effect.uninterruptible(served) : served)
+        const fiber = fork(served, { uninterruptible: method.mutates })
         const expire = () => {
           expired = true
           fiber.interruptUnsafe()

@@ -1,6 +1,7 @@
 import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf"
 import { Code } from "@connectrpc/connect"
 import type { Failure } from "../../../application/failure.ts"
+import { statusMessageCharsMax } from "../../../application/limits.ts"
 import { BadRequestSchema, ErrorInfoSchema } from "../../../proto/gen/google/rpc/error_details_pb.js"
 
 /** How a failure of each kind looks on the wire. A missing row does not compile. */
@@ -59,10 +60,13 @@ export const statusOf = (failure: Failure): WireStatus => {
   return { code, http, message: messageOf(failure), details: detailsOf(failure), headers: headersOf(failure) }
 }
 
+const shortened = (message: string): string =>
+  message.length <= statusMessageCharsMax ? message : `${message.slice(0, statusMessageCharsMax).toWellFormed()}…`
+
 const messageOf = (failure: Failure): string => {
   switch (failure._tag) {
     case "Invalid":
-      return failure.violations.map(({ field, rule }) => `${field} ${rule}`).join("; ")
+      return shortened(failure.violations.map(({ field, rule }) => `${field} ${rule}`).join("; "))
     case "KeyReused":
       return "the idempotency key was used before, with another request"
     case "Erased":
