@@ -13,6 +13,10 @@ export const pageItemsMax = 1000
 export const pageOffsetMax = 10_000
 /** Rows that a store looks at to answer one search that no index answers. */
 export const scanRowsMax = 100_000
+/** Milliseconds that a search may hold up everything else at a time, as far as one row does not take longer. */
+export const scanSliceMs = 10
+/** Characters of the texts that one search may have to sort by. */
+export const sortTextCharsMax = 16 * 1024 * 1024
 /** Milliseconds that a call may take when its caller sets no deadline, and the most that a caller gets. */
 export const callMsMax = 60_000
 /** Violations that one answer lists: they travel in headers, which clients limit. */

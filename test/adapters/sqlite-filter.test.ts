@@ -1,12 +1,23 @@
 import { DatabaseSync } from "node:sqlite"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type Columns, compileFilter, compileOrder } from "../../adapters/storage/sqlite/filter.ts"
+import { type Columns, compileFilter, compileSortKeys } from "../../adapters/storage/sqlite/filter.ts"
 import type { Entity } from "../../domain/entity.ts"
 import type { Event } from "../../domain/event.ts"
 import type { Json, JsonObject } from "../../domain/json.ts"
 import { compareBy, evaluate, type Order, parseQuery, parseSort, type Query, type Subject } from "../../domain/query.ts"
 import { searches } from "../support/searches.ts"
+
+/** The whole order as SQL: the keys, and what settles ties. */
+const compileOrder = ({ subject, at, reverse }: Order, of: Columns) => {
+  const keys = compileSortKeys(at, of)
+  const tie = of[subject === "entity" ? "entity.key" : "position"]
+  const direction = reverse ? "DESC" : "ASC"
+  return {
+    sql: [...keys.map(({ sql }) => sql), tie].map((key) => `${key} ${direction}`).join(", "),
+    params: keys.flatMap(({ params }) => params)
+  }
+}
 
 const database = new DatabaseSync(":memory:")
 database.exec(`

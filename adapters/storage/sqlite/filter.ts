@@ -1,4 +1,4 @@
-import type { Comparison, Field, Operand, Order, Place, Query } from "../../../domain/query.ts"
+import type { Comparison, Field, Operand, Place, Query } from "../../../domain/query.ts"
 
 /** SQL text and what to bind to its `?`, in order. Nothing that a client wrote is in the text, not even a path. */
 export interface Fragment {
@@ -32,16 +32,9 @@ export const compileFilter = (query: Query, columns: Columns): Fragment => {
   }
 }
 
-/** What follows ORDER BY. */
-export const compileOrder = ({ subject, at, reverse }: Order, columns: Columns): Fragment => {
-  const direction = reverse ? "DESC" : "ASC"
-  const tie = columnOf(columns, subject === "entity" ? "entity.key" : "position")
-  const keys = at === undefined ? [] : sortKeys(at, columns)
-  return {
-    sql: [...keys.map(({ sql }) => sql), tie].map((key) => `${key} ${direction}`).join(", "),
-    params: keys.flatMap(({ params }) => params)
-  }
-}
+/** What rows are ordered by, before the tie is settled: NULLs first, then numbers, then text by code point. */
+export const compileSortKeys = (at: Place | undefined, columns: Columns): readonly Fragment[] =>
+  at === undefined ? [] : sortKeys(at, columns)
 
 type Test = Exclude<Query, { readonly of: unknown }>
 

@@ -1,12 +1,14 @@
-import { scanRowsMax } from "../../../application/limits.ts"
-import { pageOf, scannedTooMuch } from "../../../application/page.ts"
+import { Effect } from "effect"
+import type { Unavailable } from "../../../application/failure.ts"
+import { pageOf } from "../../../application/page.ts"
 import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 import type { Open } from "./connection.ts"
-import { type Columns, compileFilter, compileOrder } from "./filter.ts"
+import type { Columns } from "./filter.ts"
 import { type DomainRow, type EntityRow, type EventRow, eventOf, stateOf } from "./rows.ts"
+import { Scan, type Source } from "./scan.ts"
 
 const entityColumns: Columns = { "entity.key": "r.key", values: 'r."values"' }
 
@@ -25,76 +27,85 @@ const eventColumns: Columns = {
   claims: "r.claims"
 }
 
-type Param = string | number | bigint
+/** Reads from the open database, within one turn of the event loop. */
+export type Read = <A>(use: (open: Open) => A) => Effect.Effect<A, Unavailable>
 
-/** The rows that an index finds, and in which order it has them. */
-interface Source {
-  readonly table: string
-  readonly where: string
-  readonly params: ReadonlyArray<Param>
-  readonly natural: string
-}
+type Found<Row> = ReadonlyArray<Row> | TooLarge | "more"
 
-/**
- * Looks at no more than `scanRowsMax` rows of the source, in its natural order. A page that could have been filled, or
- * ordered, by rows beyond those is no answer.
- */
-const search = <Row extends object>(
-  { db, statements }: Open,
-  { domain, query, order, limit, offset }: Search,
+const search = Effect.fnUntraced(function* <Row extends object>(
+  read: Read,
+  wanted: Search,
   columns: Columns,
-  source: (domain: bigint) => Source
-): { readonly rows: Iterable<Row>; readonly tooMuch: () => boolean } => {
-  const found = statements.domain.get(domain) as DomainRow | undefined
-  if (found === undefined) return { rows: [], tooMuch: () => false }
-  const { table, where, params, natural } = source(found.id)
-  const direction = order.reverse ? "DESC" : "ASC"
-  const inner = `SELECT * FROM ${table} WHERE ${where} ORDER BY ${natural} ${direction} LIMIT ?`
-  const filter = compileFilter(query, columns)
-  const by = compileOrder(order, columns)
-  const statement = db.prepare(
-    `SELECT r.* FROM (${inner}) AS r CROSS JOIN domains AS d ON d.id = r.domain WHERE ${filter.sql}
-     ORDER BY ${by.sql} LIMIT ? OFFSET ?`
-  )
-  statement.setReadBigInts(true)
-  const all: ReadonlyArray<Param> = [...params, scanRowsMax, ...filter.params, ...by.params, limit, offset]
-  let count = 0
-  const counted = function* () {
-    for (const row of statement.iterate(...all)) {
-      count += 1
-      yield row as unknown as Row
+  source: (domain: bigint) => Source,
+  bytesOf: (row: Row) => number
+) {
+  let scan: Scan | undefined
+  const step = (open: Open): Found<Row> => {
+    if (scan === undefined || scan.of !== open) {
+      const domain = open.statements.domain.get(wanted.domain) as DomainRow | undefined
+      if (domain === undefined) return []
+      scan = new Scan(open, wanted, columns, source(domain.id))
     }
+    const complete = scan.step()
+    if (complete === false) return "more"
+    if (complete !== true) return complete
+    return pageOf(rowsAt<Row>(open, source(0n).table, scan.page()), bytesOf)
   }
-  const tooMuch = () => {
-    if (order.at === undefined && count === limit) return false
-    const beyond = db.prepare(`SELECT 1 FROM ${table} WHERE ${where} LIMIT 1 OFFSET ?`).get(...params, scanRowsMax)
-    return beyond !== undefined
+  while (true) {
+    const found = yield* read(step)
+    if (found === "more") yield* Effect.yieldNow
+    else return "_tag" in found ? yield* Effect.fail(found) : found
   }
-  return { rows: counted(), tooMuch }
+})
+
+/** The rows as they are now; one that went away while the search went on is left out. */
+function* rowsAt<Row extends object>({ db }: Open, table: string, rows: ReadonlyArray<bigint>): Iterable<Row> {
+  const statement = db.prepare(`SELECT * FROM ${table} WHERE rowid = ?`)
+  statement.setReadBigInts(true)
+  for (const row of rows) {
+    const found = statement.get(row) as (Row & { readonly deleted?: bigint }) | undefined
+    if (found !== undefined && found.deleted !== 1n) yield found
+  }
 }
 
-export const searchEntities = (open: Open, wanted: Search): ReadonlyArray<Entity> | TooLarge => {
-  const { rows, tooMuch } = search<EntityRow>(open, wanted, entityColumns, (domain) => ({
-    table: "entities",
-    where: "domain = ? AND type = ? AND deleted = 0",
-    params: [domain, wanted.type],
-    natural: "key"
-  }))
-  const page = pageOf(rows, ({ values }) => values.length)
-  if ("_tag" in page) return page
-  return tooMuch() ? scannedTooMuch : page.map((row) => stateOf(wanted.domain, row))
-}
+export const searchEntities = (
+  read: Read,
+  wanted: Search
+): Effect.Effect<ReadonlyArray<Entity>, TooLarge | Unavailable> =>
+  Effect.map(
+    search<EntityRow>(
+      read,
+      wanted,
+      entityColumns,
+      (domain) => ({
+        table: "entities",
+        where: "domain = ? AND type = ? AND deleted = 0",
+        params: [domain, wanted.type],
+        natural: "key"
+      }),
+      ({ values }) => values.length
+    ),
+    (rows) => rows.map((row) => stateOf(wanted.domain, row))
+  )
 
 const greatest = 2n ** 63n - 1n
 
-export const searchEvents = (open: Open, wanted: EventSearch): ReadonlyArray<Event> | TooLarge => {
-  const { rows, tooMuch } = search<EventRow>(open, wanted, eventColumns, (domain) => ({
-    table: "events",
-    where: "domain = ? AND type = ? AND time > ? AND time <= ?",
-    params: [domain, wanted.type, wanted.min, wanted.max === 0n ? greatest : wanted.max - 1n],
-    natural: "position"
-  }))
-  const page = pageOf(rows, ({ values, claims }) => values.length + claims.length)
-  if ("_tag" in page) return page
-  return tooMuch() ? scannedTooMuch : page.map((row) => eventOf(wanted.domain, row))
-}
+export const searchEvents = (
+  read: Read,
+  wanted: EventSearch
+): Effect.Effect<ReadonlyArray<Event>, TooLarge | Unavailable> =>
+  Effect.map(
+    search<EventRow>(
+      read,
+      wanted,
+      eventColumns,
+      (domain) => ({
+        table: "events",
+        where: "domain = ? AND type = ? AND time > ? AND time <= ?",
+        params: [domain, wanted.type, wanted.min, wanted.max === 0n ? greatest : wanted.max - 1n],
+        natural: "position"
+      }),
+      ({ values, claims }) => values.length + claims.length
+    ),
+    (rows) => rows.map((row) => eventOf(wanted.domain, row))
+  )

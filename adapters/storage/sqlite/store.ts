@@ -6,7 +6,6 @@ import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
-import type { TooLarge } from "../../../domain/rejection.ts"
 import { commitUnits, holds } from "./commit.ts"
 import { Connection, type Open } from "./connection.ts"
 import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, stateOf } from "./rows.ts"
@@ -43,9 +42,6 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore, Unavail
           const answer = connection.read(use)
           return answer instanceof Unavailable ? Effect.fail(answer) : Effect.succeed(answer)
         })
-
-      const page = <A>(use: (open: Open) => ReadonlyArray<A> | TooLarge) =>
-        Effect.flatMap(read(use), (found) => ("_tag" in found ? Effect.fail(found) : Effect.succeed(found)))
 
       const inDomain = <A>({ statements }: Open, name: string, use: (row: DomainRow) => A): A | undefined => {
         const row = statements.domain.get(name) as DomainRow | undefined
@@ -84,8 +80,8 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore, Unavail
               event(ref, open.statements.event.get(eventId, id, ref.type, ref.key) as EventRow | undefined)
             )
           ),
-        entities: (wanted) => page((open) => searchEntities(open, wanted)),
-        events: (wanted) => page((open) => searchEvents(open, wanted)),
+        entities: (wanted) => searchEntities(read, wanted),
+        events: (wanted) => searchEvents(read, wanted),
         read: (domain, after, limit) =>
           read(
             (open) =>

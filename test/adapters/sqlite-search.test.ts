@@ -1,0 +1,74 @@
+import { Effect, Exit, Fiber, ManagedRuntime } from "effect"
+import { afterAll, assert, beforeAll, test } from "vitest"
+import { layer } from "../../adapters/storage/sqlite/store.ts"
+import { scanRowsMax } from "../../application/limits.ts"
+import { EventStore, type Search } from "../../application/ports/EventStore.ts"
+import { type Event, methods } from "../../domain/event.ts"
+import { parseQuery, parseSort } from "../../domain/query.ts"
+import { temporaryFolder } from "../support/process.ts"
+
+// Searches that look at more rows than anyone is served, over one entity more than that.
+
+const batch = 1000
+let folder: ReturnType<typeof temporaryFolder>
+let runtime: ManagedRuntime.ManagedRuntime<EventStore, unknown>
+
+const eventAt = (n: number): Event => {
+  const key = String(n).padStart(7, "0")
+  const entity = { domain: "wide", type: "row", key, values: { n, tags: [{ a: n }, { a: -n }] }, version: 1n }
+  const id = crypto.randomUUID()
+  return { id, position: BigInt(n), time: BigInt(n), method: methods.set, entity, claims: {}, erased: false }
+}
+
+const search = (query: string, sort = "", more: Partial<Search> = {}): Search => {
+  const parsed = parseQuery(query, "entity")
+  const order = parseSort(sort, false, "entity")
+  if (!parsed.ok || !order.ok) throw new Error("the search is wrong")
+  return { domain: "wide", type: "row", query: parsed.query, order: order.order, limit: 10, offset: 0, ...more }
+}
+
+const entities = (wanted: Search) => EventStore.use((store) => store.entities(wanted))
+
+beforeAll(async () => {
+  folder = temporaryFolder()
+  runtime = ManagedRuntime.make(layer({ path: `${folder.path}/wide.db` }))
+  for (let from = 1; from <= scanRowsMax + 1; from += batch) {
+    const events = Array.from({ length: Math.min(batch, scanRowsMax + 2 - from) }, (_, i) => eventAt(from + i))
+    const unit = { domain: "wide", refs: [], keys: [], decide: () => events }
+    await runtime.runPromise(EventStore.use((store) => store.commit([unit])))
+  }
+}, 120_000)
+afterAll(async () => {
+  await runtime.dispose()
+  folder.remove()
+})
+
+const keys = async (wanted: Search) => (await runtime.runPromise(entities(wanted))).map(({ values }) => values["n"])
+
+test("a page that is found early is served, however many rows there are", async () => {
+  assert.deepStrictEqual(await keys(search('{"n":{"$gt":5000}}', "", { limit: 2 })), [5001, 5002])
+  assert.deepStrictEqual(await keys(search("", "", { limit: 2, offset: 9000 })), [9001, 9002])
+})
+
+test.each([
+  ["a filter that matches nothing", search('{"n":-1}')],
+  ["a page that is not filled", search(`{"n":{"$gte":${scanRowsMax}}}`, "", { limit: 3 })],
+  ["a sort", search("", "n")]
+])("%s would look at too many rows, and says so", async (_, wanted) => {
+  const exit = await runtime.runPromiseExit(entities(wanted))
+  assert.isTrue(Exit.isFailure(exit))
+  assert.include(String(exit), "TooLarge")
+})
+
+test("a search that takes long holds up nobody, and ends when its caller leaves", async () => {
+  const conditions = Array.from({ length: 200 }, (_, i) => ({ "tags.a": { $gt: 10_000_000 + i } }))
+  const slow = runtime.runFork(entities(search(JSON.stringify({ $or: conditions }))))
+  const ref = { domain: "wide", type: "row", key: "0000001" }
+  for (let i = 0; i < 20; i++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.isDefined(await runtime.runPromise(EventStore.use((store) => store.state(ref))))
+  }
+  assert.isUndefined(slow.pollUnsafe(), "it still looks")
+  const exit = await Effect.runPromise(Effect.andThen(Fiber.interrupt(slow), Fiber.await(slow)))
+  assert.isTrue(Exit.isFailure(exit))
+})
