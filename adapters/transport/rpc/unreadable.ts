@@ -1,4 +1,7 @@
+import { create, toBinary } from "@bufbuild/protobuf"
+import { base64Encode } from "@bufbuild/protobuf/wire"
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol"
+import { BadRequestSchema } from "../../../proto/gen/google/rpc/error_details_pb.js"
 
 const utf8 = { encoder: new TextEncoder(), decoder: new TextDecoder() }
 
@@ -34,10 +37,21 @@ export const asInvalid = async (
   if (type.startsWith("application/grpc-web") || type.startsWith("application/connect")) {
     return { ...answer, body: enveloped(body) }
   }
-  const told = answer.status === 500 && type === "application/json" && !header?.has("content-encoding") && retold(body)
-  if (!told) return { ...answer, body }
+  const isStatus = answer.status >= 400 && type === "application/json" && !header?.has("content-encoding")
+  const told = isStatus ? detailed(retold(body) ?? body) : undefined
+  if (told === undefined) return { ...answer, body }
   header?.delete("content-length")
   return { ...answer, status: 400, body: told }
+}
+
+/** The status of Connect's unary calls, with the violation that clients look for; undefined if it is of another kind. */
+const detailed = (bytes: Uint8Array): Uint8Array | undefined => {
+  const status = JSON.parse(utf8.decoder.decode(bytes)) as { readonly code?: string; readonly message?: string }
+  if (status.code !== "invalid_argument") return undefined
+  const description = `cannot be read: ${status.message ?? ""}`
+  const request = create(BadRequestSchema, { fieldViolations: [{ field: "message", description }] })
+  const value = base64Encode(toBinary(BadRequestSchema, request), "std_raw")
+  return utf8.encoder.encode(JSON.stringify({ ...status, details: [{ type: BadRequestSchema.typeName, value }] }))
 }
 
 const isCompressed = 1
