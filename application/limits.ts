@@ -47,6 +47,8 @@ export const announcingEndMs = 1_000
 
 /** Streams open at once in one process. */
 export const streamsMax = 10_000
+/** Streams of health checks open at once: they are open to everyone. */
+export const healthWatchersMax = 1000
 /** Events that the feed keeps of each streamed domain, for streams that read along. */
 export const tailEventsMax = 4096
 /** Bytes of values that the feed keeps over all domains. */

@@ -132,7 +132,7 @@ export const decideBatch = (snapshot: Snapshot, jobs: ReadonlyArray<Job>, circum
         erased: false
       }
       const text = refText(entity)
-      states.set(text, evolve(states.get(text), event))
+      states.set(text, evolve(event))
       made.push(event)
       events.push(event)
     }

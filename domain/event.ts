@@ -41,8 +41,8 @@ export interface Event {
   readonly erased: boolean
 }
 
-/** The state of an entity after one more event: the projection in one line. */
-export const evolve = (_state: State | undefined, event: Event): State => ({
+/** The state of an entity after an event, which carries all of it: the projection in one line. */
+export const evolve = (event: Event): State => ({
   ...event.entity,
   deleted: event.method === methods.del
 })
@@ -52,7 +52,7 @@ export const fold = (log: Iterable<Event>): Map<string, State> => {
   const states = new Map<string, State>()
   for (const event of log) {
     const text = refText(event.entity)
-    states.set(text, evolve(states.get(text), event))
+    states.set(text, evolve(event))
   }
   return states
 }

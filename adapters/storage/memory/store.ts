@@ -72,7 +72,7 @@ export class MemoryStore {
   protected append(domain: Domain, event: Event): void {
     const ref = refText(event.entity)
     domain.log.push(event)
-    domain.states.set(ref, evolve(domain.states.get(ref), event))
+    domain.states.set(ref, evolve(event))
     pushTo(domain.histories, ref, event)
     if (event.idempotency !== undefined) {
       pushTo(domain.calls, keyText(event.idempotency.caller, event.idempotency.key), event)

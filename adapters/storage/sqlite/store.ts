@@ -89,6 +89,10 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore, Unavail
           ),
         heads: (domains, limit) =>
           read(({ statements }) => {
+            if (domains.literal !== undefined) {
+              const row = statements.domain.get(domains.literal) as DomainRow | undefined
+              return row === undefined ? [] : [headOf(row)].slice(0, limit)
+            }
             const heads: Array<Head> = []
             for (const row of statements.domains.iterate(domains.prefix) as Iterable<unknown> as Iterable<DomainRow>) {
               if (heads.length === limit || !row.name.startsWith(domains.prefix)) break

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { create, type DescService, type MessageShape } from "@bufbuild/protobuf"
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect"
-import { readinessMs } from "../../../application/limits.ts"
+import { healthWatchersMax, readinessMs } from "../../../application/limits.ts"
 import {
   Health,
   type HealthCheckRequest,
@@ -30,6 +30,7 @@ export interface HealthFaces {
 /** `grpc.health.v1`, which asks nobody for a token and tells nobody a name that it did not say. */
 export const healthFaces = ({ services, isReady, draining }: HealthOptions): HealthFaces => {
   const known = new Set(["", ...services.map(({ typeName }) => typeName)])
+  let watchers = 0
   const now = async () => (!draining.aborted && (await isReady()) ? Status.SERVING : Status.NOT_SERVING)
 
   async function check({ service }: HealthCheckRequest, context: HandlerContext) {
@@ -39,6 +40,17 @@ export const healthFaces = ({ services, isReady, draining }: HealthOptions): Hea
   }
 
   async function* watch({ service }: HealthCheckRequest, context: HandlerContext) {
+    begun(context)
+    if (watchers >= healthWatchersMax) throw new ConnectError("too many watch already", Code.ResourceExhausted)
+    watchers += 1
+    try {
+      yield* changes(service, context)
+    } finally {
+      watchers -= 1
+    }
+  }
+
+  async function* changes(service: string, context: HandlerContext) {
     begun(context)?.onHeaders(context.responseHeader)
     const ended = AbortSignal.any([context.signal, draining])
     let told: Status | undefined
