@@ -36,8 +36,6 @@ export const queuedBytesMax = 64 * 1024 * 1024
 export const commitEventsMax = 1000
 /** Bytes in one commit, whatever more the store would take. */
 export const commitBytesMax = 8 * 1024 * 1024
-/** Times that a store decides a commit anew before it calls itself unavailable. */
-export const commitTriesMax = 100
 /** Bytes of values that wait to be announced; what comes on top is not announced, and found in the log. */
 export const announcingBytesMax = 16 * 1024 * 1024
 /** Milliseconds that a gateway which stops gives its channel for the last announcements. */

@@ -121,10 +121,7 @@ export class Reader {
     for (const { bytes } of this.#places.values()) parts.push(bytes)
     const cursor = cursorText(parts)
     if (cursor.length > cursorBytesMax) {
-      this.end({
-        _tag: "TooLarge",
-        message: `the stream covers more domains than a cursor of ${cursorBytesMax} bytes can hold; narrow the domain`
-      })
+      this.end(tooWide)
     }
     return cursor
   }
@@ -132,6 +129,11 @@ export class Reader {
   #moveTo(tail: Tail, { position, id }: Event): void {
     this.place(tail.domain, { incarnation: tail.incarnation, position, eventId: shortId(id) })
   }
+}
+
+export const tooWide: TooLarge = {
+  _tag: "TooLarge",
+  message: `the stream covers more domains than a cursor of ${cursorBytesMax} bytes can hold; narrow the domain`
 }
 
 export const rewound = (domain: string): LogRewound =>

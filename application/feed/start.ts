@@ -2,11 +2,11 @@ import { Effect } from "effect"
 import type { Head } from "../../domain/batch.ts"
 import { type Cursor, type Mark, type Selection, shortId } from "../../domain/cursor.ts"
 import { matches } from "../../domain/glob.ts"
-import { invalid, type OutOfRange, type Rejection, type TooLarge } from "../../domain/rejection.ts"
+import { invalid, type OutOfRange, type Rejection } from "../../domain/rejection.ts"
 import type { Unavailable } from "../failure.ts"
 import { cursorBytesMax } from "../limits.ts"
 import type { EventStore } from "../ports/EventStore.ts"
-import type { Globs } from "./reader.ts"
+import { type Globs, tooWide } from "./reader.ts"
 
 /** What a stream covers and where it starts. */
 export interface StreamRequest {
@@ -29,11 +29,6 @@ export interface Start {
 // The shortest mark takes 14 bytes (name 2, incarnation 8, position 1 and none for an id, in base64): more domains than
 // this cannot fit into a cursor, whatever they are called.
 const domainsMax = Math.ceil(cursorBytesMax / 14)
-
-const tooWide: TooLarge = {
-  _tag: "TooLarge",
-  message: `the stream covers more domains than a cursor of ${cursorBytesMax} bytes can hold; narrow the domain`
-}
 
 const gone = (domain: string): OutOfRange => ({
   _tag: "OutOfRange",

@@ -1,4 +1,5 @@
 import { Effect, Layer, Result } from "effect"
+import { newIncarnation } from "../../../application/incarnation.ts"
 import { pageOf } from "../../../application/page.ts"
 import { EventStore, type LogPage, type Moved, type Unit } from "../../../application/ports/EventStore.ts"
 import { type Head, keyText } from "../../../domain/batch.ts"
@@ -22,7 +23,7 @@ interface Domain {
 
 const newDomain = (name: string): Domain => ({
   name,
-  incarnation: crypto.randomUUID().replaceAll("-", "").slice(0, 16),
+  incarnation: newIncarnation(),
   log: [],
   states: new Map(),
   histories: new Map(),

@@ -1,3 +1,4 @@
+import { newIncarnation } from "../../../application/incarnation.ts"
 import type { Unit } from "../../../application/ports/EventStore.ts"
 import type { Head, Snapshot } from "../../../domain/batch.ts"
 import { type Ref, refText } from "../../../domain/entity.ts"
@@ -61,7 +62,7 @@ const snapshotOf = (statements: Statements, domain: string, row: DomainRow | und
 
 const newHead = (domain: string): Head => ({
   domain,
-  incarnation: crypto.randomUUID().replaceAll("-", "").slice(0, 16),
+  incarnation: newIncarnation(),
   first: 1n,
   position: 0n,
   time: 0n,

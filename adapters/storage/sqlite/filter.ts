@@ -1,4 +1,5 @@
 import type { Comparison, Field, Operand, Place, Query } from "../../../domain/query.ts"
+import { integerMax } from "./rows.ts"
 
 /** SQL text and what to bind to its `?`, in order. Nothing that a client wrote is in the text, not even a path. */
 export interface Fragment {
@@ -80,16 +81,14 @@ const fieldTest = (test: Exclude<Test, { readonly kind: "exists" }>, column: str
 }
 
 const least = -(2n ** 63n)
-const greatest = 2n ** 63n - 1n
-
 /** Fields hold no null, and no integer column holds what does not fit into 64 bits. */
 const bindable = (value: Operand): value is string | bigint | boolean =>
-  typeof value === "bigint" ? least <= value && value <= greatest : value !== null
+  typeof value === "bigint" ? least <= value && value <= integerMax : value !== null
 
 const compareField = (kind: Comparison, column: string, than: string | number | bigint): Fragment => {
   if (typeof than === "bigint" && !bindable(than)) {
     const below = kind === "lt" || kind === "lte"
-    return than > greatest === below ? always : never
+    return than > integerMax === below ? always : never
   }
   return { sql: `${column} ${signs[kind]} ?`, params: [than] }
 }

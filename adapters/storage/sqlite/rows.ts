@@ -3,6 +3,9 @@ import type { Ref, State } from "../../../domain/entity.ts"
 import type { Event, Mutation } from "../../../domain/event.ts"
 import { jsonParsed } from "../../../domain/json.ts"
 
+/** The most that an integer column holds. */
+export const integerMax = 2n ** 63n - 1n
+
 /** Rows as node:sqlite gives them when integers are read as bigints. */
 
 export interface DomainRow {

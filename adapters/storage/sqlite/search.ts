@@ -7,7 +7,7 @@ import type { Event } from "../../../domain/event.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 import type { Open } from "./connection.ts"
 import type { Columns } from "./filter.ts"
-import { type DomainRow, type EntityRow, type EventRow, eventOf, stateOf } from "./rows.ts"
+import { type DomainRow, type EntityRow, type EventRow, eventOf, integerMax, stateOf } from "./rows.ts"
 import { Scan, type Source } from "./scan.ts"
 
 const entityColumns: Columns = { "entity.key": "r.key", values: 'r."values"' }
@@ -88,8 +88,6 @@ export const searchEntities = (
     (rows) => rows.map((row) => stateOf(wanted.domain, row))
   )
 
-const greatest = 2n ** 63n - 1n
-
 export const searchEvents = (
   read: Read,
   wanted: EventSearch
@@ -102,7 +100,7 @@ export const searchEvents = (
       (domain) => ({
         table: "events",
         where: "domain = ? AND type = ? AND time > ? AND time <= ?",
-        params: [domain, wanted.type, wanted.min, wanted.max === 0n ? greatest : wanted.max - 1n],
+        params: [domain, wanted.type, wanted.min, wanted.max === 0n ? integerMax : wanted.max - 1n],
         natural: "position"
       }),
       ({ values, claims }) => values.length + claims.length

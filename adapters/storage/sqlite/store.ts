@@ -8,7 +8,7 @@ import type { Event } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
 import { commitUnits, holds } from "./commit.ts"
 import { Connection, type Open } from "./connection.ts"
-import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, stateOf } from "./rows.ts"
+import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, integerMax, stateOf } from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
 
 export interface SqliteSettings {
@@ -67,7 +67,7 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore, Unavail
             })
           ),
         version: (ref, version) =>
-          version > greatest
+          version > integerMax
             ? Effect.succeed(undefined)
             : read((open) =>
                 inDomain(open, ref.domain, ({ id }) =>
@@ -109,8 +109,6 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore, Unavail
       })
     })
   )
-
-const greatest = 2n ** 63n - 1n
 
 const logPage = ({ statements }: Open, { id, name }: DomainRow, after: bigint, limit: number): LogPage => {
   const events: Array<Event> = []
