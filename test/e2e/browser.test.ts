@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core"
-import { afterEach, assert, describe, test } from "vitest"
-import { freePort, type GatewayProcess, startGateway, temporaryFolder } from "../support/process.ts"
-import { chromiumNeeded, withBrowser } from "./clients/browser.ts"
+import { assert, describe, test } from "vitest"
+import { freePort, temporaryFolder } from "../support/process.ts"
+import { chromiumNeeded, gatewaysFor, withBrowser } from "./clients/browser.ts"
 import { restClient } from "./clients/rest.ts"
 
 // What only a browser can tell: whether the page at / may run, and whether an EventSource that was cut off comes back by
@@ -9,20 +9,7 @@ import { restClient } from "./clients/rest.ts"
 
 describe("a browser", chromiumNeeded.options, () => {
   const browser = withBrowser()
-  const gateways: Array<GatewayProcess> = []
-  const start = async (env: Record<string, string>) => {
-    const gateway = await startGateway(env)
-    gateways.push(gateway)
-    return gateway
-  }
-  afterEach(async () => {
-    await Promise.all(
-      browser()
-        .contexts()
-        .map((context) => context.close())
-    )
-    await Promise.all(gateways.splice(0).map((gateway) => gateway.stop("SIGKILL")))
-  })
+  const start = gatewaysFor(browser)
 
   const set = (url: string, key: string, n: number) =>
     restClient(url).call("EntityService/Set", { domain: "live", type: "row", key, values: { n } })

@@ -2,28 +2,14 @@ import { once } from "node:events"
 import { createServer, type Server } from "node:http"
 import type { Page } from "playwright-core"
 import { afterEach, assert, describe, test } from "vitest"
-import { type GatewayProcess, startGateway } from "../support/process.ts"
-import { chromiumNeeded, withBrowser } from "./clients/browser.ts"
+import { chromiumNeeded, gatewaysFor, withBrowser } from "./clients/browser.ts"
 import { restClient } from "./clients/rest.ts"
 
 // Which pages may call a gateway is decided by browsers, from the headers that it sends: so a browser is asked.
 
 describe("a page of another origin", chromiumNeeded.options, () => {
   const browser = withBrowser()
-  const gateways: Array<GatewayProcess> = []
-  const start = async (env: Record<string, string>) => {
-    const gateway = await startGateway(env)
-    gateways.push(gateway)
-    return gateway
-  }
-  afterEach(async () => {
-    await Promise.all(
-      browser()
-        .contexts()
-        .map((context) => context.close())
-    )
-    await Promise.all(gateways.splice(0).map((gateway) => gateway.stop("SIGKILL")))
-  })
+  const start = gatewaysFor(browser)
 
   const open = async (url: string) => {
     const page = await (await browser().newContext()).newPage()
