@@ -36,6 +36,17 @@ export const queuedBytesMax = 64 * 1024 * 1024
 export const commitEventsMax = 1000
 /** Bytes in one commit, whatever more the store would take. */
 export const commitBytesMax = 8 * 1024 * 1024
+/** Units of one commit that a store without transactions works on at once. */
+export const unitsAtOnceMax = 16
+/** Times that one commit may find another in its place, and decide again. */
+export const claimTriesMax = 64
+/** Milliseconds that a commit of another gateway is taken to last before any was measured, and the most. */
+export const claimWaitMs = 50
+export const claimWaitMsMax = 1_000
+/** Milliseconds between tries to learn what became of a write, at first and at most, and until it stays unknown. */
+export const settlePauseMs = 10
+export const settlePauseMsMax = 500
+export const settleMsMax = 10_000
 /** Bytes of values that wait to be announced; what comes on top is not announced, and found in the log. */
 export const announcingBytesMax = 16 * 1024 * 1024
 /** Milliseconds that a gateway which stops gives its channel for the last announcements. */

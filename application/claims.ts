@@ -1,0 +1,171 @@
+import { Duration, Effect, Random, Schedule } from "effect"
+import { type Head, keyText, type Snapshot } from "../domain/batch.ts"
+import { refText } from "../domain/entity.ts"
+import { type Event, fold } from "../domain/event.ts"
+import type { ClaimRecord, Place, Primitives, Recalled } from "./claims/primitives.ts"
+import { type Claim, claimOf, recordOf } from "./claims/record.ts"
+import { OutcomeUnknown, Unavailable } from "./failure.ts"
+import { newIncarnation } from "./incarnation.ts"
+import {
+  claimTriesMax,
+  claimWaitMs,
+  claimWaitMsMax,
+  settleMsMax,
+  settlePauseMs,
+  settlePauseMsMax,
+  unitsAtOnceMax
+} from "./limits.ts"
+import type { EventStore, Unit } from "./ports/EventStore.ts"
+
+/** What a store without transactions builds its port from. */
+export interface Claims {
+  readonly commit: EventStore["Service"]["commit"]
+  /**
+   * The head of a domain with everything finished that was claimed before the call. It is not looked for what is
+   * claimed when the domain has come as far as `enough` anyway.
+   */
+  readonly head: (domain: string, enough?: bigint) => Effect.Effect<Head | undefined, Unavailable>
+  /** Heads as marks told them, with what was claimed right behind them finished, as far as that can be done now. */
+  readonly settled: (heads: ReadonlyArray<Head>) => Effect.Effect<ReadonlyArray<Head>, Unavailable>
+  /** Fails while a commit that only a newer version can read stands where this one has met it. */
+  readonly readable: Effect.Effect<void, Unavailable>
+}
+
+/**
+ * Commits where nothing but the insert of one record is atomic. A batch is claimed by that insert, right behind the
+ * head, and from then on it is done, whatever dies; what readers look at is written after it, and the mark last. Nobody
+ * claims above a commit that is not finished: who finds one gives its owner a moment and finishes it. So at most one
+ * commit of a domain is under way, and a decision that could be claimed has seen all of those before it.
+ */
+export const claims = (store: Primitives): Claims => {
+  /** Milliseconds that a commit took lately, from the claim to the mark. */
+  let usualMs = claimWaitMs
+  /** A commit that this version cannot read. */
+  let unreadable: ClaimRecord | undefined
+
+  /** Writes what readers look at. Again, late, or beside others who do: the result is the same. */
+  const project = Effect.fnUntraced(function* ({ domain, incarnation, events }: Claim) {
+    const last = events.at(-1)!
+    const head: Head = { ...unborn(domain), incarnation, position: last.position, time: last.time, eventId: last.id }
+    // In this order, so that who has seen an entity or the mark finds the events behind it.
+    yield* store.projectEvents(domain, events)
+    yield* store.projectStates(domain, [...fold(events).values()])
+    yield* store.moveMark(head)
+    return head
+  })
+
+  /** The record that its place has in the end, ours or another's: inserted until the store says which. */
+  const claim = (record: ClaimRecord) =>
+    store.claim(record).pipe(
+      // From here on it may be there, so that no failure means any more that it is not.
+      Effect.catchTag("OutcomeUnknown", () =>
+        Effect.mapError(Effect.retry(store.claim(record), settling), (cause) => new OutcomeUnknown({ cause }))
+      )
+    )
+
+  const complete = Effect.fnUntraced(function* (own: Claim) {
+    const projected = Effect.mapError(Effect.retry(project(own), settling), (cause) => new OutcomeUnknown({ cause }))
+    const [took, head] = yield* Effect.timed(projected)
+    usualMs = Math.min(usualMs + (Duration.toMillis(took) - usualMs) / 8, claimWaitMsMax)
+    return head
+  })
+
+  /** Gives the owner of a commit a moment, and finishes it if need be. The head is at its end then, or beyond. */
+  const finish = Effect.fnUntraced(function* (record: ClaimRecord) {
+    // Each waits for another time, so that not all of those who wait do the same next.
+    yield* Effect.sleep(usualMs * (0.5 + (yield* Random.next)))
+    const head = yield* store.mark(record.domain)
+    if (head !== undefined && head.position >= record.position) return head
+    const found = claimOf(record)
+    if (found !== undefined) return yield* project(found)
+    unreadable = record
+    return yield* tooNew
+  })
+
+  const head = Effect.fnUntraced(function* (domain: string, enough?: bigint) {
+    let mark = yield* store.mark(domain)
+    for (let tries = 0; tries < claimTriesMax; tries++) {
+      if (mark !== undefined && enough !== undefined && mark.position >= enough) return mark
+      const [record] = yield* store.claimed([behind(domain, mark)])
+      if (record === undefined) return mark
+      mark = yield* finish(record)
+    }
+    return yield* busy
+  })
+
+  const commit = Effect.fnUntraced(function* (unit: Unit) {
+    const { domain } = unit
+    for (let tries = 0; tries < claimTriesMax; tries++) {
+      const mark = yield* store.mark(domain)
+      const recalled = yield* store.recall(domain, unit.refs, unit.keys)
+      const from = mark ?? unborn(domain)
+      const events = unit.decide(snapshotOf(from, recalled))
+      if (events.length === 0) {
+        // It counts only if it has seen everything, just as one that is claimed.
+        const [missed] = yield* store.claimed([behind(domain, mark)])
+        if (missed === undefined) return from
+        yield* finish(missed)
+        continue
+      }
+      const own: Claim = { id: crypto.randomUUID(), domain, incarnation: from.incarnation, events }
+      const record = yield* claim(recordOf(own))
+      if (record.id === own.id) return yield* complete(own)
+      yield* finish(record)
+    }
+    return yield* busy
+  })
+
+  return {
+    commit: (units) => Effect.forEach(units, (unit) => Effect.result(commit(unit)), { concurrency: unitsAtOnceMax }),
+    head,
+    settled: Effect.fnUntraced(function* (heads) {
+      const records = yield* store.claimed(heads.map((head) => behind(head.domain, head)))
+      const found = new Map(records.map((record) => [record.domain, record]))
+      const settle = (head: Head) => {
+        const record = found.get(head.domain)
+        return record === undefined ? Effect.succeed(head) : Effect.orElseSucceed(finish(record), () => head)
+      }
+      return yield* Effect.forEach(heads, settle, { concurrency: unitsAtOnceMax })
+    }),
+    readable: Effect.suspend(() =>
+      unreadable === undefined
+        ? Effect.void
+        : Effect.map(finish(unreadable), () => {
+            unreadable = undefined
+          })
+    )
+  }
+}
+
+/** Soon, then less and less often, and not for ever. */
+const settling = Schedule.min([Schedule.exponential(settlePauseMs), Schedule.spaced(settlePauseMsMax)]).pipe(
+  Schedule.jittered,
+  Schedule.upTo({ duration: settleMsMax })
+)
+
+const busy = new Unavailable({ message: "too many change this domain at once; try again later" })
+const tooNew = new Unavailable({ message: "a newer version of the gateway is at work here; this one must be upgraded" })
+
+/** A domain before its first event. Its incarnation is born with the claim of that event, if this is the one. */
+const unborn = (domain: string): Head => ({
+  domain,
+  incarnation: newIncarnation(),
+  first: 1n,
+  position: 0n,
+  time: 0n,
+  eventId: ""
+})
+
+/** The place of the next commit. */
+const behind = (domain: string, mark: Head | undefined): Place => ({ domain, position: (mark?.position ?? 0n) + 1n })
+
+const snapshotOf = ({ position, time }: Head, { states, events }: Recalled): Snapshot => {
+  const byRef = new Map(states.map((state) => [refText(state), state]))
+  const byKey = Map.groupBy(events, ({ idempotency }: Event) => keyText(idempotency!.caller, idempotency!.key))
+  return {
+    position,
+    time,
+    state: (ref) => byRef.get(refText(ref)),
+    remembered: (caller, key) => byKey.get(keyText(caller, key)) ?? []
+  }
+}
