@@ -127,19 +127,20 @@ export const listenerLimits = {
   /** How long an HTTP/2 request that was answered early may go on being sent. */
   unreadLingerMs: 1_000,
   streamsPerSessionMax: 256,
-  /** A soft limit (Node refuses new streams above it), in units of 1,000,000 bytes. */
-  sessionMemoryMegabytesMax: 16,
-  /** The window in which the three limits below count; who goes over one loses the session. */
+  /** What one stream may send before it is read. */
+  streamWindowBytes: 262_144,
+  /** The same for all streams of a session together: so much of what it sends is held at most. */
+  sessionWindowBytes: 8_388_608,
+  /** What a session has not read yet; above it nothing is added, and nothing more is taken from it. */
+  heldBytesMax: 1_048_576,
+  /** The window in which the limits below count; who goes over one loses the session. */
   floodWindowMs: 10_000,
   /** Streams of one session that ended with an error (CVE-2023-44487, CVE-2025-8671). */
   resetsPerWindowMax: 1_000,
   /** Without a call in between. */
   pingsPerWindowMax: 500,
   settingsPerWindowMax: 100,
-  settingsPerFrameMax: 32,
-  /** Pings of ours that the peer has not answered. */
-  pingsUnansweredMax: 4,
-  invalidFramesMax: 100,
-  rejectedStreamsMax: 100
+  /** Frames that do nothing: of unknown types, empty, about priorities or streams that are gone. */
+  idleFramesPerWindowMax: 10_000
 } as const satisfies Record<string, number>
 export type ListenerLimits = { readonly [Name in keyof typeof listenerLimits]: number }

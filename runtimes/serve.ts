@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { ServerResponse } from "node:http"
 import { getRequestListener } from "@hono/node-server"
 import { Effect } from "effect"
 import { type Handler, listen, type StreamHandler } from "../adapters/transport/listener/listen.ts"
@@ -58,8 +58,7 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const rest = getRequestListener(app.fetch, { overrideGlobalObjects: false })
 
   const handler: Handler = (request, response) => {
-    const host = request.headers[":authority"] ?? request.headers.host
-    const refusal = guard(typeof host === "string" ? host : undefined)
+    const refusal = guard(request.headers.host)
     if (refusal !== undefined) {
       const given = request.headers["x-request-id"]
       const callId = callIdOf(typeof given === "string" ? given : undefined)
@@ -77,13 +76,12 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
       return rpc.serve(request, response)
     }
     const asked = request.method === "GET" || request.method === "HEAD" ? probe.get(request.url ?? "") : undefined
-    if (asked !== undefined) return void asked().then((answer) => send(response as ServerResponse, answer))
-    void rest(request as IncomingMessage, response as ServerResponse)
+    if (asked !== undefined) return void asked().then((answer) => send(response, answer))
+    void rest(request, response)
   }
 
   const grpc = grpcFace(new Map([...grpcMethods(gate), ...health.methods]))
-  const onStream: StreamHandler = (stream, headers) =>
-    guard(headers[":authority"]) === undefined && grpc(stream, headers)
+  const onStream: StreamHandler = (stream) => guard(stream.head.headers[":authority"]) === undefined && grpc(stream)
 
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   draining.signal.addEventListener("abort", () => fork(feed.drain))

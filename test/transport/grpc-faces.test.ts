@@ -28,8 +28,8 @@ const gateway = Effect.gen(function* () {
   const rpc = rpcFace(gate)
   const grpc = grpcFace(grpcMethods(gate))
   const taken: Array<boolean> = []
-  const onStream: StreamHandler = (stream, headers) => {
-    const isTaken = grpc(stream, headers)
+  const onStream: StreamHandler = (stream) => {
+    const isTaken = grpc(stream)
     taken.push(isTaken)
     return isTaken
   }

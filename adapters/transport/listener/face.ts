@@ -1,14 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2"
 import type { Socket } from "node:net"
+import type { Stream } from "./http2/stream.ts"
 
-export type Handler = (
-  request: IncomingMessage | Http2ServerRequest,
-  response: ServerResponse | Http2ServerResponse
-) => void
+/** Serves one request. Of HTTP/2 it gets objects that look like those of HTTP/1.1. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Takes an HTTP/2 request below the objects that Node makes of one; false leaves it to the handler. */
-export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean
+/** Takes an HTTP/2 request as it is; false leaves it to the handler. */
+export type StreamHandler = (stream: Stream) => boolean
 
 /** One of the protocols of a port, on connections that somebody else accepted. */
 export interface Face {

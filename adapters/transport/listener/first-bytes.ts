@@ -1,7 +1,5 @@
 import type { Socket } from "node:net"
-
-/** What every HTTP/2 connection begins with (RFC 9113, 3.4), chosen so that no HTTP/1.1 request can. */
-const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
+import { preface } from "./http2/frames.ts"
 
 export type Protocol = "http1" | "http2"
 

@@ -4,7 +4,7 @@ import { type ListenerLimits, listenerLimits } from "../../../application/limits
 import type { Handler, StreamHandler } from "./face.ts"
 import { type Certificate, openFront } from "./front.ts"
 import { http1 } from "./http1.ts"
-import { http2 } from "./http2.ts"
+import { http2 } from "./http2/face.ts"
 
 export type { Certificate, Handler, StreamHandler }
 

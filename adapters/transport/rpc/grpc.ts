@@ -1,4 +1,3 @@
-import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2"
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf"
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt"
 import { Code } from "@connectrpc/connect"
@@ -12,15 +11,40 @@ import { callIdOf } from "./gate.ts"
 import type { Call } from "./pipeline.ts"
 import { statusOf, type WireStatus } from "./status.ts"
 
+/** What the face needs of an HTTP/2 stream. */
+export interface GrpcStream {
+  readonly head: {
+    readonly method: string
+    readonly path: string
+    readonly headers: Readonly<Record<string, string>>
+  }
+  receiver: {
+    readonly onData: (bytes: Buffer) => void
+    readonly onEnd: () => void
+    readonly onDrain: () => void
+    readonly onClose: (code: number) => void
+  }
+  readonly closed: boolean
+  readonly responded: boolean
+  readonly respond: (fields: Iterable<Field>, end?: boolean) => void
+  readonly write: (bytes: Uint8Array) => boolean
+  readonly end: (trailers: ReadonlyArray<Field>) => void
+  readonly taken: (bytes: number) => void
+}
+
+export type Field = readonly [name: string, value: string]
+
+type Metadata = Readonly<Record<string, string | ReadonlyArray<string>>>
+
 export interface GrpcCall extends Call {
   readonly callId: string
 }
 
 /** What a method answers: a message with status OK, or a status. Headers and trailers go along with either. */
 export interface GrpcAnswer {
-  readonly headers?: OutgoingHttpHeaders
+  readonly headers?: Metadata
   readonly message?: MessageShape<DescMessage>
-  readonly trailers?: OutgoingHttpHeaders
+  readonly trailers?: Metadata
   readonly status?: WireStatus
 }
 
@@ -39,16 +63,17 @@ export interface GrpcMethod {
  */
 export const grpcFace =
   (methods: ReadonlyMap<string, GrpcMethod>, messageBytesMax = requestBytesMax) =>
-  (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean => {
-    const method = methods.get(headers[":path"] ?? "")
+  (stream: GrpcStream): boolean => {
+    const { method: verb, path, headers } = stream.head
+    const method = methods.get(path)
     const type = headers["content-type"]
     const encoding = headers["grpc-encoding"]
     const isOurs =
       method !== undefined &&
-      headers[":method"] === "POST" &&
+      verb === "POST" &&
       (type === "application/grpc" || type === "application/grpc+proto") &&
       (encoding === undefined || encoding === "identity")
-    if (isOurs) receive(method, stream, headers, messageBytesMax)
+    if (isOurs) receive(method, stream, messageBytesMax)
     return isOurs
   }
 
@@ -60,46 +85,48 @@ const tooLarge = (bytesMax: number): WireStatus => ({
   headers: {}
 })
 
-const receive = (
-  method: GrpcMethod,
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  bytesMax: number
-): void => {
-  const call = callOf(headers)
+const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void => {
+  const call = callOf(stream.head.headers)
   let chunks: Array<Buffer> = []
   let bytes = 0
-  stream.on("data", (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes <= bytesMax + prefixBytes) {
+  let cancel = () => {}
+  stream.receiver = {
+    onData: (chunk) => {
+      stream.taken(chunk.length)
+      if (stream.responded) return
       chunks.push(chunk)
-    } else if (!stream.headersSent) {
+      bytes += chunk.length
+      if (bytes <= bytesMax + prefixBytes) return
       chunks = []
       const status = tooLarge(bytesMax)
       method.refused(call, status)
       answer(stream, method, call, { status })
-    }
-  })
-  // A client that resets its stream in the middle of a message; what was going on is ended by "close".
-  stream.on("error", () => {})
-  stream.on("end", () => {
-    if (!stream.headersSent) serve(method, stream, call, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
-  })
+    },
+    onEnd: () => {
+      if (stream.responded) return
+      cancel = serve(method, stream, call, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    },
+    onDrain: () => {},
+    onClose: () => cancel()
+  }
 }
 
-const serve = (method: GrpcMethod, stream: ServerHttp2Stream, call: GrpcCall, body: Buffer): void => {
+/** Gives what is to be done when the client leaves. */
+const serve = (method: GrpcMethod, stream: GrpcStream, call: GrpcCall, body: Buffer): (() => void) => {
   const message = Number.isNaN(call.timeoutMs) ? noTimeout : messageIn(method.input, body)
   if ("http" in message) {
     method.refused(call, message)
     answer(stream, method, call, { status: message })
-    return
+    return () => {}
   }
   let isOver = false
   const cancel = method.begin(call, message, (outcome) => {
     isOver = true
     answer(stream, method, call, outcome)
   })
-  if (!isOver) stream.once("close", cancel)
+  return () => {
+    if (!isOver) cancel()
+  }
 }
 
 const prefixBytes = 5
@@ -141,39 +168,51 @@ const unimplemented = (message: string): WireStatus => ({
   headers: {}
 })
 
-const callOf = (headers: IncomingHttpHeaders): GrpcCall => {
-  const header = (name: string): string | undefined => {
-    const value = headers[name]
-    return Array.isArray(value) ? value.join(", ") : value
-  }
+const callOf = (headers: Readonly<Record<string, string>>): GrpcCall => {
   const timeout = headers["grpc-timeout"]
-  const timeoutMs = typeof timeout === "string" ? grpcTimeoutMs(timeout) : undefined
+  const timeoutMs = timeout === undefined ? undefined : grpcTimeoutMs(timeout)
   return {
-    callId: callIdOf(header("x-request-id")),
-    header,
+    callId: callIdOf(headers["x-request-id"]),
+    header: (name) => headers[name],
     headers: () => Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(":"))) as JsonObject,
     ...(timeoutMs === undefined ? {} : { timeoutMs })
   }
 }
 
-const answer = (stream: ServerHttp2Stream, method: GrpcMethod, call: GrpcCall, outcome: GrpcAnswer): void => {
+const answer = (stream: GrpcStream, method: GrpcMethod, call: GrpcCall, outcome: GrpcAnswer): void => {
   // The client may have gone while the call was under way; what it did stands.
-  if (stream.destroyed || stream.closed || stream.headersSent) return
+  if (stream.closed || stream.responded) return
   const { message, status } = outcome
-  const headers: OutgoingHttpHeaders = {
-    [constants.HTTP2_HEADER_STATUS]: 200,
-    "content-type": "application/grpc+proto",
-    "x-request-id": call.callId,
-    ...outcome.headers,
-    ...status?.headers
-  }
+  const fields: Array<Field> = [
+    [":status", "200"],
+    ["content-type", "application/grpc+proto"],
+    ["x-request-id", call.callId]
+  ]
+  add(fields, outcome.headers)
+  add(fields, status?.headers)
+  const trailers =
+    outcome.trailers === undefined ? trailersOf(status) : [...listed(outcome.trailers), ...trailersOf(status)]
   if (message === undefined) {
-    stream.respond({ ...headers, ...outcome.trailers, ...trailersOf(status) }, { endStream: true })
+    stream.respond([...fields, ...trailers], true)
     return
   }
-  stream.respond(headers, { waitForTrailers: true })
-  stream.once("wantTrailers", () => stream.sendTrailers({ ...outcome.trailers, ...trailersOf(status) }))
-  stream.end(framed(method.output, message))
+  stream.respond(fields)
+  stream.write(framed(method.output, message))
+  stream.end(trailers)
+}
+
+const listed = (metadata: Metadata): ReadonlyArray<Field> => {
+  const fields: Array<Field> = []
+  add(fields, metadata)
+  return fields
+}
+
+const add = (fields: Array<Field>, metadata: Metadata | undefined): void => {
+  for (const name in metadata) {
+    const value = metadata[name]!
+    if (typeof value === "string") fields.push([name, value])
+    else for (const one of value) fields.push([name, one])
+  }
 }
 
 const framed = (desc: DescMessage, message: MessageShape<DescMessage>): Buffer => {
@@ -185,16 +224,19 @@ const framed = (desc: DescMessage, message: MessageShape<DescMessage>): Buffer =
   return frame
 }
 
-const ok = { "grpc-status": "0" }
+const ok: ReadonlyArray<Field> = [["grpc-status", "0"]]
 
-const trailersOf = (status: WireStatus | undefined): OutgoingHttpHeaders => {
+const trailersOf = (status: WireStatus | undefined): ReadonlyArray<Field> => {
   if (status === undefined) return ok
   const { code, message, details } = status
-  const trailers = { "grpc-status": String(code), "grpc-message": percentEncoded(message) }
+  const trailers: ReadonlyArray<Field> = [
+    ["grpc-status", String(code)],
+    ["grpc-message", percentEncoded(message)]
+  ]
   if (details.length === 0) return trailers
   const packed: Array<Any> = details.map(({ desc, value }) => anyPack(desc, create(desc, value)))
   const bytes = toBinary(StatusSchema, create(StatusSchema, { code, message, details: packed }))
-  return { ...trailers, "grpc-status-details-bin": Buffer.from(bytes).toString("base64").replaceAll("=", "") }
+  return [...trailers, ["grpc-status-details-bin", Buffer.from(bytes).toString("base64").replaceAll("=", "")]]
 }
 
 /** As gRPC wants its messages: visible ASCII as it is, but for the percent sign itself. */

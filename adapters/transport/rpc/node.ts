@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
 import type { ConnectRouterOptions } from "@connectrpc/connect"
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol"
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node"
@@ -14,15 +13,12 @@ import { unaryMethods } from "./methods.ts"
 import { statusOf } from "./status.ts"
 import { asInvalid, type Refusal } from "./unreadable.ts"
 
-type Request = IncomingMessage | Http2ServerRequest
-type Response = ServerResponse | Http2ServerResponse
-
 const unreadable = statusOf(invalid({ field: "message", rule: "cannot be read" }))
 
 export interface RpcFace {
   /** Whether the path is that of an RPC. */
-  readonly serves: (request: Request) => boolean
-  readonly serve: (request: Request, response: Response) => void
+  readonly serves: (request: IncomingMessage) => boolean
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => void
 }
 
 type Head = Pick<UniversalServerResponse, "status" | "header">
@@ -40,7 +36,7 @@ export const nodeFace = (
   options: ConnectRouterOptions = {}
 ): RpcFace => {
   const handlers = rpcHandlers(routes, { acceptCompression: [...compressions], ...options })
-  const pathOf = (request: Request) => request.url?.split("?", 1)[0] ?? ""
+  const pathOf = (request: IncomingMessage) => request.url?.split("?", 1)[0] ?? ""
   return {
     serves: (request) => handlers.has(pathOf(request)),
     serve: (request, response) => {
@@ -77,8 +73,8 @@ const serve = async (
   refused: Refused,
   path: string,
   handler: UniversalHandler,
-  request: Request,
-  response: Response
+  request: IncomingMessage,
+  response: ServerResponse
 ): Promise<void> => {
   const given = request.headers["x-request-id"]
   const callId = callIdOf(typeof given === "string" ? given : undefined)
@@ -86,8 +82,7 @@ const serve = async (
   const open = (answer: Head) => {
     isOpen = true
     writeHead(response, callId, answer)
-    // Both classes have it; the types of one do not say so.
-    ;(response as ServerResponse).flushHeaders()
+    response.flushHeaders()
   }
   const progress = { callId, begun: false, onHeaders: (header: Headers) => open({ status: 200, header }) }
   const universal = universalRequestFromNodeRequest(request, response, undefined, withProgress(progress))
@@ -116,7 +111,7 @@ const serve = async (
   }
 }
 
-const refuse = (response: Response, callId: string, { body, ...answer }: Refusal): void => {
+const refuse = (response: ServerResponse, callId: string, { body, ...answer }: Refusal): void => {
   const isAllHeaders = body.length === 0
   // gRPC has a form for an answer that is nothing but a status.
   if (isAllHeaders) answer.trailer?.forEach((value, name) => void answer.header?.set(name, value))
@@ -130,22 +125,16 @@ const refuse = (response: Response, callId: string, { body, ...answer }: Refusal
  * Waits, not for ever, until the client of an HTTP/2 request has sent what it wants to send. Some stop in the middle when
  * they see the headers of an answer, and then hear of their own broken request before they hear the rest of it.
  */
-const unread = async (request: Request): Promise<void> => {
-  if (!("stream" in request) || request.stream.readableEnded || request.stream.destroyed) return
-  const { stream } = request
+const unread = async (request: IncomingMessage): Promise<void> => {
+  if (request.httpVersionMajor < 2 || request.readableEnded || request.destroyed) return
   const { promise, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, listenerLimits.unreadLingerMs)
-  // The request, which is no longer read, pauses the stream with every chunk.
-  stream
-    .on("end", resolve)
-    .on("close", resolve)
-    .on("data", () => stream.resume())
-    .resume()
+  request.on("end", resolve).on("close", resolve).resume()
   await promise
   clearTimeout(timer)
 }
 
-const writeHead = (response: Response, callId: string, answer: Head): void => {
+const writeHead = (response: ServerResponse, callId: string, answer: Head): void => {
   answer.header?.set("x-request-id", callId)
   response.statusCode = answer.status
   answer.header?.forEach((value, name) => {
@@ -153,14 +142,13 @@ const writeHead = (response: Response, callId: string, answer: Head): void => {
   })
 }
 
-const addTrailers = (response: Response, trailer: Headers | undefined): void => {
+const addTrailers = (response: ServerResponse, trailer: Headers | undefined): void => {
   if (trailer !== undefined) response.addTrailers(Object.fromEntries(trailer))
 }
 
 /** Waits while the client does not read: nothing piles up here for a slow one. */
-const writeChunk = (response: Response, chunk: Uint8Array): Promise<void> | undefined => {
-  // The two classes have the same method under types that do not meet.
-  if ((response as ServerResponse).write(chunk)) return undefined
+const writeChunk = (response: ServerResponse, chunk: Uint8Array): Promise<void> | undefined => {
+  if (response.write(chunk)) return undefined
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => () => {
       response.off("drain", onDrain).off("close", onClose).off("error", onClose)

@@ -1,0 +1,29 @@
+import type { Socket } from "node:net"
+import type { ListenerLimits } from "../../../../application/limits.ts"
+import type { Face, Handler, StreamHandler } from "../face.ts"
+import { Connection } from "./connection.ts"
+import { serveByHandler } from "./node-messages.ts"
+import type { Stream } from "./stream.ts"
+
+/** HTTP/2 on connections that somebody else accepted. */
+export const http2 = (handler: Handler, limits: ListenerLimits, onStream: StreamHandler = () => false): Face => {
+  const connections = new Set<Connection>()
+  const serve = (stream: Stream) => {
+    if (stream.head.method === "CONNECT") stream.respond([[":status", "405"]], true)
+    else if (!onStream(stream)) serveByHandler(stream, handler)
+  }
+  return {
+    accept: (socket: Socket) => {
+      const connection: Connection = new Connection(socket, {
+        limits,
+        onStream: serve,
+        onClose: () => connections.delete(connection)
+      })
+      connections.add(connection)
+    },
+    drain: () => {
+      for (const connection of connections) connection.leave()
+    },
+    close: () => {}
+  }
+}

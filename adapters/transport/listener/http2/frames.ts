@@ -1,0 +1,59 @@
+// The words of HTTP/2 (RFC 9113, 6 and 7), as far as a server says or hears them.
+
+export const frameTypes = {
+  data: 0,
+  headers: 1,
+  priority: 2,
+  reset: 3,
+  settings: 4,
+  promise: 5,
+  ping: 6,
+  goAway: 7,
+  windowUpdate: 8,
+  continuation: 9
+} as const
+
+export const flags = { ack: 0x1, endStream: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const
+
+export const codes = {
+  noError: 0,
+  protocol: 1,
+  internal: 2,
+  flowControl: 3,
+  streamClosed: 5,
+  frameSize: 6,
+  refused: 7,
+  cancel: 8,
+  compression: 9,
+  enhanceYourCalm: 11
+} as const
+export type Code = number
+
+export const settings = {
+  headerTableSize: 1,
+  enablePush: 2,
+  maxConcurrentStreams: 3,
+  initialWindowSize: 4,
+  maxFrameSize: 5,
+  maxHeaderListSize: 6
+} as const
+
+export const frameHeaderBytes = 9
+/** The largest frame that anyone takes without having said so. We neither send nor take a larger one. */
+export const frameBytesMax = 16_384
+/** What each window is at first, and the most that it may grow to. */
+export const windowBytes = 65_535
+export const windowBytesMax = 2 ** 31 - 1
+
+/** What a client sends first (RFC 9113, 3.4), chosen so that no HTTP/1.1 request can. */
+export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
+
+/** The connection cannot go on: the peer broke its rules, or asks for too much. */
+export class ConnectionError extends Error {
+  readonly code: Code
+
+  constructor(code: Code, message: string) {
+    super(message)
+    this.code = code
+  }
+}

@@ -1,0 +1,98 @@
+import { ConnectionError, codes, flags, frameTypes } from "./frames.ts"
+import { type HeadLimits, type NoHead, type RequestHead, readHead, readTrailers } from "./head.ts"
+import { CompressionError, HpackDecoder } from "./hpack-decoder.ts"
+
+/** Heads that are kept: a client that asks for the same again and again sends the same few bytes every time. */
+const headsMax = 64
+
+interface Block {
+  readonly bytes: Buffer
+  /** Whether the stream ends with it. */
+  readonly ends: boolean
+}
+
+/** Puts header blocks together from their frames, and reads them. */
+export class Heads {
+  readonly #decoder = new HpackDecoder()
+  readonly #limits: HeadLimits
+  readonly #known = new Map<string, RequestHead | NoHead>()
+  #knownAt = 0
+  #open: { readonly id: number; readonly ends: boolean; readonly parts: Array<Buffer>; bytes: number } | undefined
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits
+  }
+
+  /** Whether a block has begun, and not come to its end. */
+  get isOpen(): boolean {
+    return this.#open !== undefined
+  }
+
+  /** Takes a HEADERS or CONTINUATION frame. Gives the block once it is whole. */
+  frame(type: number, flag: number, id: number, payload: Buffer): Block | undefined {
+    const isWhole = (flag & flags.endHeaders) !== 0
+    if (type === frameTypes.headers) {
+      if (id === 0) throw new ConnectionError(codes.protocol, "HEADERS without a stream")
+      const bytes = fragment(flag, id, payload)
+      const ends = (flag & flags.endStream) !== 0
+      if (isWhole) return { bytes, ends }
+      this.#open = { id, ends, parts: [bytes], bytes: bytes.length }
+      return undefined
+    }
+    const open = this.#open
+    if (open?.id !== id) throw new ConnectionError(codes.protocol, "CONTINUATION of nothing")
+    // One byte at least in each, and no more bytes than a head may have: that bounds the frames as well.
+    open.parts.push(payload)
+    open.bytes += payload.length
+    if (open.bytes > 2 * this.#limits.headerBytesMax || open.parts.length > this.#limits.headersMax) {
+      throw new ConnectionError(codes.enhanceYourCalm, "a header block without end")
+    }
+    if (!isWhole) return undefined
+    this.#open = undefined
+    return { bytes: Buffer.concat(open.parts), ends: open.ends }
+  }
+
+  request(block: Buffer): RequestHead | NoHead {
+    if (this.#decoder.changes !== this.#knownAt) {
+      this.#known.clear()
+      this.#knownAt = this.#decoder.changes
+    }
+    const key = block.toString("latin1")
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    const head = this.#read(() => readHead(this.#decoder, block, this.#limits))
+    if (this.#decoder.changes === this.#knownAt && this.#known.size < headsMax) this.#known.set(key, head)
+    return head
+  }
+
+  trailers(block: Buffer): boolean {
+    return this.#read(() => readTrailers(this.#decoder, block, this.#limits))
+  }
+
+  #read<A>(read: () => A): A {
+    try {
+      return read()
+    } catch (error) {
+      if (error instanceof CompressionError) throw new ConnectionError(codes.compression, error.message)
+      throw error
+    }
+  }
+}
+
+/** What is in a HEADERS frame beside padding and priority (RFC 9113, 6.2). */
+const fragment = (flag: number, id: number, payload: Buffer): Buffer => {
+  let from = 0
+  let to = payload.length
+  if ((flag & flags.padded) !== 0) {
+    to -= payload[0] ?? 0
+    from += 1
+  }
+  if ((flag & flags.priority) !== 0) {
+    if (payload.length >= from + 4 && (payload.readUInt32BE(from) & 0x7fffffff) === id) {
+      throw new ConnectionError(codes.protocol, "a stream that depends on itself")
+    }
+    from += 5
+  }
+  if (from > to) throw new ConnectionError(codes.protocol, "padding longer than the frame")
+  return payload.subarray(from, to)
+}

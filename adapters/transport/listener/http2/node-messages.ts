@@ -1,0 +1,197 @@
+// A stream as the two objects that handlers written for Node's servers take. They serve everything but the hot path.
+
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
+import { Readable, Writable } from "node:stream"
+import type { Field } from "./fields.ts"
+import { type Code, codes } from "./frames.ts"
+import type { Stream } from "./stream.ts"
+
+/** What belongs to HTTP/1.1 connections, and has no place here (RFC 9113, 8.2.2). */
+const ofConnections: ReadonlySet<string> = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade"])
+
+class Request extends Readable {
+  readonly httpVersion = "2.0"
+  readonly httpVersionMajor = 2
+  readonly httpVersionMinor = 0
+  readonly method: string
+  readonly url: string
+  readonly headers: Record<string, string> = {}
+  readonly rawHeaders: Array<string> = []
+  readonly socket: object
+  /** The code that ended it, once something has. */
+  readonly stream: { rstCode: Code | undefined } = { rstCode: undefined }
+  complete = false
+  readonly #stream: Stream
+
+  constructor(stream: Stream) {
+    // It lasts as long as its answer.
+    super({ autoDestroy: false })
+    this.#stream = stream
+    // One of many on a connection: whoever wants to be rid of it ends the stream.
+    const end = () => stream.reset(codes.noError)
+    this.socket = { encrypted: stream.head.scheme === "https", destroySoon: end, destroy: end }
+    this.method = stream.head.method
+    this.url = stream.head.path
+    const { ":authority": authority, ...headers } = stream.head.headers
+    if (authority !== undefined) this.#header("host", authority)
+    for (const [name, value] of Object.entries(headers)) {
+      if (!name.startsWith(":") && !(name === "host" && authority !== undefined)) this.#header(name, value)
+    }
+  }
+
+  #header(name: string, value: string): void {
+    this.headers[name] = value
+    this.rawHeaders.push(name, value)
+  }
+
+  override _read(): void {}
+
+  took(bytes: Buffer): void {
+    // Its owner reads it at its own pace; what it holds is bounded by the window.
+    this.push(Buffer.from(bytes))
+  }
+
+  override read(size?: number): Buffer | null {
+    const bytes: Buffer | null = super.read(size)
+    if (bytes !== null) this.#stream.taken(bytes.length)
+    return bytes
+  }
+
+  ended(): void {
+    this.complete = true
+    this.push(null)
+  }
+
+  over(code: Code): void {
+    this.stream.rstCode = code
+    if (!this.complete) this.emit("aborted")
+    this.destroy()
+  }
+}
+
+class Response extends Writable {
+  statusCode = 200
+  headersSent = false
+  sendDate = true
+  readonly req: Request
+  readonly #stream: Stream
+  readonly #headers = new Map<string, string | ReadonlyArray<string>>()
+  readonly #trailers: Array<Field> = []
+  #onRoom: (() => void) | undefined
+
+  constructor(stream: Stream, request: Request) {
+    super()
+    this.#stream = stream
+    this.req = request
+  }
+
+  get socket(): object {
+    return this.req.socket
+  }
+
+  setHeader(name: string, value: string | number | ReadonlyArray<string>): this {
+    const text = typeof value === "object" ? value.map(String) : String(value)
+    this.#headers.set(name.toLowerCase(), text)
+    return this
+  }
+
+  getHeader(name: string): string | ReadonlyArray<string> | undefined {
+    return this.#headers.get(name.toLowerCase())
+  }
+
+  hasHeader(name: string): boolean {
+    return this.#headers.has(name.toLowerCase())
+  }
+
+  removeHeader(name: string): void {
+    this.#headers.delete(name.toLowerCase())
+  }
+
+  writeHead(status: number, headers: OutgoingHttpHeaders | ReadonlyArray<string> = {}): this {
+    this.statusCode = status
+    const pairs = Array.isArray(headers) ? pairsOf(headers) : Object.entries(headers as OutgoingHttpHeaders)
+    for (const [name, value] of pairs) if (value !== undefined) this.setHeader(name, value)
+    return this
+  }
+
+  writeContinue(): void {
+    this.#stream.respond([[":status", "100"]], false, true)
+  }
+
+  flushHeaders(): void {
+    if (!this.headersSent) this.#head(false)
+  }
+
+  addTrailers(headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) this.#trailers.push([name.toLowerCase(), value])
+  }
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+    this.flushHeaders()
+    if (this.req.method === "HEAD" || this.#stream.write(chunk)) done()
+    else this.#onRoom = done
+  }
+
+  override _final(done: () => void): void {
+    const isAllHead = !this.headersSent && this.#trailers.length === 0
+    if (isAllHead) {
+      this.#head(true)
+    } else {
+      this.flushHeaders()
+      this.#stream.end(this.#trailers)
+    }
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    if (!this.writableFinished) this.#stream.reset(error === null ? codes.cancel : codes.internal)
+    done(error)
+  }
+
+  drained(): void {
+    const done = this.#onRoom
+    this.#onRoom = undefined
+    done?.()
+  }
+
+  over(): void {
+    this.destroy()
+  }
+
+  #head(end: boolean): void {
+    this.headersSent = true
+    const fields: Array<Field> = [[":status", String(this.statusCode)]]
+    for (const [name, value] of this.#headers) {
+      if (ofConnections.has(name)) continue
+      for (const one of typeof value === "string" ? [value] : value) fields.push([name, one])
+    }
+    if (!this.#headers.has("date")) fields.push(["date", new Date().toUTCString()])
+    this.#stream.respond(fields, end)
+  }
+}
+
+const pairsOf = (flat: ReadonlyArray<string>): Array<[string, string]> =>
+  Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!])
+
+/** Serves a stream by a handler of Node's requests. */
+export const serveByHandler = (
+  stream: Stream,
+  handler: (request: IncomingMessage, response: ServerResponse) => void
+): void => {
+  const request = new Request(stream)
+  const response = new Response(stream, request)
+  // What goes wrong with a stream ends it, and nothing else; unheard, an error would end the process.
+  request.on("error", () => {})
+  response.on("error", () => {})
+  stream.receiver = {
+    onData: (bytes) => request.took(bytes),
+    onEnd: () => request.ended(),
+    onDrain: () => response.drained(),
+    onClose: (code) => {
+      response.over()
+      request.over(code)
+    }
+  }
+  if (stream.head.headers["expect"] === "100-continue") response.writeContinue()
+  handler(request as unknown as IncomingMessage, response as unknown as ServerResponse)
+}

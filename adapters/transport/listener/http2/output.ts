@@ -1,0 +1,149 @@
+import type { Socket } from "node:net"
+import type { Field } from "./fields.ts"
+import { type Code, codes, flags, frameBytesMax, frameHeaderBytes, frameTypes } from "./frames.ts"
+import { bytesAtMost, HpackEncoder } from "./hpack-encoder.ts"
+
+/** Frames are gathered in slabs of this many bytes: all that is said in one turn of the event loop leaves in one write. */
+const slabBytes = 64 * 1024
+
+/** Writes the frames of one connection. */
+export class Output {
+  readonly encoder = new HpackEncoder()
+  /** Frames of answers so far. */
+  answers = 0
+  readonly #socket: Socket
+  readonly #heldBytesMax: number
+  #slab = Buffer.allocUnsafeSlow(slabBytes)
+  #from = 0
+  #to = 0
+  #isCorked = false
+  #isScheduled = false
+
+  constructor(socket: Socket, heldBytesMax: number) {
+    this.#socket = socket
+    this.#heldBytesMax = heldBytesMax
+  }
+
+  /** Whether the peer reads so slowly that nothing should be added which can wait. */
+  get isFull(): boolean {
+    return this.#socket.writableLength + this.#to - this.#from > this.#heldBytesMax
+  }
+
+  /** Holds everything back until `uncork`. */
+  cork(): void {
+    this.#isCorked = true
+  }
+
+  uncork(): void {
+    this.#isCorked = false
+    this.flush()
+  }
+
+  flush(): void {
+    this.#isScheduled = false
+    if (this.#from === this.#to) return
+    const bytes = this.#slab.subarray(this.#from, this.#to)
+    this.#from = this.#to
+    if (!this.#socket.destroyed) this.#socket.write(bytes)
+  }
+
+  headers(stream: number, fields: Iterable<Field>, endStream: boolean): void {
+    this.answers += 1
+    const end = endStream ? flags.endStream : 0
+    const most = bytesAtMost(fields)
+    if (most > frameBytesMax) {
+      this.#longHeaders(stream, fields, end, most)
+      return
+    }
+    this.#reserve(frameHeaderBytes + most)
+    const at = this.#to
+    const to = this.encoder.encode(fields, this.#slab, at + frameHeaderBytes)
+    this.#header(to - at - frameHeaderBytes, frameTypes.headers, flags.endHeaders | end, stream)
+    this.#to = to
+  }
+
+  /** At most `frameBytesMax` bytes. */
+  data(stream: number, bytes: Uint8Array, endStream: boolean): void {
+    this.answers += 1
+    this.#frame(frameTypes.data, endStream ? flags.endStream : 0, stream, bytes)
+  }
+
+  reset(stream: number, code: Code): void {
+    this.#integers(frameTypes.reset, 0, stream, code)
+  }
+
+  windowUpdate(stream: number, bytes: number): void {
+    this.#integers(frameTypes.windowUpdate, 0, stream, bytes)
+  }
+
+  goAway(lastStream: number, code: Code = codes.noError): void {
+    this.#integers(frameTypes.goAway, 0, 0, lastStream, code)
+  }
+
+  settings(values: Iterable<readonly [id: number, value: number]>): void {
+    const pairs = [...values]
+    const bytes = Buffer.alloc(6 * pairs.length)
+    for (const [i, [id, value]] of pairs.entries()) {
+      bytes.writeUInt16BE(id, 6 * i)
+      bytes.writeUInt32BE(value, 6 * i + 2)
+    }
+    this.#frame(frameTypes.settings, 0, 0, bytes)
+  }
+
+  settingsAck(): void {
+    this.#integers(frameTypes.settings, flags.ack, 0)
+  }
+
+  pingAck(bytes: Uint8Array): void {
+    this.#frame(frameTypes.ping, flags.ack, 0, bytes)
+  }
+
+  #integers(type: number, flag: number, stream: number, ...values: ReadonlyArray<number>): void {
+    this.#reserve(frameHeaderBytes + 4 * values.length)
+    this.#header(4 * values.length, type, flag, stream)
+    this.#to += frameHeaderBytes
+    for (const value of values) this.#to = this.#slab.writeUInt32BE(value, this.#to)
+  }
+
+  #frame(type: number, flag: number, stream: number, bytes: Uint8Array): void {
+    this.#reserve(frameHeaderBytes + bytes.length)
+    this.#header(bytes.length, type, flag, stream)
+    this.#slab.set(bytes, this.#to + frameHeaderBytes)
+    this.#to += frameHeaderBytes + bytes.length
+  }
+
+  #longHeaders(stream: number, fields: Iterable<Field>, end: number, most: number): void {
+    const block = Buffer.allocUnsafe(most)
+    const length = this.encoder.encode(fields, block, 0)
+    for (let at = 0; at < length; at += frameBytesMax) {
+      const to = Math.min(length, at + frameBytesMax)
+      const flag = (at === 0 ? end : 0) | (to === length ? flags.endHeaders : 0)
+      this.#frame(at === 0 ? frameTypes.headers : frameTypes.continuation, flag, stream, block.subarray(at, to))
+    }
+  }
+
+  #header(length: number, type: number, flag: number, stream: number): void {
+    const slab = this.#slab
+    const at = this.#to
+    slab[at] = length >> 16
+    slab[at + 1] = length >> 8
+    slab[at + 2] = length
+    slab[at + 3] = type
+    slab[at + 4] = flag
+    slab.writeUInt32BE(stream, at + 5)
+  }
+
+  /** Makes room, and sees to it that what is written there leaves. */
+  #reserve(bytes: number): void {
+    if (this.#slab.length - this.#to < bytes) {
+      this.flush()
+      this.#slab = Buffer.allocUnsafeSlow(slabBytes)
+      this.#from = this.#to = 0
+    }
+    if (this.#isCorked || this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(flushOf, this)
+  }
+}
+
+const flushOf = (output: Output): void => output.flush()

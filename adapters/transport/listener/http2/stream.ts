@@ -1,0 +1,186 @@
+import type { Field } from "./fields.ts"
+import { type Code, codes, frameBytesMax, windowBytesMax } from "./frames.ts"
+import type { RequestHead } from "./head.ts"
+import type { Output } from "./output.ts"
+
+/** What a stream tells whoever serves it. */
+export interface Receiver {
+  /** A piece of the body. Whoever has used it up says so with `taken`; until then no more than a window's worth comes. */
+  readonly onData: (bytes: Buffer) => void
+  /** The request is complete. */
+  readonly onEnd: () => void
+  /** What was queued has left: there is room again. */
+  readonly onDrain: () => void
+  /** Nothing comes or goes any more. 0 when all went well; told once, and last. */
+  readonly onClose: (code: Code) => void
+}
+
+/** What a stream needs of its connection. */
+export interface Carrier {
+  readonly output: Output
+  /** What may be sent on all streams together. */
+  sendWindow: number
+  /** Puts a stream in the line of those that wait until more may be sent. */
+  readonly waits: (stream: Stream) => void
+  readonly took: (bytes: number) => void
+  /** The answer is complete; the rest of the request, if any, is of no interest. */
+  readonly answered: (stream: Stream) => void
+  readonly closed: (stream: Stream, code: Code, isReset: boolean) => void
+}
+
+const nothing = new Uint8Array()
+const nobody: Receiver = { onData: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: () => {} }
+
+/** One call of a connection: a request that comes in, and the answer to it. */
+export class Stream {
+  readonly id: number
+  readonly head: RequestHead
+  receiver: Receiver = nobody
+  /** The request is complete. */
+  ended: boolean
+  /** The answer is, on the wire. */
+  answered = false
+  closed = false
+  responded = false
+  timer: NodeJS.Timeout | undefined
+  receivedBytes = 0
+  receiveWindow: number
+  readonly #carrier: Carrier
+  readonly #windowBytes: number
+  #taken = 0
+  #sendWindow: number
+  readonly #queue: Array<Uint8Array> = []
+  #queuedBytes = 0
+  #last: { readonly trailers: ReadonlyArray<Field> } | undefined
+  #isWaiting = false
+  #owesDrain = false
+
+  constructor(
+    carrier: Carrier,
+    id: number,
+    head: RequestHead,
+    { ended, windowBytes, sendWindow }: { ended: boolean; windowBytes: number; sendWindow: number }
+  ) {
+    this.#carrier = carrier
+    this.id = id
+    this.head = head
+    this.ended = ended
+    this.receiveWindow = windowBytes
+    this.#windowBytes = windowBytes
+    this.#sendWindow = sendWindow
+  }
+
+  /** Bytes that were written and could not be sent yet. */
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
+  /** Sends the head of the answer; 1xx may come before it. With `end` there is nothing else. */
+  respond(fields: Iterable<Field>, end = false, isInformational = false): void {
+    if (this.closed) return
+    this.responded ||= !isInformational
+    this.#carrier.output.headers(this.id, fields, end)
+    if (end) this.#finished()
+  }
+
+  /** Sends a piece of the body, or queues it. False when it would be better to wait for `onDrain`. */
+  write(bytes: Uint8Array): boolean {
+    if (this.closed) return true
+    this.#queue.push(bytes)
+    this.#queuedBytes += bytes.length
+    if (!this.#isWaiting) this.pump()
+    this.#owesDrain ||= this.#queuedBytes > 0
+    return this.#queuedBytes === 0
+  }
+
+  /** Ends the answer behind what was written. */
+  end(trailers: ReadonlyArray<Field> = []): void {
+    if (this.closed || this.#last !== undefined) return
+    this.#last = { trailers }
+    if (!this.#isWaiting) this.pump()
+  }
+
+  /** Breaks off. */
+  reset(code: Code): void {
+    if (this.closed) return
+    this.#carrier.output.reset(this.id, code)
+    this.close(code, true)
+  }
+
+  /** Says that bytes which came in are used up, so that as many may come again. */
+  taken(bytes: number): void {
+    this.#carrier.took(bytes)
+    if (this.ended || this.closed) return
+    this.#taken += bytes
+    if (this.#taken * 2 < this.#windowBytes) return
+    this.#carrier.output.windowUpdate(this.id, this.#taken)
+    this.receiveWindow += this.#taken
+    this.#taken = 0
+  }
+
+  /** The peer takes more, or less; false when that is more than may be. */
+  grow(bytes: number): boolean {
+    this.#sendWindow += bytes
+    if (this.#sendWindow > windowBytesMax) return false
+    if (bytes > 0 && this.#queuedBytes > 0 && !this.#isWaiting) this.pump()
+    return true
+  }
+
+  /** Sends what may be sent; the rest waits for a window, or for a peer that reads slowly. */
+  pump(): void {
+    this.#isWaiting = false
+    if (this.closed) return
+    const carrier = this.#carrier
+    while (this.#queuedBytes > 0) {
+      const room = Math.min(this.#sendWindow, carrier.sendWindow, frameBytesMax)
+      if (room <= 0 || carrier.output.isFull) {
+        // Its own window comes with a word of its own; the others are the whole connection's.
+        if (this.#sendWindow > 0) {
+          this.#isWaiting = true
+          carrier.waits(this)
+        }
+        return
+      }
+      const next = this.#queue[0]!
+      const piece = next.length > room ? next.subarray(0, room) : next
+      if (piece === next) this.#queue.shift()
+      else this.#queue[0] = next.subarray(room)
+      this.#queuedBytes -= piece.length
+      this.#sendWindow -= piece.length
+      carrier.sendWindow -= piece.length
+      const endsHere = this.#queuedBytes === 0 && this.#last?.trailers.length === 0
+      carrier.output.data(this.id, piece, endsHere)
+      if (endsHere) {
+        this.#finished()
+        return
+      }
+    }
+    this.#queue.length = 0
+    if (this.#last !== undefined) {
+      const { trailers } = this.#last
+      if (trailers.length === 0) carrier.output.data(this.id, nothing, true)
+      else carrier.output.headers(this.id, trailers, true)
+      this.#finished()
+    } else if (this.#owesDrain) {
+      this.#owesDrain = false
+      this.receiver.onDrain()
+    }
+  }
+
+  /** Over, for whatever reason. */
+  close(code: Code, isReset: boolean): void {
+    if (this.closed) return
+    this.closed = true
+    this.#queue.length = 0
+    this.#queuedBytes = 0
+    clearTimeout(this.timer)
+    this.#carrier.closed(this, code, isReset)
+    this.receiver.onClose(code)
+  }
+
+  #finished(): void {
+    this.answered = true
+    if (this.ended) this.close(codes.noError, false)
+    else this.#carrier.answered(this)
+  }
+}

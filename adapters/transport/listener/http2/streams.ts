@@ -1,0 +1,269 @@
+import type { ListenerLimits } from "../../../../application/limits.ts"
+import { ConnectionError, codes, flags, windowBytes, windowBytesMax } from "./frames.ts"
+import type { RequestHead } from "./head.ts"
+import { Heads } from "./heads.ts"
+import type { Output } from "./output.ts"
+import { type Carrier, Stream } from "./stream.ts"
+
+/** What the streams of a connection need of it. */
+export interface Around {
+  readonly limits: ListenerLimits
+  readonly output: Output
+  /** What may be sent on a stream that begins now. */
+  readonly windowBytes: () => number
+  readonly onStream: (stream: Stream) => void
+  /** Called for each stream that ended with an error, and for each frame that did nothing: both are bounded. */
+  readonly onFailed: () => void
+  readonly onIdle: () => void
+  /** The last stream is over. */
+  readonly onEmpty: () => void
+}
+
+const tooLarge: RequestHead = { method: "", path: "", scheme: "", headers: {}, contentLength: undefined }
+
+/** The streams of one connection, and the frames about them (RFC 9113, 5.1 and 6). */
+export class Streams implements Carrier {
+  readonly output: Output
+  sendWindow = windowBytes
+  /** The last stream that was served, or refused. */
+  last = 0
+  /** No stream is served any more that has not begun yet. */
+  isClosed = false
+  readonly #around: Around
+  readonly #heads: Heads
+  readonly #open = new Map<number, Stream>()
+  /** Those that have more to send than they may, in the order in which they get to. */
+  #waiting: Array<Stream> = []
+  /** Those that we broke off, the latest of them: what their clients had sent by then is no mistake of theirs. */
+  readonly #broken = new Set<number>()
+  /** Those whose requests did not come in one piece. */
+  readonly #begun: Array<Stream> = []
+  #receiveWindow: number
+  #taken = 0
+
+  constructor(around: Around) {
+    this.output = around.output
+    this.#around = around
+    this.#heads = new Heads(around.limits)
+    this.#receiveWindow = around.limits.sessionWindowBytes
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** Whether nothing but the rest of a header block may come. */
+  get awaitsHeaders(): boolean {
+    return this.#heads.isOpen
+  }
+
+  waits(stream: Stream): void {
+    this.#waiting.push(stream)
+  }
+
+  took(bytes: number): void {
+    this.#taken += bytes
+    if (this.#taken * 2 < this.#around.limits.sessionWindowBytes) return
+    this.output.windowUpdate(0, this.#taken)
+    this.#receiveWindow += this.#taken
+    this.#taken = 0
+  }
+
+  answered(stream: Stream): void {
+    // Else a request that was answered early would stay open until its client has sent all of it (RFC 9113, 8.1).
+    clearTimeout(stream.timer)
+    stream.timer = setTimeout(() => stream.reset(codes.noError), this.#around.limits.unreadLingerMs)
+  }
+
+  closed(stream: Stream, code: number, isReset: boolean): void {
+    this.#open.delete(stream.id)
+    if (isReset) this.#breakOff(stream.id)
+    if (code !== codes.noError) this.#around.onFailed()
+    if (this.#open.size === 0) this.#around.onEmpty()
+  }
+
+  closeAll(): void {
+    this.isClosed = true
+    for (const stream of this.#open.values()) stream.close(codes.cancel, false)
+    this.#waiting = []
+  }
+
+  /** The peer changed what may be sent on every stream. */
+  grow(bytes: number): void {
+    for (const stream of this.#open.values()) if (!stream.grow(bytes)) throw windowTooLarge
+  }
+
+  /** Everyone who waits gets a turn; who has to wait again does so behind the others. */
+  pump(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const stream of waiting) stream.pump()
+  }
+
+  /** After a piece of input: requests that are not complete yet get no more than their time. */
+  timeBegun(): void {
+    if (this.#begun.length === 0) return
+    for (const stream of this.#begun) {
+      if (stream.ended || stream.closed || stream.timer !== undefined) continue
+      stream.timer = setTimeout(() => stream.reset(codes.cancel), this.#around.limits.requestMsMax)
+    }
+    this.#begun.length = 0
+  }
+
+  data(flag: number, id: number, payload: Buffer): void {
+    if (id === 0 || this.#isIdle(id)) throw new ConnectionError(codes.protocol, "DATA on no stream")
+    const body = unpadded(flag, payload)
+    this.#receiveWindow -= payload.length
+    if (this.#receiveWindow < 0) throw new ConnectionError(codes.flowControl, "more than the window")
+    const stream = this.#open.get(id)
+    if (stream === undefined || stream.ended) {
+      this.took(payload.length)
+      if (!this.#broken.has(id)) this.refuse(id, codes.streamClosed)
+      this.#around.onIdle()
+      return
+    }
+    stream.receiveWindow -= payload.length
+    stream.receivedBytes += body.length
+    const ends = (flag & flags.endStream) !== 0
+    const problem =
+      stream.receiveWindow < 0 ? codes.flowControl : isMisstated(stream, ends) ? codes.protocol : undefined
+    if (problem !== undefined) {
+      this.took(payload.length)
+      stream.reset(problem)
+      return
+    }
+    stream.taken(payload.length - body.length)
+    if (body.length === 0 && !ends) this.#around.onIdle()
+    if (stream.answered) stream.taken(body.length)
+    else if (body.length > 0) this.#serve(stream, () => stream.receiver.onData(body))
+    if (ends) this.#end(stream)
+  }
+
+  headers(type: number, flag: number, id: number, payload: Buffer): void {
+    const block = this.#heads.frame(type, flag, id, payload)
+    if (block === undefined) return
+    const stream = this.#open.get(id)
+    if (stream === undefined && id > this.last) {
+      this.#begin(id, block.bytes, block.ends)
+      return
+    }
+    const isGood = this.#heads.trailers(block.bytes)
+    // In flight when we broke the stream off.
+    if (stream === undefined && this.#broken.has(id)) return
+    if (stream === undefined || stream.ended) {
+      throw new ConnectionError(codes.streamClosed, "HEADERS on a closed stream")
+    }
+    if (!isGood || !block.ends || isMisstated(stream, true)) stream.reset(codes.protocol)
+    else this.#end(stream)
+  }
+
+  reset(id: number, payload: Buffer): void {
+    if (id === 0 || this.#isIdle(id)) throw new ConnectionError(codes.protocol, "RST_STREAM on no stream")
+    if (payload.length !== 4) throw new ConnectionError(codes.frameSize, "RST_STREAM has four bytes")
+    const stream = this.#open.get(id)
+    if (stream === undefined) this.#around.onIdle()
+    else stream.close(payload.readUInt32BE(0), false)
+  }
+
+  windowUpdate(id: number, payload: Buffer): void {
+    if (payload.length !== 4) throw new ConnectionError(codes.frameSize, "WINDOW_UPDATE has four bytes")
+    if (this.#isIdle(id)) throw new ConnectionError(codes.protocol, "WINDOW_UPDATE on no stream")
+    const bytes = payload.readUInt32BE(0) & 0x7fffffff
+    const stream = this.#open.get(id)
+    if (stream !== undefined) {
+      if (bytes === 0) stream.reset(codes.protocol)
+      else if (!stream.grow(bytes)) stream.reset(codes.flowControl)
+      return
+    }
+    if (id !== 0) {
+      this.#around.onIdle()
+      return
+    }
+    if (bytes === 0) throw new ConnectionError(codes.protocol, "WINDOW_UPDATE of nothing")
+    this.sendWindow += bytes
+    if (this.sendWindow > windowBytesMax) throw windowTooLarge
+    this.pump()
+  }
+
+  /** Breaks a stream off that may not have begun. */
+  refuse(id: number, code: number): void {
+    const stream = this.#open.get(id)
+    if (stream !== undefined) {
+      stream.reset(code)
+      return
+    }
+    this.output.reset(id, code)
+    this.#breakOff(id)
+  }
+
+  #begin(id: number, block: Buffer, ends: boolean): void {
+    if (id % 2 === 0) throw new ConnectionError(codes.protocol, "a stream of a client has an odd number")
+    const head = this.#heads.request(block)
+    // What comes after a farewell is not served, and its client knows.
+    if (this.isClosed) return
+    this.last = id
+    const { limits, onFailed, onStream, windowBytes: sendWindow } = this.#around
+    const isFull = this.#open.size >= limits.streamsPerSessionMax
+    const isMalformed = head === "malformed" || (head !== "too large" && ends && (head.contentLength ?? 0) > 0)
+    if (isFull || isMalformed) {
+      this.refuse(id, isFull ? codes.refused : codes.protocol)
+      onFailed()
+      return
+    }
+    const stream = new Stream(this, id, head === "too large" ? tooLarge : head, {
+      ended: ends,
+      windowBytes: limits.streamWindowBytes,
+      sendWindow: sendWindow()
+    })
+    this.#open.set(id, stream)
+    if (!ends) this.#begun.push(stream)
+    if (head === "too large") {
+      stream.respond([[":status", "431"]], true)
+      return
+    }
+    this.#serve(stream, () => onStream(stream))
+    if (ends) this.#serve(stream, () => stream.receiver.onEnd())
+  }
+
+  #end(stream: Stream): void {
+    stream.ended = true
+    clearTimeout(stream.timer)
+    if (stream.answered) stream.close(codes.noError, false)
+    else this.#serve(stream, () => stream.receiver.onEnd())
+  }
+
+  /** What goes wrong in serving a stream ends it, and nothing else. */
+  #serve(stream: Stream, act: () => void): void {
+    try {
+      act()
+    } catch {
+      stream.reset(codes.internal)
+    }
+  }
+
+  /** Sent by nobody yet. Stream 0 is the connection. */
+  #isIdle(id: number): boolean {
+    return id > this.last && !this.isClosed
+  }
+
+  #breakOff(id: number): void {
+    this.#broken.add(id)
+    if (this.#broken.size <= this.#around.limits.streamsPerSessionMax) return
+    const [oldest] = this.#broken
+    this.#broken.delete(oldest!)
+  }
+}
+
+const windowTooLarge = new ConnectionError(codes.flowControl, "a window beyond all bounds")
+
+/** Whether a body is not as long as its head says. */
+const isMisstated = ({ head: { contentLength }, receivedBytes }: Stream, ends: boolean): boolean =>
+  contentLength !== undefined && (ends ? receivedBytes !== contentLength : receivedBytes > contentLength)
+
+/** Throws when the padding is longer than the frame (RFC 9113, 6.1). */
+const unpadded = (flag: number, payload: Buffer): Buffer => {
+  if ((flag & flags.padded) === 0) return payload
+  const padding = payload[0]
+  if (padding === undefined || padding >= payload.length) throw new ConnectionError(codes.protocol, "padding too long")
+  return payload.subarray(1, payload.length - padding)
+}
