@@ -1,6 +1,7 @@
 import { Cause, Clock, Context, Effect, Exit, Layer, Result, type Tracer } from "effect"
 import { decideBatch, type Head, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
+import { newEventId } from "./event-id.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
 import { commitBytesMax, commitEventsMax, spanLinksMax } from "./limits.ts"
@@ -40,10 +41,11 @@ export class Committer extends Context.Service<
         decide: (snapshot) => {
           // Whoever left while the store was looked at is not served any more.
           flight.entries = flight.entries.filter(({ isGone }) => !isGone)
+          const now = clock.currentTimeNanosUnsafe()
           const batch = decideBatch(
             snapshot,
             flight.entries.map(({ job }) => job),
-            { now: clock.currentTimeNanosUnsafe(), newId: () => crypto.randomUUID(), eventsMax, bytesMax }
+            { now, newId: () => newEventId(now), eventsMax, bytesMax }
           )
           flight.outcomes = batch.outcomes
           flight.events = batch.events

@@ -6,7 +6,7 @@ export interface Mark {
   readonly incarnation: string
   /** The last position seen; 0 when none was. */
   readonly position: bigint
-  /** The first 8 hex digits of the id of the event there; "" at 0. Tells a log that was rewound and written anew. */
+  /** The last 8 hex digits of the id of the event there; "" at 0. Tells a log that was rewound and written anew. */
   readonly eventId: string
 }
 
@@ -26,8 +26,8 @@ export interface Cursor {
   readonly marks: ReadonlyMap<string, Mark>
 }
 
-/** The part of an event id that marks keep. */
-export const shortId = (eventId: string): string => eventId.slice(0, 8)
+/** The part of an event id that marks keep: its end, since ids may begin with the time. */
+export const shortId = (eventId: string): string => eventId.slice(-8)
 
 const format = 1
 const encoder = new TextEncoder()

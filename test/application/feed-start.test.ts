@@ -5,7 +5,7 @@ import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { Committer } from "../../application/committer.ts"
 import { heartbeatMs } from "../../application/limits.ts"
-import { type Cursor, decodeCursor, encodeCursor, type Mark } from "../../domain/cursor.ts"
+import { type Cursor, decodeCursor, encodeCursor, type Mark, shortId } from "../../domain/cursor.ts"
 import { away, beginning, behind, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
 import { settle } from "./gated-store.ts"
 import { range } from "./samples.ts"
@@ -39,7 +39,7 @@ describe("a cursor", () => {
       const { cursor } = yield* open("d")
       yield* open("d", behind(cursor))
       yield* open("d", altered(cursor, "d", { position: 0n, eventId: "" }))
-      const ids = world.memory.log("d").map(({ id }) => id.slice(0, 8))
+      const ids = world.memory.log("d").map(({ id }) => shortId(id))
       yield* open("d", altered(cursor, "d", { position: 2n, eventId: ids[1]! }))
       for (const change of [
         { position: 4n },
