@@ -7,25 +7,27 @@ export interface JsonObject {
   readonly [key: string]: Json
 }
 
+/** Characters of JSON text from which on it is worth remembering: making a shorter one anew costs less than looking it up. */
+const rememberedFrom = 1024
+
 const texts = new WeakMap<JsonObject, string>()
 
 /**
- * JSON text of an object that is never changed again. Remembered with the object, since one Set needs it to check the
- * size, to store the event and to store the entity.
+ * JSON text of an object that is never changed again. A long one is remembered with the object, since one Set needs it
+ * to check the size, to store the event and to store the entity.
  */
 export const jsonText = (value: JsonObject): string => {
-  let text = texts.get(value)
-  if (text === undefined) {
-    text = JSON.stringify(value)
-    texts.set(value, text)
-  }
+  const known = texts.get(value)
+  if (known !== undefined) return known
+  const text = JSON.stringify(value)
+  if (text.length >= rememberedFrom) texts.set(value, text)
   return text
 }
 
-/** The object that a stored text stands for; the text is remembered, so that passing it on costs nothing. */
+/** The object that a stored text stands for; a long text is remembered, so that passing it on costs nothing. */
 export const jsonParsed = (text: string): JsonObject => {
   const value = JSON.parse(text) as JsonObject
-  texts.set(value, text)
+  if (text.length >= rememberedFrom) texts.set(value, text)
   return value
 }
 

@@ -1,4 +1,12 @@
-import { cursorText, type Mark, markBytes, type Selection, selectionBytes, shortId } from "../../domain/cursor.ts"
+import {
+  cursorText,
+  logBytes,
+  type Mark,
+  placeBytes,
+  type Selection,
+  selectionBytes,
+  shortId
+} from "../../domain/cursor.ts"
 import type { Event } from "../../domain/event.ts"
 import { type Glob, matches } from "../../domain/glob.ts"
 import type { TooLarge } from "../../domain/rejection.ts"
@@ -25,8 +33,10 @@ export type StreamEnd = LogRewound | Unavailable | TooLarge
 
 /** Where a reader stands in one domain. */
 interface Place {
-  mark: Mark
-  bytes: ReadonlyArray<number>
+  readonly mark: Mark
+  /** Of the mark, in cursors: what stays, and all of it. */
+  readonly log: string
+  readonly bytes: string
 }
 
 /**
@@ -35,7 +45,7 @@ interface Place {
  */
 export class Reader {
   readonly globs: Globs
-  readonly #selection: ReadonlyArray<number>
+  readonly #selection: string
   readonly #places = new Map<string, Place>()
   readonly #behind = new Map<string, Tail>()
   #end: StreamEnd | undefined
@@ -56,7 +66,9 @@ export class Reader {
   }
 
   place(domain: string, mark: Mark): void {
-    this.#places.set(domain, { mark, bytes: markBytes(domain, mark) })
+    const here = this.#places.get(domain)
+    const log = here?.mark.incarnation === mark.incarnation ? here.log : logBytes(domain, mark.incarnation)
+    this.#places.set(domain, { mark, log, bytes: log + placeBytes(mark) })
   }
 
   /** The domain's tail has moved, or has just been met. */
@@ -117,9 +129,9 @@ export class Reader {
   }
 
   get cursor(): string {
-    const parts = [this.#selection]
-    for (const { bytes } of this.#places.values()) parts.push(bytes)
-    const cursor = cursorText(parts)
+    let all = this.#selection
+    for (const { bytes } of this.#places.values()) all += bytes
+    const cursor = cursorText(all)
     if (cursor.length > cursorBytesMax) {
       this.end(tooWide)
     }

@@ -59,7 +59,7 @@ export const conformanceService = (suite: Suite) => {
             input,
             output,
             refused: () => {},
-            begin: (call, message, done) => {
+            begin: (call, message, { done }) => {
               served()
               const { responseDefinition: definition } = message as UnaryRequest
               const told = requestInfo(arrivalOf(call, input, message))

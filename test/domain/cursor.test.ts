@@ -33,7 +33,8 @@ const cursors: fc.Arbitrary<Cursor> = fc.record({
 })
 
 /** The base64 text of bytes that no cursor is made of. */
-const forged = (...bytes: ReadonlyArray<number>) => cursorText([bytes])
+const numbers = (bytes: string) => Array.from(bytes, (byte) => byte.charCodeAt(0))
+const forged = (...bytes: ReadonlyArray<number>) => cursorText(String.fromCharCode(...bytes))
 const selection = { domain: "d*", type: "*", key: "*" }
 
 describe("a cursor", () => {
@@ -55,7 +56,7 @@ describe("a cursor", () => {
         ["db", mark(0n)]
       ])
     }
-    expect(cursorText([selectionBytes(selection), markBytes("da", mark(7n)), markBytes("db", mark(0n))])).toBe(
+    expect(cursorText(selectionBytes(selection) + markBytes("da", mark(7n)) + markBytes("db", mark(0n)))).toBe(
       encodeCursor(cursor)
     )
   })
@@ -102,7 +103,7 @@ describe("a text that is not a cursor", () => {
   })
 
   it("may be bytes with lengths beyond their end, endless numbers, or text that is no UTF-8", () => {
-    const good = [...selectionBytes(selection)]
+    const good = numbers(selectionBytes(selection))
     expect(decodeCursor(forged(...good))).toEqual({ selection, marks: new Map() })
     expect(decodeCursor(forged(1, 200, 1, 97))).toBeUndefined()
     expect(decodeCursor(forged(1, ...Array<number>(9).fill(255), 127))).toBeUndefined()
@@ -110,12 +111,12 @@ describe("a text that is not a cursor", () => {
     expect(decodeCursor(forged(1, 1, 0xff, 0, 0))).toBeUndefined()
     expect(decodeCursor(forged(1, 3, 0xed, 0xa0, 0x80, 0, 0))).toBeUndefined()
     expect(decodeCursor(forged(...good, 1))).toBeUndefined()
-    expect(decodeCursor(forged(...good, ...markBytes("d", mark(7n)).slice(0, -1)))).toBeUndefined()
+    expect(decodeCursor(forged(...good, ...numbers(markBytes("d", mark(7n))).slice(0, -1)))).toBeUndefined()
   })
 
   it("may be a cursor written in another way: longer numbers, a domain twice, spare bits", () => {
-    const good = [...selectionBytes(selection)]
-    const twice = [...markBytes("d", mark(7n)), ...markBytes("d", mark(8n))]
+    const good = numbers(selectionBytes(selection))
+    const twice = numbers(markBytes("d", mark(7n)) + markBytes("d", mark(8n)))
     expect(decodeCursor(forged(...good, ...twice))).toBeUndefined()
     expect(decodeCursor(forged(1, 0x80, 0, 0, 0))).toBeUndefined()
     const text = encodeCursor({ selection: { domain: "", type: "", key: "" }, marks: new Map() })

@@ -46,8 +46,8 @@ describe("canonical text", () => {
 })
 
 describe("the text of an object", () => {
-  it("is remembered with the object that was parsed from it, byte for byte", () => {
-    const text = '{ "a" : 1.0 }'
+  it("is remembered with the object that was parsed from it, byte for byte, when it is long", () => {
+    const text = `{ "a" : 1.0, "b": "${"x".repeat(2_000)}" }`
     expect(jsonText(jsonParsed(text))).toBe(text)
     expect(jsonText({ a: 1 })).toBe('{"a":1}')
   })

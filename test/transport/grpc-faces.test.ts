@@ -13,7 +13,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { StreamHandler } from "../../adapters/transport/listener/listen.ts"
 import { grpcFace } from "../../adapters/transport/rpc/grpc.ts"
-import { grpcMethods, rpcFace } from "../../adapters/transport/rpc/node.ts"
+import { grpcMethods } from "../../adapters/transport/rpc/grpc-methods.ts"
+import { rpcFace } from "../../adapters/transport/rpc/node.ts"
 import { EntitySchema, EntityService, EventService, StreamOptsSchema } from "../../proto/gen/stategate/stategate_pb.js"
 import { startGateway } from "../support/gateway.ts"
 import { serve } from "./listener-clients.ts"
@@ -115,7 +116,7 @@ describe("which face serves a call", () => {
     )
   }
 
-  it.live("streams: the other", () =>
+  it.live("streams: the lean one", () =>
     Effect.gen(function* () {
       const { baseUrl, taken } = yield* gateway
       yield* Effect.promise(async () => {
@@ -132,7 +133,7 @@ describe("which face serves a call", () => {
           break
         }
       })
-      assert.deepStrictEqual(taken, [true, false])
+      assert.deepStrictEqual(taken, [true, true])
     })
   )
 })
@@ -164,6 +165,16 @@ describe("what cannot be read is the caller's mistake, on both faces", () => {
         assert.strictEqual(statusOf(yield* raw(baseUrl, path, headers, body)), status)
       })
     )
+    // Who names a compression is served by the other face, and need not use it.
+    if (name.includes("compress")) continue
+    it.live(`${name}, from a client that compresses`, () =>
+      Effect.gen(function* () {
+        const { baseUrl, taken } = yield* gateway
+        const compressing = { ...headers, "grpc-encoding": "gzip" }
+        assert.strictEqual(statusOf(yield* raw(baseUrl, path, compressing, body)), status)
+        assert.deepStrictEqual(taken, [false])
+      })
+    )
   }
 })
 
@@ -189,6 +200,8 @@ describe("deadlines", () => {
       const { baseUrl } = yield* gateway
       const headers = { "content-type": "application/grpc", "grpc-timeout": "100m" }
       assert.strictEqual(statusOf(yield* raw(baseUrl, follow, headers, framed(stream))), "4")
+      const compressing = { ...headers, "grpc-encoding": "gzip" }
+      assert.strictEqual(statusOf(yield* raw(baseUrl, follow, compressing, framed(stream))), "4")
     })
   )
 })

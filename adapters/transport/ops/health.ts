@@ -74,7 +74,7 @@ export const healthFaces = ({ services, isReady, draining }: HealthOptions): Hea
     input,
     output,
     refused: () => {},
-    begin: (_, message, done) => {
+    begin: (_, message, { done }) => {
       if (!known.has((message as HealthCheckRequest).service)) {
         done({ status: { code: Code.NotFound, http: 404, message: unknownService, details: [], headers: {} } })
         return () => {}

@@ -1,13 +1,15 @@
 import { type DescMessage, toJson } from "@bufbuild/protobuf"
 import type { JsonObject } from "../../../domain/json.ts"
 import { CallFailed, type LiveStream } from "../rpc/gate.ts"
+import { streamMessage } from "../rpc/messages.ts"
+import type { StreamItem } from "../rpc/pipeline.ts"
 import { canceled, internal } from "../rpc/status.ts"
 import type { Framing } from "./framing.ts"
 
 const encoder = new TextEncoder()
 
 /**
- * A stream as a body that is read at the pace of its reader: at most one item waits. `leave` must end the call that the
+ * A stream as a body that is read at the pace of its reader: what was read at once waits, and no more. `leave` must end the call that the
  * stream belongs to, since an iterator cannot be closed while it waits for its next item.
  */
 export const streamBody = (
@@ -19,8 +21,12 @@ export const streamBody = (
 ): ReadableStream<Uint8Array> => {
   const items = stream[Symbol.asyncIterator]()
   // Asked for at once: an iterator that never began would not clean up when it is closed.
-  let next: ReturnType<typeof items.next> | undefined = items.next()
+  let next: Promise<IteratorResult<ReadonlyArray<StreamItem>>> | undefined = items.next()
   next.catch(() => {})
+  const textOf = (item: StreamItem): string => {
+    const json = toJson(desc, streamMessage(item)) as JsonObject
+    return item.event === undefined ? framing.progress(item.cursor, json) : framing.item(json)
+  }
   let canceledByReader = false
   const close = () => {
     gone.removeEventListener("abort", close)
@@ -46,11 +52,10 @@ export const streamBody = (
         try {
           const waiting = next ?? items.next()
           next = undefined
-          const { done, value: item } = await waiting
+          const { done, value: batch } = await waiting
           if (canceledByReader) return
           if (done) return end()
-          const json = toJson(desc, item.message) as JsonObject
-          tell(item.progress ? framing.progress(item.cursor, json) : framing.item(json))
+          tell(batch.map(textOf).join(""))
         } catch (error) {
           const status = error instanceof CallFailed ? error.status : internal
           // Whoever has gone hears nothing any more.

@@ -14,6 +14,7 @@ import { pageBytesMax, requestBytesMax, valuesDepthMax } from "../../../applicat
 import type { JsonObject } from "../../../domain/json.ts"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
 import { type AbortableCall, CallFailed, callIdOf, type Gate } from "./gate.ts"
+import { streamMessage } from "./messages.ts"
 import { unaryMethods } from "./methods.ts"
 import type { WireStatus } from "./status.ts"
 
@@ -80,7 +81,7 @@ export const gatewayRoutes =
         const stream = await gate.stream(call, message)
         for (const [name, value] of Object.entries(stream.headers)) context.responseHeader.set(name, value)
         context.values.get(progressKey)?.onHeaders(context.responseHeader)
-        for await (const item of stream) yield item.message
+        for await (const items of stream) for (const item of items) yield streamMessage(item)
       } catch (error) {
         // The caller's deadline ends a stream in the same way as a caller that has gone, and is told as what it is.
         throw context.signal.reason instanceof ConnectError ? context.signal.reason : errorOf(error)

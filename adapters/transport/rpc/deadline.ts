@@ -15,7 +15,7 @@ export const grpcTimeoutMs = (text: string): number => {
 }
 
 /** What a timer can count to; a longer time would end at once. */
-const timerMsMax = 2 ** 31 - 1
+export const timerMsMax = 2 ** 31 - 1
 
 /** Takes a deadline out of the headers of a request when it is weeks away: that is as good as none, and no timer takes it. */
 export const dropFarDeadline = (headers: Headers): void => {

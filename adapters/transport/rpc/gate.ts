@@ -7,9 +7,8 @@ import { callIdBytesMax, callMsMax, nameBytesMax } from "../../../application/li
 import { Observer } from "../../../application/observer.ts"
 import { recordingTracer } from "../../../application/tracing.ts"
 import type { StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
-import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
 import type { Method, Reply } from "./methods.ts"
-import { type Call, Pipeline, type StreamItem } from "./pipeline.ts"
+import { type Call, Pipeline, type StreamItem, streamPath } from "./pipeline.ts"
 import { type CallSpan, callSpans } from "./spans.ts"
 import { canceled, internal, statusOf, type WireStatus } from "./status.ts"
 
@@ -36,8 +35,8 @@ export class CallFailed extends Error {
   }
 }
 
-/** A stream whose start the caller is told. Iterating sends it; leaving the loop closes it. */
-export interface LiveStream extends AsyncIterable<StreamItem> {
+/** A stream whose start the caller is told. Iterating sends it, some items at a time; leaving the loop closes it. */
+export interface LiveStream extends AsyncIterable<ReadonlyArray<StreamItem>> {
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -159,7 +158,6 @@ export class Gate extends Context.Service<
           leave = () => call.signal.removeEventListener("abort", cancel)
         })
 
-      const streamPath = `/${EventService.typeName}/${EventService.method.stream.name}`
       const stream = async (call: AbortableCall, message: StreamOpts): Promise<LiveStream> => {
         const since = performance.now()
         const span = spanOf?.(streamPath, call)
@@ -178,6 +176,7 @@ export class Gate extends Context.Service<
           throw new CallFailed(status)
         }
         const { headers, pull } = opened.value
+        const tellsProgress = message.progress || call.protocol === "sse"
         async function* items() {
           // Told in the finally block: a caller that has gone leaves the loop without a word.
           let ended: { readonly status?: WireStatus; readonly cause?: { readonly cause?: unknown } } = {
@@ -190,11 +189,10 @@ export class Gate extends Context.Service<
                 ended = failureOf(exit.cause)
                 throw new CallFailed(ended.status ?? internal)
               }
-              for (const item of exit.value) {
-                if (item.progress && !message.progress && call.protocol !== "sse") continue
-                if (!item.progress) sent += 1
-                yield item
-              }
+              const wanted = tellsProgress ? exit.value : exit.value.filter(({ event }) => event !== undefined)
+              if (wanted.length === 0) continue
+              for (const { event } of wanted) if (event !== undefined) sent += 1
+              yield wanted
             }
           } finally {
             await end(ended.status, ended.cause)

@@ -48,18 +48,26 @@ export interface GrpcAnswer {
   readonly status?: WireStatus
 }
 
+/** Where a method puts its answer: a stream opens it and sends; every answer is done once. */
+export interface GrpcSink {
+  readonly open: (headers: Metadata) => void
+  /** Takes messages in their frames. Where that would pile up, resolves when there is room again. */
+  readonly send: (frames: Buffer) => Promise<void> | undefined
+  readonly done: (answer: GrpcAnswer) => void
+}
+
 export interface GrpcMethod {
   readonly input: DescMessage
   readonly output: DescMessage
-  /** Begins the call, and tells the answer once. What is returned is for a client that leaves before that. */
-  readonly begin: (call: GrpcCall, message: MessageShape<DescMessage>, done: (answer: GrpcAnswer) => void) => () => void
+  /** Begins the call. What is returned is for a client that leaves before that. */
+  readonly begin: (call: GrpcCall, message: MessageShape<DescMessage>, sink: GrpcSink) => () => void
   /** Told of a call whose message could not be read. */
   readonly refused: (call: GrpcCall, status: WireStatus) => void
 }
 
 /**
- * Unary gRPC, straight on the streams of HTTP/2: the hot path of the gateway. It takes what nearly all clients send,
- * uncompressed binary messages, and answers false for the rest, which connect-es serves.
+ * gRPC with one message in, straight on the streams of HTTP/2: the hot path of the gateway. It takes what nearly all
+ * clients send, uncompressed binary messages, and answers false for the rest, which connect-es serves.
  */
 export const grpcFace =
   (methods: ReadonlyMap<string, GrpcMethod>, messageBytesMax = requestBytesMax) =>
@@ -90,42 +98,51 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
   let chunks: Array<Buffer> = []
   let bytes = 0
   let cancel = () => {}
+  let onRoom = () => {}
+  const sink: GrpcSink = {
+    open: (headers) => {
+      if (!stream.closed) stream.respond(headFields(call, { headers }))
+    },
+    send: (frames) => {
+      if (stream.closed || stream.write(frames)) return undefined
+      return new Promise((resolve) => {
+        onRoom = resolve
+      })
+    },
+    done: (outcome) => {
+      cancel = () => {}
+      answer(stream, method, call, outcome)
+    }
+  }
   stream.receiver = {
     onData: (chunk) => {
       stream.taken(chunk.length)
       if (stream.responded) return
       chunks.push(chunk)
       bytes += chunk.length
-      if (bytes <= bytesMax + prefixBytes) return
-      chunks = []
-      const status = tooLarge(bytesMax)
-      method.refused(call, status)
-      answer(stream, method, call, { status })
+      if (bytes > bytesMax + prefixBytes) refuse(tooLarge(bytesMax))
     },
     onEnd: () => {
       if (stream.responded) return
-      cancel = serve(method, stream, call, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+      const message = Number.isNaN(call.timeoutMs) ? noTimeout : messageIn(method.input, body)
+      if ("http" in message) {
+        refuse(message)
+        return
+      }
+      const leave = method.begin(call, message, sink)
+      if (!stream.closed && !stream.responded) cancel = leave
     },
-    onDrain: () => {},
-    onClose: () => cancel()
+    onDrain: () => onRoom(),
+    onClose: () => {
+      cancel()
+      onRoom()
+    }
   }
-}
-
-/** Gives what is to be done when the client leaves. */
-const serve = (method: GrpcMethod, stream: GrpcStream, call: GrpcCall, body: Buffer): (() => void) => {
-  const message = Number.isNaN(call.timeoutMs) ? noTimeout : messageIn(method.input, body)
-  if ("http" in message) {
-    method.refused(call, message)
-    answer(stream, method, call, { status: message })
-    return () => {}
-  }
-  let isOver = false
-  const cancel = method.begin(call, message, (outcome) => {
-    isOver = true
-    answer(stream, method, call, outcome)
-  })
-  return () => {
-    if (!isOver) cancel()
+  const refuse = (status: WireStatus) => {
+    chunks = []
+    method.refused(call, status)
+    answer(stream, method, call, { status })
   }
 }
 
@@ -179,25 +196,29 @@ const callOf = (headers: Readonly<Record<string, string>>): GrpcCall => {
   }
 }
 
-const answer = (stream: GrpcStream, method: GrpcMethod, call: GrpcCall, outcome: GrpcAnswer): void => {
-  // The client may have gone while the call was under way; what it did stands.
-  if (stream.closed || stream.responded) return
-  const { message, status } = outcome
+const headFields = (call: GrpcCall, { headers, status }: GrpcAnswer): Array<Field> => {
   const fields: Array<Field> = [
     [":status", "200"],
     ["content-type", "application/grpc+proto"],
     ["x-request-id", call.callId]
   ]
-  add(fields, outcome.headers)
+  add(fields, headers)
   add(fields, status?.headers)
+  return fields
+}
+
+const answer = (stream: GrpcStream, method: GrpcMethod, call: GrpcCall, outcome: GrpcAnswer): void => {
+  // The client may have gone while the call was under way; what it did stands.
+  if (stream.closed) return
+  const { message, status } = outcome
   const trailers =
     outcome.trailers === undefined ? trailersOf(status) : [...listed(outcome.trailers), ...trailersOf(status)]
-  if (message === undefined) {
-    stream.respond([...fields, ...trailers], true)
+  if (!stream.responded && message === undefined) {
+    stream.respond([...headFields(call, outcome), ...trailers], true)
     return
   }
-  stream.respond(fields)
-  stream.write(framed(method.output, message))
+  if (!stream.responded) stream.respond(headFields(call, outcome))
+  if (message !== undefined) stream.write(framed(method.output, message))
   stream.end(trailers)
 }
 

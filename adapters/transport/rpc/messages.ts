@@ -34,5 +34,6 @@ export const eventMessage = (event: Event, cursor = ""): pb.Event =>
 export const eventsMessage = (events: ReadonlyArray<Event>): pb.Events =>
   create(pb.EventsSchema, { events: events.map((event) => eventMessage(event)) })
 
-/** Word of where a stream stands, without an event. */
-export const progressMessage = (cursor: string): pb.Event => create(pb.EventSchema, { cursor })
+/** An event as streams send it, or word of where the stream stands, which has a cursor alone. */
+export const streamMessage = ({ event, cursor }: { readonly event?: Event; readonly cursor: string }): pb.Event =>
+  event === undefined ? create(pb.EventSchema, { cursor }) : eventMessage(event, cursor)

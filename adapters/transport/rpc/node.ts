@@ -8,8 +8,6 @@ import { compressions } from "./compression.ts"
 import { gatewayRoutes, type Routes, rpcHandlers, withProgress } from "./connect.ts"
 import { dropFarDeadline } from "./deadline.ts"
 import { callIdOf, type Gate } from "./gate.ts"
-import type { GrpcMethod } from "./grpc.ts"
-import { unaryMethods } from "./methods.ts"
 import { statusOf } from "./status.ts"
 import { asInvalid, type Refusal } from "./unreadable.ts"
 
@@ -50,23 +48,6 @@ export const nodeFace = (
 export const rpcFace = (gate: Gate["Service"], others: ReadonlyArray<Routes> = []): RpcFace =>
   nodeFace([gatewayRoutes(gate), ...others], (path, protocol, callId) =>
     gate.refused(path, { protocol, callId }, unreadable)
-  )
-
-/** The unary calls, for the face that serves most of them. */
-export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMethod> =>
-  new Map(
-    unaryMethods.map((method) => [
-      method.path,
-      {
-        input: method.desc.input,
-        output: method.desc.output,
-        begin: (call, message, done) =>
-          gate.begin(method, { ...call, protocol: "grpc" }, message, (outcome) =>
-            done("http" in outcome ? { status: outcome } : outcome)
-          ),
-        refused: ({ callId }, status) => gate.refused(method.path, { protocol: "grpc", callId }, status)
-      }
-    ])
   )
 
 const serve = async (

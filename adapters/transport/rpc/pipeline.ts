@@ -8,12 +8,12 @@ import { History } from "../../../application/history.ts"
 import { claimsBytesMax } from "../../../application/limits.ts"
 import type { PolicyInput } from "../../../application/ports/Policy.ts"
 import { parseTraceparent, traceparentText } from "../../../application/traceparent.ts"
-import type { Idempotency } from "../../../domain/event.ts"
+import type { Event, Idempotency } from "../../../domain/event.ts"
 import { canonicalText, exceedsBytes, type Json, type JsonObject, jsonText } from "../../../domain/json.ts"
 import { invalid } from "../../../domain/rejection.ts"
 import * as pb from "../../../proto/gen/stategate/stategate_pb.js"
 import { Checks, type Header } from "./checks.ts"
-import { eventMessage, progressMessage } from "./messages.ts"
+import { streamMessage } from "./messages.ts"
 import type { Judged, Method, Reply, Services } from "./methods.ts"
 import { streamRequest } from "./requests.ts"
 
@@ -28,12 +28,11 @@ export interface Call {
   readonly traceparent?: string
 }
 
-/** What a stream hands to its face: messages in order, each with the cursor behind it. */
+/** What a stream hands to its face: events in order, each with the cursor behind it. */
 export interface StreamItem {
-  readonly message: pb.Event
+  /** Absent when there is only word of where the stream stands. */
+  readonly event?: Event
   readonly cursor: string
-  /** Whether it carries no event, only word of where the stream stands. */
-  readonly progress: boolean
 }
 
 export interface OpenedStream {
@@ -41,7 +40,7 @@ export interface OpenedStream {
   readonly pull: Effect.Effect<ReadonlyArray<StreamItem>, Failure>
 }
 
-const streamPath = `/${pb.EventService.typeName}/${pb.EventService.method.stream.name}`
+export const streamPath = `/${pb.EventService.typeName}/${pb.EventService.method.stream.name}`
 const expired = new Unauthenticated({ message: "the token has expired; open the stream again with a new one" })
 
 /**
@@ -127,16 +126,12 @@ export class Pipeline extends Context.Service<
       const itemsOf = (call: Call, claims: JsonObject, pull: FeedStream["pull"]) =>
         Effect.gen(function* () {
           const items: Array<StreamItem> = []
-          for (const { event, cursor } of yield* pull) {
-            if (event === undefined) {
-              items.push({ message: progressMessage(cursor), cursor, progress: true })
-              continue
+          for (const item of yield* pull) {
+            const judged: Judged = {
+              method: streamPath,
+              body: () => toJson(pb.EventSchema, streamMessage(item)) as Json
             }
-            const item = eventMessage(event, cursor)
-            const judged: Judged = { method: streamPath, body: () => toJson(pb.EventSchema, item) as Json }
-            if (yield* access.shows(inputOf(call, claims, judged, true))) {
-              items.push({ message: item, cursor, progress: false })
-            }
+            if (item.event === undefined || (yield* access.shows(inputOf(call, claims, judged, true)))) items.push(item)
           }
           return items
         })

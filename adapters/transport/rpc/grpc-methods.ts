@@ -1,0 +1,72 @@
+import { DeadlineExceeded } from "../../../application/failure.ts"
+import { EventService, type StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
+import { timerMsMax } from "./deadline.ts"
+import { streamFrames } from "./event-writer.ts"
+import { CallFailed, type Gate } from "./gate.ts"
+import type { GrpcCall, GrpcMethod, GrpcSink } from "./grpc.ts"
+import { unaryMethods } from "./methods.ts"
+import { streamPath } from "./pipeline.ts"
+import { internal, statusOf, type WireStatus } from "./status.ts"
+
+/** The calls of the gateway, for the face that serves most of them. */
+export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMethod> => {
+  const refused =
+    (path: string): GrpcMethod["refused"] =>
+    ({ callId }, status) =>
+      gate.refused(path, { protocol: "grpc", callId }, status)
+  const unary = unaryMethods.map((method): [string, GrpcMethod] => [
+    method.path,
+    {
+      input: method.desc.input,
+      output: method.desc.output,
+      begin: (call, message, { done }) =>
+        gate.begin(method, { ...call, protocol: "grpc" }, message, (outcome) =>
+          done("http" in outcome ? { status: outcome } : outcome)
+        ),
+      refused: refused(method.path)
+    }
+  ])
+  const { input, output } = EventService.method.stream
+  return new Map([...unary, [streamPath, { input, output, begin: streaming(gate), refused: refused(streamPath) }]])
+}
+
+const streaming =
+  (gate: Gate["Service"]): GrpcMethod["begin"] =>
+  (call, message, sink) => {
+    const left = new AbortController()
+    let expired = false
+    const timer =
+      call.timeoutMs === undefined
+        ? undefined
+        : setTimeout(
+            () => {
+              expired = true
+              left.abort()
+            },
+            Math.min(call.timeoutMs, timerMsMax)
+          )
+    stream(gate, call, message as StreamOpts, sink, left.signal).then((status) => {
+      clearTimeout(timer)
+      // A deadline ends a stream in the same way as a caller that has gone.
+      sink.done({ status: expired ? statusOf(new DeadlineExceeded({})) : status })
+    })
+    return () => left.abort()
+  }
+
+/** Sends the stream as far as it goes, and tells how it ended: streams do so for a reason, and never because all was said. */
+const stream = async (
+  gate: Gate["Service"],
+  call: GrpcCall,
+  message: StreamOpts,
+  sink: GrpcSink,
+  signal: AbortSignal
+): Promise<WireStatus> => {
+  try {
+    const live = await gate.stream({ ...call, protocol: "grpc", signal }, message)
+    sink.open(live.headers)
+    for await (const items of live) await sink.send(streamFrames(items))
+    return internal
+  } catch (error) {
+    return error instanceof CallFailed ? error.status : internal
+  }
+}
