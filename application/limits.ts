@@ -52,6 +52,25 @@ export const announcingBytesMax = 16 * 1024 * 1024
 /** Milliseconds that a gateway which stops gives its channel for the last announcements. */
 export const announcingEndMs = 1_000
 
+// Databases on the network
+
+/** Connections to one database, unless its settings say otherwise. */
+export const storeConnectionsMax = 32
+/** Commits that one gateway has under way at once in a database. */
+export const storeCommitsMax = 16
+/** Milliseconds to find a server that takes writes, or a free connection; while there is none, calls fail after them. */
+export const storeSelectMsMax = 1_000
+/** Milliseconds to connect to a server. */
+export const storeConnectMsMax = 2_000
+/** Milliseconds that one read or write may take in the database. */
+export const storeCallMsMax = 5_000
+/** Milliseconds of silence after which a connection that is waited for counts as broken. */
+export const storeSilenceMsMax = 10_000
+/** Milliseconds by which looks at what moved overlap: more than the clocks of a database's servers are apart. */
+export const movedOverlapMs = 10_000
+/** Terms by which an entity can be found through an index; one that has more is looked at whatever is asked for. */
+export const indexTermsMax = 64
+
 // Streaming
 
 /** Streams open at once in one process. */

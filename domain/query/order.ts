@@ -20,11 +20,27 @@ export const parseSort = (field: string, reverse: boolean, subject: Subject): Pa
   }
 }
 
+/** All that has to be kept of a subject to sort it: its values may be large. */
+export interface SortKey {
+  readonly value: Operand | undefined
+  readonly tie: string | bigint
+}
+
+export const sortKey = ({ at }: Order, subject: Entity | Event): SortKey => ({
+  value: at === undefined ? undefined : sortValue(at, subject),
+  tie: tie(subject)
+})
+
 /** The order of the results of one search: none < null < false < true < numbers < strings, then the tie. */
-export const compareBy = ({ at, reverse }: Order): ((a: Entity | Event, b: Entity | Event) => number) => {
+export const compareKeys = ({ reverse }: Order): ((a: SortKey, b: SortKey) => number) => {
   const sign = reverse ? -1 : 1
-  return (a, b) =>
-    sign * ((at === undefined ? 0 : compareValues(sortValue(at, a), sortValue(at, b))) || compareSame(tie(a), tie(b)))
+  return (a, b) => sign * (compareValues(a.value, b.value) || compareSame(a.tie, b.tie))
+}
+
+/** The same, of the subjects themselves. */
+export const compareBy = (order: Order): ((a: Entity | Event, b: Entity | Event) => number) => {
+  const compare = compareKeys(order)
+  return (a, b) => compare(sortKey(order, a), sortKey(order, b))
 }
 
 /** What is unique within a search, and so settles every tie. */

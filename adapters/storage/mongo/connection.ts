@@ -1,0 +1,92 @@
+import { Effect, type Scope } from "effect"
+import { MongoClient, MongoError, ReadConcern, type ReadConcernLike, WriteConcern } from "mongodb"
+import { Unavailable } from "../../../application/failure.ts"
+import {
+  storeCallMsMax,
+  storeConnectionsMax,
+  storeConnectMsMax,
+  storeSelectMsMax,
+  storeSilenceMsMax
+} from "../../../application/limits.ts"
+import { type Collections, prepare } from "./schema.ts"
+
+export interface MongoSettings {
+  /** A connection string. What it says of read and write concerns does not count: the store knows what it promises. */
+  readonly addr: string
+  readonly database: string
+  readonly connections?: number
+}
+
+/** An open database. */
+export interface Open {
+  readonly client: MongoClient
+  readonly collections: Collections
+  /**
+   * For what decisions and answers rest on: read from a server that is known, once it has answered, to be the one that
+   * takes writes. A server on its own always is, and cannot be asked.
+   */
+  readonly fresh: { readonly readConcern?: ReadConcernLike; readonly maxTimeMS: number }
+}
+
+/** Opens the database and brings it up to this version; what keeps it from being served is said in words. */
+export const open = ({ addr, database, connections }: MongoSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
+  Effect.gen(function* () {
+    const client = yield* Effect.acquireRelease(
+      Effect.try({
+        try: () =>
+          new MongoClient(addr, {
+            appName: "stategate",
+            maxPoolSize: connections ?? storeConnectionsMax,
+            serverSelectionTimeoutMS: storeSelectMsMax,
+            waitQueueTimeoutMS: storeSelectMsMax,
+            connectTimeoutMS: storeConnectMsMax,
+            socketTimeoutMS: storeSilenceMsMax,
+            // A write whose outcome is not known is settled by claims, which know what it was.
+            retryWrites: false,
+            useBigInt64: true
+          }),
+        catch: (cause) => refused(`its address is wrong: ${reasonOf(cause)}`, cause)
+      }),
+      (opened) => Effect.promise(() => opened.close())
+    )
+    const hosts = client.options.hosts.map(String).join(", ") || client.options.srvHost
+    return yield* Effect.tryPromise({
+      try: async (): Promise<Open> => {
+        const { setName, msg } = await client.db("admin").command({ hello: 1 })
+        const sharded = msg === "isdbgrid"
+        const alone = setName === undefined && !sharded
+        const db = client.db(database, {
+          readPreference: "primary",
+          ...(alone ? {} : { readConcern: new ReadConcern("majority") }),
+          // On the disks of a majority: what was answered is not lost with a server.
+          writeConcern: new WriteConcern("majority", storeCallMsMax, true)
+        })
+        const collections = await prepare(db, sharded)
+        const fresh = {
+          ...(alone ? {} : { readConcern: { level: "linearizable" } as const }),
+          maxTimeMS: storeCallMsMax
+        }
+        // A server that cannot be read in this way must be found out about now.
+        await collections.domains.findOne({ _id: "" }, fresh)
+        return { client, collections, fresh }
+      },
+      catch: (cause) => refused(`${database} at ${hosts}: ${reasonOf(cause)}`, cause)
+    })
+  })
+
+const refused = (reason: string, cause: unknown) =>
+  new Unavailable({ message: `the database cannot be opened: ${reason}`, cause })
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** What the driver answers, or that the store is not available. */
+export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable> =>
+  Effect.catch(
+    Effect.tryPromise({ try: use, catch: (cause) => cause }),
+    (cause): Effect.Effect<never, Unavailable> =>
+      // A mistake of ours is no trouble with the server, and asking again would not help.
+      cause instanceof MongoError ? Effect.fail(away(cause)) : Effect.die(cause)
+  )
+
+export const away = (cause: unknown) =>
+  new Unavailable({ message: "the store is not available; try again later", cause })

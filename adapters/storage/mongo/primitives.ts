@@ -1,0 +1,137 @@
+import { Effect } from "effect"
+import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from "mongodb"
+import type { ClaimRecord, Place, Primitives } from "../../../application/claims/primitives.ts"
+import { OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { attempt, away, type Open } from "./connection.ts"
+import { callText, claimRow, entityRow, eventOf, eventRow, headOf, placeId, recordOf, refId, stateOf } from "./rows.ts"
+
+/**
+ * What claims are made of. The server has to insert an `_id` once, and to change a row only while it passes the filter:
+ * nothing here needs a transaction, nor a replica set.
+ */
+export const primitives = ({ collections, fresh }: Open): Primitives => {
+  const { claims, domains, entities, events } = collections
+
+  /** Whether it was this call that kept the record. */
+  const insert = (record: ClaimRecord) =>
+    Effect.catch(
+      Effect.tryPromise({ try: () => isFirst(() => claims.insertOne(claimRow(record))), catch: (cause) => cause }),
+      (cause): Effect.Effect<never, Unavailable | OutcomeUnknown> => {
+        if (!(cause instanceof MongoError)) return Effect.die(cause)
+        return Effect.fail(wasNotMade(cause) ? away(cause) : new OutcomeUnknown({ cause }))
+      }
+    )
+
+  const found = (places: ReadonlyArray<Place>) =>
+    Effect.map(
+      attempt(() => {
+        const [one, ...others] = places
+        if (one === undefined) return Promise.resolve([])
+        const filter =
+          others.length === 0
+            ? { _id: placeId(one), domain: one.domain }
+            : { _id: { $in: places.map(placeId) }, domain: { $in: places.map(({ domain }) => domain) } }
+        return claims.find(filter, fresh).toArray()
+      }),
+      (rows) => rows.map(recordOf)
+    )
+
+  return {
+    mark: (domain) =>
+      Effect.map(
+        attempt(() => domains.findOne({ _id: domain, domain }, fresh)),
+        (row) => (row === null ? undefined : headOf(row))
+      ),
+
+    recall: (domain, refs, keys) => {
+      const ids = [...new Set(refs.map(refId))]
+      const calls = [...new Set(keys.map((key) => callText(domain, key)))]
+      return attempt(async () => {
+        const [states, made] = await Promise.all([
+          ids.length === 0 ? [] : entities.find({ domain, _id: { $in: ids } }, fresh).toArray(),
+          calls.length === 0
+            ? []
+            : events
+                .find({ domain, call: { $in: calls } }, fresh)
+                .sort({ _id: 1 })
+                .toArray()
+        ])
+        return { states: states.map(stateOf), events: made.map(eventOf) }
+      })
+    },
+
+    claim: Effect.fnUntraced(function* (record) {
+      if (yield* insert(record)) return record
+      const [there] = yield* found([record])
+      return there ?? (yield* new OutcomeUnknown({ cause: new Error("a record was there, and is not") }))
+    }),
+
+    claimed: found,
+
+    projectEvents: (_, made) =>
+      attempt(async () => {
+        await isFirst(() => events.insertMany(made.map(eventRow), { ordered: false }))
+      }),
+
+    projectStates: (_, states) =>
+      attempt(() =>
+        twice((upsert) => {
+          const writes = states.map(entityRow).map(({ _id, ...row }) => ({
+            replaceOne: { filter: { _id, domain: row.domain, version: { $lt: row.version } }, replacement: row, upsert }
+          }))
+          return entities.bulkWrite(writes, { ordered: false })
+        })
+      ),
+
+    moveMark: ({ domain, incarnation, position, time, eventId }) =>
+      attempt(() =>
+        twice((upsert) =>
+          domains.updateOne(
+            { _id: domain, domain, position: { $lt: position } },
+            { $set: { incarnation, position, time, eventId }, $currentDate: { moved: true } },
+            { upsert }
+          )
+        )
+      )
+  }
+}
+
+/** Whether an insert found nothing in its place; one of many rows may find something, and the others are inserted. */
+const isFirst = async (insert: () => Promise<unknown>): Promise<boolean> => {
+  try {
+    await insert()
+    return true
+  } catch (error) {
+    if (isDuplicate(error)) return false
+    throw error
+  }
+}
+
+/**
+ * A row that does not pass the filter cannot be inserted either. Nor can one for which somebody was quicker, whose row
+ * may pass: so it is tried again where rows are.
+ */
+const twice = async (write: (upsert: boolean) => Promise<unknown>): Promise<void> => {
+  if (!(await isFirst(() => write(true)))) await write(false)
+}
+
+const duplicate = 11000
+
+const isDuplicate = (error: unknown): boolean => {
+  if (!(error instanceof MongoServerError) || error.code !== duplicate) return false
+  if (!(error instanceof MongoBulkWriteError)) return true
+  // One of many may have failed in another way, or not be safe yet.
+  return (
+    [error.writeErrors].flat().every(({ code }) => code === duplicate) &&
+    error.result.getWriteConcernError() === undefined
+  )
+}
+
+/** What servers say when they have not made a write: not allowed, rejected by a rule, too large, no room. */
+const refusals: ReadonlyArray<unknown> = [13, 121, 8000, 10334, 14031]
+
+/** Whether it is certain that a write was not made. Anything else may have been made, or may be yet. */
+const wasNotMade = (error: MongoError): boolean =>
+  error instanceof MongoServerSelectionError ||
+  error.name === "MongoWaitQueueTimeoutError" ||
+  (error instanceof MongoServerError && refusals.includes(error.code))

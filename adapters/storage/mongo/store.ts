@@ -1,0 +1,111 @@
+import { Effect, Layer } from "effect"
+import { claims } from "../../../application/claims.ts"
+import type { Unavailable } from "../../../application/failure.ts"
+import {
+  commitBytesMax,
+  commitEventsMax,
+  logPageBytesMax,
+  movedOverlapMs,
+  storeCommitsMax
+} from "../../../application/limits.ts"
+import { EventStore } from "../../../application/ports/EventStore.ts"
+import type { Head } from "../../../domain/batch.ts"
+import type { Ref } from "../../../domain/entity.ts"
+import type { Event } from "../../../domain/event.ts"
+import { type Glob, matches } from "../../../domain/glob.ts"
+import { attempt, away, type MongoSettings, open } from "./connection.ts"
+import { primitives } from "./primitives.ts"
+import { type EventRow, eventOf, headOf, integerMax, placeId, refId, stateOf } from "./rows.ts"
+import { searchEntities, searchEvents } from "./search.ts"
+
+/**
+ * A database of MongoDB, or of a server that speaks its protocol, for any number of gateways. A commit is one record,
+ * inserted where there is none; the rows that readers look at follow it.
+ */
+export const layer = (settings: MongoSettings): Layer.Layer<EventStore, Unavailable> =>
+  Layer.effect(
+    EventStore,
+    Effect.gen(function* () {
+      const opened = yield* open(settings)
+      const { client, collections, fresh } = opened
+      const { domains, entities, events } = collections
+      const { commit, head, settled, readable } = claims(primitives(opened))
+
+      /** An event of an entity, once the domain has come as far: its row is there before everything else is. */
+      const event = Effect.fnUntraced(function* ({ domain, type, key }: Ref, which: Partial<EventRow>) {
+        const row = yield* attempt(() => events.findOne({ domain, type, key, ...which }, fresh))
+        if (row === null) return undefined
+        yield* head(domain, row.position)
+        return eventOf(row)
+      })
+
+      const read = Effect.fnUntraced(function* (domain: string, after: bigint, limit: number) {
+        const { position } = (yield* head(domain, after + BigInt(limit))) ?? { position: 0n }
+        if (position <= after) return { events: [], scanned: after }
+        const rows = { $gt: placeId({ domain, position: after }), $lte: placeId({ domain, position }) }
+        const page = yield* attempt(async () => {
+          const found: Array<Event> = []
+          let bytes = 0
+          for await (const row of events.find({ domain, _id: rows }, fresh).sort({ _id: 1 }).limit(limit)) {
+            bytes += row.values.length
+            // One event is always given, so that whoever reads gets on.
+            if (bytes > logPageBytesMax && found.length > 0) break
+            if (row.position !== after + BigInt(found.length) + 1n) break
+            found.push(eventOf(row))
+          }
+          return found
+        })
+        // Nobody may take a row that cannot be seen for the end of the log.
+        if (page.length === 0) return yield* away(new Error(`${domain} has no row at ${after + 1n}, below its mark`))
+        return { events: page, scanned: page.at(-1)!.position }
+      })
+
+      const heads = Effect.fnUntraced(function* (glob: Glob, limit: number) {
+        if (glob.literal !== undefined) {
+          const found = yield* head(glob.literal)
+          return found === undefined ? [] : [found].slice(0, limit)
+        }
+        const marks = yield* attempt(async () => {
+          const found: Array<Head> = []
+          for await (const row of domains.find({ _id: { $gte: glob.prefix } }).sort({ _id: 1 })) {
+            if (found.length === limit || !row.domain.startsWith(glob.prefix)) break
+            if (matches(glob, row.domain)) found.push(headOf(row))
+          }
+          return found
+        })
+        return yield* settled(marks)
+      })
+
+      const movedSince = Effect.fnUntraced(function* (mark: string | undefined) {
+        if (mark === undefined) yield* readable
+        const since = new Date(Number(mark) - movedOverlapMs)
+        const [{ localTime }, rows] = yield* attempt(() =>
+          Promise.all([
+            client.db("admin").command({ hello: 1 }),
+            mark === undefined ? [] : domains.find({ moved: { $gt: since } }, fresh).toArray()
+          ])
+        )
+        return { heads: yield* settled(rows.map(headOf)), mark: String((localTime as Date).getTime()) }
+      })
+
+      return EventStore.of({
+        capacity: { commits: storeCommitsMax, events: commitEventsMax, bytes: commitBytesMax },
+        commit,
+        state: (ref) =>
+          Effect.map(
+            attempt(() => entities.findOne({ _id: refId(ref), domain: ref.domain }, fresh)),
+            (row) => (row === null ? undefined : stateOf(row))
+          ),
+        version: (ref, version) => (version > integerMax ? Effect.succeed(undefined) : event(ref, { version })),
+        event: (ref, id) => event(ref, { id }),
+        entities: (search) => searchEntities(opened, search),
+        events: (search) =>
+          Effect.flatMap(head(search.domain), (upTo) =>
+            upTo === undefined ? Effect.succeed([]) : searchEvents(opened, upTo, search)
+          ),
+        read,
+        heads,
+        movedSince
+      })
+    })
+  )
