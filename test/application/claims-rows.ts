@@ -63,7 +63,8 @@ export const primitivesOver = (rows: Rows, act: Act): Primitives => {
   return {
     mark: (domain) => one("mark", () => rows.marks.get(domain)),
     recall: Effect.fnUntraced(function* (domain, refs, keys) {
-      const states = yield* Effect.forEach(refs, (ref) => one("state", () => rows.states.get(refText(ref))))
+      const texts = new Set(refs.map(refText))
+      const states = yield* Effect.forEach(texts, (ref) => one("state", () => rows.states.get(ref)))
       const named = new Map(keys.map((key) => [keyText(key.caller, key.key), key]))
       const events = yield* Effect.forEach(named.values(), ({ caller, key }) =>
         one("key", () => rows.remembered(domain, caller, key))

@@ -3,7 +3,19 @@ import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelection
 import type { ClaimRecord, Place, Primitives } from "../../../application/claims/primitives.ts"
 import { OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
 import { attempt, away, type Open } from "./connection.ts"
-import { callText, claimRow, entityRow, eventOf, eventRow, headOf, placeId, recordOf, refId, stateOf } from "./rows.ts"
+import {
+  callText,
+  claimRow,
+  type EntityRow,
+  entityRow,
+  eventOf,
+  eventRow,
+  headOf,
+  placeId,
+  recordOf,
+  refId,
+  stateOf
+} from "./rows.ts"
 
 /**
  * What claims are made of. The server has to insert an `_id` once, and to change a row only while it passes the filter:
@@ -35,6 +47,13 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
       }),
       (rows) => rows.map(recordOf)
     )
+
+  const replaceOlder = (rows: ReadonlyArray<EntityRow>, upsert: boolean) => {
+    const writes = rows.map(({ _id, ...row }) => ({
+      replaceOne: { filter: { _id, domain: row.domain, version: { $lt: row.version } }, replacement: row, upsert }
+    }))
+    return entities.bulkWrite(writes, { ordered: false })
+  }
 
   return {
     mark: (domain) =>
@@ -74,25 +93,25 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
       }),
 
     projectStates: (_, states) =>
-      attempt(() =>
-        twice((upsert) => {
-          const writes = states.map(entityRow).map(({ _id, ...row }) => ({
-            replaceOne: { filter: { _id, domain: row.domain, version: { $lt: row.version } }, replacement: row, upsert }
-          }))
-          return entities.bulkWrite(writes, { ordered: false })
-        })
-      ),
+      attempt(async () => {
+        const rows = states.map(entityRow)
+        if (await isFirst(() => replaceOlder(rows, true))) return
+        // A row that is not older cannot be inserted either, and there a server may have left it.
+        await isFirst(() => entities.insertMany(rows, { ordered: false }))
+        await replaceOlder(rows, false)
+      }),
 
     moveMark: ({ domain, incarnation, position, time, eventId }) =>
-      attempt(() =>
-        twice((upsert) =>
+      attempt(async () => {
+        const move = (upsert: boolean) =>
           domains.updateOne(
             { _id: domain, domain, position: { $lt: position } },
             { $set: { incarnation, position, time, eventId }, $currentDate: { moved: true } },
             { upsert }
           )
-        )
-      )
+        // Somebody may just have been quicker with an older one.
+        if (!(await isFirst(() => move(true)))) await move(false)
+      })
   }
 }
 
@@ -105,14 +124,6 @@ const isFirst = async (insert: () => Promise<unknown>): Promise<boolean> => {
     if (isDuplicate(error)) return false
     throw error
   }
-}
-
-/**
- * A row that does not pass the filter cannot be inserted either. Nor can one for which somebody was quicker, whose row
- * may pass: so it is tried again where rows are.
- */
-const twice = async (write: (upsert: boolean) => Promise<unknown>): Promise<void> => {
-  if (!(await isFirst(() => write(true)))) await write(false)
 }
 
 const duplicate = 11000
