@@ -66,6 +66,9 @@ export const storeConnectMsMax = 2_000
 export const storeCallMsMax = 5_000
 /** Milliseconds of silence after which a connection that is waited for counts as broken. */
 export const storeSilenceMsMax = 10_000
+/** Milliseconds by which the clock of a gateway may differ from that of its database, and between two looks at both. */
+export const clockOffMsMax = 500
+export const clockCheckMs = 60_000
 /** Milliseconds by which looks at what moved overlap: more than the clocks of a database's servers are apart. */
 export const movedOverlapMs = 10_000
 /** Terms by which an entity can be found through an index; one that has more is looked at whatever is asked for. */

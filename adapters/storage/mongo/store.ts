@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect"
 import { claims } from "../../../application/claims.ts"
+import { clockGuarded } from "../../../application/clock-guard.ts"
 import type { Unavailable } from "../../../application/failure.ts"
 import {
   commitBytesMax,
@@ -30,6 +31,11 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore, Unavaila
       const { client, collections, fresh } = opened
       const { domains, entities, events } = collections
       const { commit, head, settled, readable } = claims(primitives(opened))
+
+      const serverMillis = Effect.map(
+        attempt(() => client.db("admin").command({ hello: 1 }, { readPreference: "primary" })),
+        ({ localTime }) => (localTime as Date).getTime()
+      )
 
       /** An event of an entity, once the domain has come as far: its row is there before everything else is. */
       const event = Effect.fnUntraced(function* ({ domain, type, key }: Ref, which: Partial<EventRow>) {
@@ -79,16 +85,13 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore, Unavaila
       const movedSince = Effect.fnUntraced(function* (mark: string | undefined) {
         if (mark === undefined) yield* readable
         const since = new Date(Number(mark) - movedOverlapMs)
-        const [{ localTime }, rows] = yield* attempt(() =>
-          Promise.all([
-            client.db("admin").command({ hello: 1 }),
-            mark === undefined ? [] : domains.find({ moved: { $gt: since } }, fresh).toArray()
-          ])
-        )
-        return { heads: yield* settled(rows.map(headOf)), mark: String((localTime as Date).getTime()) }
+        const now = yield* serverMillis
+        const moved = attempt(() => domains.find({ moved: { $gt: since } }, fresh).toArray())
+        const heads = mark === undefined ? [] : yield* settled((yield* moved).map(headOf))
+        return { heads, mark: String(now) }
       })
 
-      return EventStore.of({
+      const store = EventStore.of({
         capacity: { commits: storeCommitsMax, events: commitEventsMax, bytes: commitBytesMax },
         commit,
         state: (ref) =>
@@ -107,5 +110,6 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore, Unavaila
         heads,
         movedSince
       })
+      return yield* clockGuarded(store, serverMillis)
     })
   )
