@@ -6,6 +6,8 @@ import { EventStore } from "./ports/EventStore.ts"
 export interface Readings {
   readonly ready: boolean
   readonly store: "ok" | "unavailable"
+  /** Why the store cannot be used, as far as it says so itself; nothing about the inside. */
+  readonly reason?: string
   /** Draining: it finishes what it has, and wants nothing new. */
   readonly gateway: "ok" | "draining"
 }
@@ -26,17 +28,18 @@ export class Readiness extends Context.Service<
       const store = yield* EventStore
       let isDraining = false
       // The cheapest question to which a store cannot know the answer by itself.
-      const canRead = store.movedSince(undefined).pipe(
+      const asked: Effect.Effect<Pick<Readings, "store" | "reason">> = store.movedSince(undefined).pipe(
         Effect.timeoutOption(readinessMsMax),
-        Effect.map(Option.isSome),
-        Effect.catchCause(() => Effect.succeed(false))
+        Effect.map((moved) => ({ store: Option.isSome(moved) ? "ok" : "unavailable" }) as const),
+        Effect.catch(({ message }) => Effect.succeed({ store: "unavailable", reason: message } as const)),
+        Effect.catchCause(() => Effect.succeed({ store: "unavailable" } as const))
       )
-      const recently = yield* Effect.cachedWithTTL(canRead, readinessMs)
+      const recently = yield* Effect.cachedWithTTL(asked, readinessMs)
       const check = Effect.map(
         recently,
-        (isThere): Readings => ({
-          ready: isThere && !isDraining,
-          store: isThere ? "ok" : "unavailable",
+        (reading): Readings => ({
+          ready: reading.store === "ok" && !isDraining,
+          ...reading,
           gateway: isDraining ? "draining" : "ok"
         })
       )

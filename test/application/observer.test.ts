@@ -157,7 +157,8 @@ describe("the gateway is ready", () => {
       expect(yield* check).toMatchObject({ ready: true })
       expect(asked).toBe(1)
       yield* TestClock.adjust(readinessMs)
-      expect(yield* check).toEqual({ ready: false, store: "unavailable", gateway: "ok" })
+      const { message: reason } = yield* Effect.flip(away)
+      expect(yield* check).toEqual({ ready: false, store: "unavailable", reason, gateway: "ok" })
       answer = moved
       yield* TestClock.adjust(readinessMs)
       expect(yield* check).toMatchObject({ ready: true })
