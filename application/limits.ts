@@ -100,7 +100,7 @@ export const reconnectMs = 2_000
 // Logs
 
 /** Characters of log lines that are held before they are written. */
-export const logHeldCharsMax = 8 * 1024
+export const logHeldCharsMax = 32 * 1024
 /** Milliseconds after which they are written however few they are. */
 export const logHeldMs = 50
 

@@ -1,5 +1,5 @@
 import { Cause, type Layer, Logger, type LogLevel } from "effect"
-import { type Logger as Pino, pino, stdTimeFunctions } from "pino"
+import { type Logger as Pino, pino } from "pino"
 import { logHeldCharsMax, logHeldMs } from "../../../application/limits.ts"
 import type { CallRecord, Watcher } from "../../../application/observer.ts"
 
@@ -31,9 +31,23 @@ export const openLog = (level: Level): Log => {
     if (held.length > logHeldCharsMax) flush()
   }
   setInterval(flush, logHeldMs).unref()
-  const options = { level, base: {}, timestamp: stdTimeFunctions.isoTime, formatters: { level: named } }
+  const options = { level, base: {}, timestamp, formatters: { level: named } }
   return { log: pino(options, { write }), flush }
 }
+
+/** The time of a line, written once for all lines of the same millisecond. */
+const timestamp = (() => {
+  let at = 0
+  let text = ""
+  return () => {
+    const now = Date.now()
+    if (now !== at) {
+      at = now
+      text = `,"time":"${new Date(now).toISOString()}"`
+    }
+    return text
+  }
+})()
 
 const named = (label: string) => ({ level: label })
 
