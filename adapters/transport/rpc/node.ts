@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { ConnectRouterOptions } from "@connectrpc/connect"
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol"
-import { universalRequestFromNodeRequest } from "@connectrpc/connect-node"
+import { Code, ConnectError, type ConnectRouterOptions, type ContextValues } from "@connectrpc/connect"
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol"
 import { listenerLimits } from "../../../application/limits.ts"
 import { invalid } from "../../../domain/rejection.ts"
 import { compressions } from "./compression.ts"
@@ -66,7 +65,7 @@ const serve = async (
     response.flushHeaders()
   }
   const progress = { callId, begun: false, onHeaders: (header: Headers) => open({ status: 200, header }) }
-  const universal = universalRequestFromNodeRequest(request, response, undefined, withProgress(progress))
+  const universal = universalRequest(request, response, withProgress(progress))
   dropFarDeadline(universal.header)
   // Comes with the first bytes of the body, and not before.
   const answer = await handler(universal)
@@ -80,6 +79,13 @@ const serve = async (
       await unread(request)
       return refuse(response, callId, refusal)
     }
+    if (handler.method.methodKind === "unary") {
+      const chunks = await collected(first, body)
+      writeHead(response, callId, answer)
+      addTrailers(response, answer.trailer)
+      // All at once: what is written in parts leaves in parts.
+      return void response.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+    }
     if (!isOpen) open(answer)
     for (let chunk = first; chunk !== undefined && chunk.done !== true; chunk = await body?.next()) {
       await writeChunk(response, chunk.value)
@@ -90,6 +96,46 @@ const serve = async (
     // Ends what nobody reads any more; a stream's place in the feed goes with it.
     body?.return?.().catch(() => {})
   }
+}
+
+const gone = new ConnectError("the client has gone", Code.Canceled)
+
+const universalRequest = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  contextValues: ContextValues
+): UniversalServerRequest => {
+  const left = new AbortController()
+  response.once("close", () => {
+    // After an answer nobody listens any more, and telling them all the same would cost more than the call.
+    if (!response.writableFinished) left.abort(gone)
+  })
+  const header = new Headers()
+  for (const [name, value] of Object.entries(request.headers)) {
+    for (const one of typeof value === "object" ? value : [value]) if (one !== undefined) header.append(name, one)
+  }
+  return {
+    httpVersion: request.httpVersion,
+    method: request.method ?? "",
+    // Handlers look at its query alone.
+    url: `http://localhost${request.url}`,
+    header,
+    body: request,
+    signal: left.signal,
+    contextValues
+  }
+}
+
+/** The chunks of an answer that is short: those of unary calls are bounded. */
+const collected = async (
+  first: IteratorResult<Uint8Array> | undefined,
+  body: AsyncIterator<Uint8Array> | undefined
+): Promise<ReadonlyArray<Uint8Array>> => {
+  const chunks: Array<Uint8Array> = []
+  for (let chunk = first; chunk !== undefined && chunk.done !== true; chunk = await body?.next()) {
+    chunks.push(chunk.value)
+  }
+  return chunks
 }
 
 const refuse = (response: ServerResponse, callId: string, { body, ...answer }: Refusal): void => {
