@@ -3,7 +3,10 @@
 
 import type { Parsed } from "./formats.ts"
 
-export type StorageProvider = { readonly name: "memory" } | { readonly name: "sqlite"; readonly path: string }
+export type StorageProvider =
+  | { readonly name: "memory" }
+  | { readonly name: "sqlite"; readonly path: string }
+  | { readonly name: "mongo"; readonly addr: string; readonly database: string; readonly connections?: number }
 export type ChannelProvider = { readonly name: "inmem" }
 
 /** What each field of a provider is checked by: the problem, if there is one. */
@@ -20,7 +23,30 @@ const sqlitePath: Check = (value) => {
   return undefined
 }
 
-const knownStorage: Known<StorageProvider> = { sqlite: { path: sqlitePath }, memory: {} }
+const mongoAddress: Check = (value) => {
+  if (typeof value !== "string" || !/^mongodb(\+srv)?:\/\/[^/?#\s]/.test(value))
+    return "must be a connection string such as mongodb://localhost:27017"
+  // Else the half of a password passes for the name of a host, and hosts are told in the log.
+  if (/^[^/]*\/\/[^/?#]*[/?#].*@/s.test(value))
+    return "has an @ behind its hosts: in a password, write @ : / ? # % as %40 %3A %2F %3F %23 %25"
+  return undefined
+}
+
+const mongoDatabase: Check = (value) =>
+  typeof value === "string" && /^[^/\\. "$*<>:|?\0]{1,63}$/.test(value) && !["admin", "local", "config"].includes(value)
+    ? undefined
+    : "must be the name of a database"
+
+const connections: Check = (value) =>
+  value === undefined || (Number.isInteger(value) && 1 <= Number(value) && Number(value) <= 1000)
+    ? undefined
+    : "must be a whole number from 1 to 1000"
+
+const knownStorage: Known<StorageProvider> = {
+  sqlite: { path: sqlitePath },
+  mongo: { addr: mongoAddress, database: mongoDatabase, connections },
+  memory: {}
+}
 const knownChannel: Known<ChannelProvider> = { inmem: {} }
 
 export const storageProvider = (text: string): Parsed<StorageProvider> => provider(text, knownStorage)

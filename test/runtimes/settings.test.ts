@@ -203,7 +203,9 @@ describe("providers", () => {
         'STATEGATE_STORAGE_PROVIDER: must be a JSON object such as {"name":"sqlite"}'
       ])
     for (const text of ["{}", '{"name":"toString"}', '{"name":["sqlite"]}'])
-      assert.deepStrictEqual(storage(text), ['STATEGATE_STORAGE_PROVIDER: its "name" must be one of: sqlite, memory'])
+      assert.deepStrictEqual(storage(text), [
+        'STATEGATE_STORAGE_PROVIDER: its "name" must be one of: sqlite, mongo, memory'
+      ])
     assert.deepStrictEqual(storage('{"name":"memory","size":3}'), [
       'STATEGATE_STORAGE_PROVIDER: memory has no field "size"; it has: name'
     ])
@@ -218,6 +220,31 @@ describe("providers", () => {
   test("of the durable kind do not take a path that forgets", () => {
     for (const path of [":memory:", "file:x?mode=memory", "", " "])
       assert.match(storage(JSON.stringify({ name: "sqlite", path }))[0]!, /"path" must be the path of a file/)
+  })
+
+  test("of MongoDB are an address and a database", () => {
+    const given = (more: object) => ({
+      name: "mongo" as const,
+      addr: "mongodb://user:p%40ss@a:27017,b:27017/db?replicaSet=rs",
+      database: "shop",
+      ...more
+    })
+    for (const more of [{}, { addr: "mongodb+srv://cluster.example.com" }, { connections: 8 }]) {
+      const { settings } = accepted({ STATEGATE_STORAGE_PROVIDER: JSON.stringify(given(more)) })
+      assert.deepStrictEqual(settings.storage, given(more))
+    }
+    const problem = (more: object) => storage(JSON.stringify(given(more)))[0]!
+    for (const addr of [undefined, "", "localhost:27017", "postgres://a", "mongodb://", 7])
+      assert.match(problem({ addr }), /"addr" must be a connection string such as mongodb:\/\/localhost:27017/)
+    for (const addr of ["mongodb://user:12/34@host", "mongodb://user:12?34@host/db", "mongodb://user:12#34@host"]) {
+      assert.match(problem({ addr }), /"addr" has an @ behind its hosts/)
+      assert.notInclude(problem({ addr }), "34")
+    }
+    for (const database of [undefined, "", "a.b", "a b", "$a", "a/b", "admin", "x".repeat(64)])
+      assert.match(problem({ database }), /"database" must be the name of a database/)
+    for (const connections of [0, 1.5, "8", 1001])
+      assert.match(problem({ connections }), /"connections" must be a whole number from 1 to 1000/)
+    assert.match(problem({ user: "me" }), /mongo has no field "user"; it has: name, addr, database, connections/)
   })
 
   test("keep their secrets when they are refused", () => {

@@ -45,7 +45,8 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
             retryWrites: false,
             useBigInt64: true
           }),
-        catch: (cause) => refused(`its address is wrong: ${reasonOf(cause)}`, cause)
+        // The driver's own words may quote a password.
+        catch: () => refused("its address is not a connection string that can be read")
       }),
       (opened) => Effect.promise(() => opened.close())
     )
@@ -74,7 +75,7 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
     })
   })
 
-const refused = (reason: string, cause: unknown) =>
+const refused = (reason: string, cause?: unknown) =>
   new Unavailable({ message: `the database cannot be opened: ${reason}`, cause })
 
 const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
