@@ -134,7 +134,7 @@ export const listenerLimits = {
   headersMsMax: 15_000,
   /** From the first byte of a request to the last of its body: also the longest that a client stream may last. */
   requestMsMax: 120_000,
-  /** How often HTTP/1.1 connections are looked at for the two limits above. */
+  /** How often HTTP/1.1 connections are looked at for the two limits above, and the one below. */
   lateCheckMs: 1_000,
   /** An HTTP/1.1 connection without a request. Above the 60 s for which common load balancers keep one. */
   keepAliveMs: 75_000,

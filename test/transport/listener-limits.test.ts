@@ -81,7 +81,7 @@ describe("slow and large requests", () => {
 describe("idle and numerous connections", () => {
   it.live("closes idle ones of both protocols", () =>
     Effect.gen(function* () {
-      const { port } = yield* serve(echo, { limits: { keepAliveMs: 20, sessionIdleMs: 20 } })
+      const { port } = yield* serve(echo, { limits: { keepAliveMs: 20, lateCheckMs: 10, sessionIdleMs: 20 } })
       const one = yield* wire(port)
       one.send(http1("GET", "/"))
       yield* one.closed

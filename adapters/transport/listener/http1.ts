@@ -1,7 +1,8 @@
-import { createServer, IncomingMessage, type ServerResponse } from "node:http"
+import { createServer, IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
 import type { ListenerLimits } from "../../../application/limits.ts"
 import type { Face, Handler } from "./face.ts"
+import { Connection, watchLate } from "./http1-late.ts"
 
 /**
  * A request whose unread body can be thrown away, also after its reader destroyed it (leaving a `for await` does).
@@ -33,12 +34,6 @@ const discardable = (bytesMax: number) =>
     }
   }
 
-interface Connection {
-  readonly responses: Set<ServerResponse>
-  /** `bytesRead` when the last response was done: more than this means that a request is on its way. */
-  bytesAtRest: number
-}
-
 /** HTTP/1.1 on connections that somebody else accepted. */
 export const http1 = (handler: Handler, limits: ListenerLimits): Face => {
   const connections = new Map<Socket, Connection>()
@@ -48,17 +43,17 @@ export const http1 = (handler: Handler, limits: ListenerLimits): Face => {
     {
       IncomingMessage: discardable(limits.unreadBodyBytesMax),
       maxHeaderSize: limits.headerBytesMax,
-      headersTimeout: limits.headersMsMax,
-      requestTimeout: limits.requestMsMax,
-      connectionsCheckingInterval: limits.lateCheckMs,
-      keepAliveTimeout: limits.keepAliveMs
+      // Not every runtime keeps these times for a server that does not listen: see http1-late.ts.
+      headersTimeout: 0,
+      requestTimeout: 0,
+      keepAliveTimeout: 0
     },
     (request, response) => {
       const { socket } = request
       const connection = connections.get(socket)
       // The answer before this one was the last: nothing can be said to what the client sent after it.
       if (connection === undefined || socket.writableEnded) return
-      connection.responses.add(response)
+      connection.serves(response)
       response.prependOnceListener("finish", () => {
         if (request.complete) return
         // A close with unread bytes is a TCP reset, which may overtake the response: half-close, and let the client finish.
@@ -67,7 +62,7 @@ export const http1 = (handler: Handler, limits: ListenerLimits): Face => {
       })
       response.once("close", () => {
         connection.responses.delete(response)
-        connection.bytesAtRest = socket.bytesRead
+        connection.rests(socket)
         if (draining && connection.responses.size === 0) socket.destroySoon()
       })
       if (draining) response.shouldKeepAlive = false
@@ -81,12 +76,11 @@ export const http1 = (handler: Handler, limits: ListenerLimits): Face => {
   server.maxHeadersCount = limits.headersMax + 1
   // Without a listener Node cuts the connection without a word.
   server.on("connect", (_, socket) => socket.end("HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\n\r\n"))
-  // A server that never listened does not start its header and request timeouts: this is what starts them.
-  server.emit("listening")
+  const stopWatching = watchLate(connections, limits)
 
   return {
     accept: (socket) => {
-      connections.set(socket, { responses: new Set(), bytesAtRest: -1 })
+      connections.set(socket, new Connection())
       socket.once("close", () => connections.delete(socket))
       server.emit("connection", socket)
     },
@@ -97,6 +91,9 @@ export const http1 = (handler: Handler, limits: ListenerLimits): Face => {
         if (responses.size === 0 && socket.bytesRead === bytesAtRest) socket.destroySoon()
       }
     },
-    close: () => server.close()
+    close: () => {
+      stopWatching()
+      server.close()
+    }
   }
 }
