@@ -19,7 +19,7 @@ const plan: ReadonlyArray<readonly [name: string, execute: () => Promise<Outcome
   ["proto keeps the 1.0 contract", succeeds("buf", "breaking", "--against", "proto/contract-1.0.binpb")],
   ["generated code is current", generatedIsCurrent],
   ["tests on Node", () => onNode(process.argv.slice(2))],
-  ["domain and application on Bun", onBun],
+  ["core and transport on Bun", onBun],
   ["domain and application on Deno", onDeno]
 ]
 

@@ -108,5 +108,5 @@ test("what goes wrong stays in the log", async () => {
 test("a port that is taken is a failure that says so", async () => {
   const url = await start()
   const failed = await start({ port: Number(new URL(url).port) }).catch((error: Error) => error)
-  assert.match(String(failed), /EADDRINUSE/)
+  assert.strictEqual((failed as NodeJS.ErrnoException).code, "EADDRINUSE")
 })

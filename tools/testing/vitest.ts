@@ -10,7 +10,7 @@ const reasonless = "no reason given; declare what it needs with test/support/nee
 
 const nothing: Outcome = { passed: 0, failed: 0, skips: [], files: [] }
 
-/** The core has to be the same on every runtime; the whole of test/ runs on Node. */
+/** The core has to be the same on every runtime, and what is below HTTP on Bun as well; the whole of test/ runs on Node. */
 const core = ["test/domain", "test/application"]
 
 export const onNode = async (args: ReadonlyArray<string>): Promise<Outcome> => {
@@ -22,8 +22,8 @@ export const onNode = async (args: ReadonlyArray<string>): Promise<Outcome> => {
 export const onBun = async (): Promise<Outcome> =>
   (await starts("bun"))
     ? // The default pool does not work on Bun.
-      onCore("bun", ["bun", "--bun", program, "run", "--pool=threads"])
-    : unavailable({ what: "domain and application on Bun", why: "needs Bun; to enable: npm install bun" })
+      onCore("bun", ["bun", "--bun", program, "run", "--pool=threads"], [...core, "test/transport"])
+    : unavailable({ what: "core and transport on Bun", why: "needs Bun; to enable: npm install bun" })
 
 export const onDeno = async (): Promise<Outcome> => {
   const bundled = join(root, "node_modules", "@deno", "linux-x64-glibc", "deno")
@@ -35,8 +35,12 @@ export const onDeno = async (): Promise<Outcome> => {
 
 const starts = async (command: string) => (await run(command, ["--version"], { quiet: true })) === 0
 
-const onCore = async (runtime: string, command: ReadonlyArray<string>): Promise<Outcome> => {
-  const folders = core.filter((folder) => globSync(`${folder}/**/*.test.ts`, { cwd: root }).length > 0)
+const onCore = async (
+  runtime: string,
+  command: ReadonlyArray<string>,
+  wanted: ReadonlyArray<string> = core
+): Promise<Outcome> => {
+  const folders = wanted.filter((folder) => globSync(`${folder}/**/*.test.ts`, { cwd: root }).length > 0)
   // Without a folder vitest would run all of test/.
   return folders.length === 0 ? nothing : vitest(runtime, [...command, ...folders])
 }
