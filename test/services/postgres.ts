@@ -1,10 +1,9 @@
 import { execFileSync } from "node:child_process"
-import { existsSync, globSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import postgres from "postgres"
-import { program } from "../support/need.ts"
-import { Folder, type Spec, serverPort, startServer } from "./server.ts"
-import { type Kind, type Service, testName } from "./service.ts"
+import { findPostgres, postgres as installable } from "../../tools/services/postgres.ts"
+import { Folder, serverPort, startServer } from "./server.ts"
+import { type Kind, placesOn, type Service } from "./service.ts"
 
 /** A schema of its own on a server, which the adapter makes. */
 export interface PostgresPlace {
@@ -15,13 +14,13 @@ export interface PostgresPlace {
 export const postgresql: Kind<PostgresPlace> = {
   name: "PostgreSQL",
   variable: "STATEGATE_TEST_POSTGRES_ADDR",
-  isInstalled: () => installed() !== undefined,
+  isInstalled: installable.isInstalled,
   start: () => startPostgres(),
   given: (addr) => {
-    const { fresh, made } = places(addr)
+    const { fresh, names } = places(addr)
     const drop = async () => {
       const sql = postgres(addr, { max: 1, onnotice: () => {} })
-      for (const schema of made) await sql`drop schema if exists ${sql(schema)} cascade`
+      for (const schema of names) await sql`drop schema if exists ${sql(schema)} cascade`
       await sql.end()
     }
     return { addr, fresh, drop }
@@ -30,7 +29,7 @@ export const postgresql: Kind<PostgresPlace> = {
 
 /** A server in a folder of its own; what it acknowledges survives a power cut. */
 export const startPostgres = async (settings: ReadonlyArray<string> = []): Promise<Service<PostgresPlace>> => {
-  const { bin, user } = installed()!
+  const { bin, user } = findPostgres()!
   const port = await serverPort()
   const folder = new Folder(user)
   const data = join(folder.path, "data")
@@ -68,29 +67,4 @@ const works = async (addr: string) => {
   }
 }
 
-const places = (addr: string) => {
-  const made: Array<string> = []
-  const fresh = (): PostgresPlace => {
-    const schema = testName()
-    made.push(schema)
-    return { addr, schema }
-  }
-  return { fresh, made }
-}
-
-/** The newest that is installed, and whom it runs as: it refuses to be root. */
-const installed = (): { readonly bin: string; readonly user: Spec["user"] } | undefined => {
-  const version = (bin: string) => Number(/\/(\d+)\/bin$/.exec(bin)?.[1])
-  const packaged = globSync("/usr/lib/postgresql/*/bin").sort((a, b) => version(b) - version(a))
-  const onPath = program("initdb")
-  const bins = onPath === undefined ? packaged : [...packaged, dirname(onPath)]
-  const bin = bins.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")))
-  if (bin === undefined) return undefined
-  if (process.getuid?.() !== 0) return { bin, user: undefined }
-  try {
-    const id = (what: string) => Number(execFileSync("id", [what, "postgres"], { encoding: "utf8", stdio: "pipe" }))
-    return { bin, user: { uid: id("-u"), gid: id("-g") } }
-  } catch {
-    return undefined
-  }
-}
+const places = (addr: string) => placesOn((schema): PostgresPlace => ({ addr, schema }))

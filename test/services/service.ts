@@ -65,5 +65,13 @@ export const use = <Place>({ name, variable, isInstalled, start, given }: Kind<P
   return { options, faults, addr: () => server().addr, fresh: () => server().fresh(), own: () => own! }
 }
 
-/** A name for a schema, a database or a keyspace. */
-export const testName = (): string => `t${crypto.randomUUID().replaceAll("-", "")}`
+/** Places by names that nobody else has, each of which every server takes; and what was named so far. */
+export const placesOn = <Place>(place: (name: string) => Place) => {
+  const names: Array<string> = []
+  const fresh = (): Place => {
+    const name = `t${crypto.randomUUID().replaceAll("-", "")}`
+    names.push(name)
+    return place(name)
+  }
+  return { fresh, names }
+}
