@@ -71,16 +71,20 @@ const checkFormat = async (db: Db): Promise<void> => {
   throw new Error(`was written by a newer version (its format is ${found?.format}, ours ${rowsFormat})`)
 }
 
-/** Names must be kept apart by their bytes, and rows for ever. */
 const checkOptions = async (db: Db, name: string): Promise<void> => {
   const [info] = await db.listCollections({ name }).toArray()
-  const { collation, capped, expireAfterSeconds } = (info as { options?: Document } | undefined)?.options ?? {}
-  if (info?.type !== "collection" || capped === true || expireAfterSeconds !== undefined) {
-    throw new Error(`${name} must be a plain collection`)
+  const problem = collectionProblem(info ?? {})
+  if (problem !== undefined) throw new Error(`${name} ${problem}`)
+}
+
+/** What is wrong with a collection that somebody else made: names are kept apart by their bytes, and rows for ever. */
+export const collectionProblem = ({ type, options }: { type?: string; options?: Document }): string | undefined => {
+  const { collation, capped, expireAfterSeconds } = options ?? {}
+  if (type !== "collection" || capped === true || expireAfterSeconds !== undefined) return "must be a plain collection"
+  if (collation !== undefined && collation.locale !== "simple") {
+    return "has a collation, under which two names may be one; it must have none"
   }
-  if (collation !== undefined && collation["locale"] !== "simple") {
-    throw new Error(`${name} has a collation, under which two names may be one; it must have none`)
-  }
+  return undefined
 }
 
 /** An `_id` is the only one in its shard, not in all of them: so a domain has to lie in one. */

@@ -1,0 +1,100 @@
+import { Effect, ManagedRuntime, Result } from "effect"
+import { afterEach, assert, describe, test } from "vitest"
+import type { MongoSettings } from "../../adapters/storage/mongo/connection.ts"
+import { layer } from "../../adapters/storage/mongo/store.ts"
+import { EventStore } from "../../application/ports/EventStore.ts"
+import { entitiesOf } from "../contract/event-store/searching.ts"
+import { draftUnit, logOf } from "../contract/event-store/writing.ts"
+import { fresh, same } from "../contract/law.ts"
+import { ferretdb } from "../services/ferretdb.ts"
+import { type Fate, startProxy, type TcpProxy } from "../services/proxy.ts"
+import { use } from "../services/service.ts"
+
+// Servers that go away, and connections that break at the worst moment.
+
+const server = use(ferretdb)
+
+const cleanups: Array<() => Promise<void>> = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const gateway = (place: MongoSettings) => {
+  const runtime = ManagedRuntime.make(layer(place))
+  cleanups.push(() => runtime.dispose())
+  return runtime
+}
+
+/** A gateway whose connections a test can break, and one that it cannot. */
+const broken = async () => {
+  const place = server.fresh()
+  const proxy = await startProxy(place.addr)
+  cleanups.push(proxy.close)
+  return { proxy, one: gateway({ ...place, addr: proxy.addr }), other: gateway(place) }
+}
+
+/** Appends two events at once, and answers what became of them. */
+const tried = Effect.fnUntraced(function* (domain: string) {
+  const { unit, made } = draftUnit(domain, [{ key: "a" }, { key: "b" }])
+  const [result] = yield* EventStore.use((store) => store.commit([unit]))
+  return { outcome: Result.isSuccess(result!) ? "done" : result!.failure._tag, made }
+})
+
+/** Does something once, with the bytes of the first command that writes to a collection. */
+const atWriteTo = (collection: string, proxy: TcpProxy, fate: Fate) => {
+  let times = 0
+  proxy.fate = (bytes) => {
+    const isWrite = ["insert\0", "update\0"].some((command) => bytes.includes(command))
+    return isWrite && bytes.includes(`stategate.${collection}\0`) && times++ === 0 ? fate : "passed"
+  }
+  return () => assert.isAbove(times, 1, "it was lost, and tried again")
+}
+
+describe("a connection that breaks", server.faults, () => {
+  for (const collection of ["claims", "events", "entities", "domains"]) {
+    for (const fate of ["lost", "unanswered"] as const) {
+      test(`at the write to ${collection} (${fate}) costs nothing: the commit is done, once`, async () => {
+        const { proxy, one, other } = await broken()
+        const domain = fresh("broken")
+        const { made: first } = await one.runPromise(tried(domain))
+        const wasLost = atWriteTo(collection, proxy, fate)
+        const { outcome, made } = await one.runPromise(tried(domain))
+        wasLost()
+        assert.strictEqual(outcome, "done")
+        same(await other.runPromise(logOf(domain)), [...first.events, ...made.events], "the log")
+        same(
+          (await other.runPromise(entitiesOf(domain, "thing"))).map(({ version }) => version),
+          [2n, 2n],
+          "versions"
+        )
+      })
+    }
+  }
+
+  test("for good, after a claim was sent, leaves an outcome that is unknown, and a commit that is whole", async () => {
+    const { proxy, one, other } = await broken()
+    const domain = fresh("broken")
+    await one.runPromise(tried(domain))
+    let isGone = false
+    proxy.fate = (bytes) => {
+      if (isGone) return "lost"
+      isGone = bytes.includes("stategate.claims\0") && bytes.includes("insert\0")
+      return isGone ? "unanswered" : "passed"
+    }
+    const { outcome, made } = await one.runPromise(tried(domain))
+    assert.strictEqual(outcome, "OutcomeUnknown")
+    same((await other.runPromise(logOf(domain))).slice(2), made.events, "what was claimed")
+    proxy.fate = () => "passed"
+    assert.strictEqual((await one.runPromise(tried(domain))).outcome, "done")
+    assert.strictEqual((await other.runPromise(logOf(domain))).length, 6)
+  })
+
+  test("for good, before anything was sent, leaves nothing", async () => {
+    const { proxy, one, other } = await broken()
+    const domain = fresh("broken")
+    await one.runPromise(tried(domain))
+    proxy.fate = () => "lost"
+    assert.strictEqual((await one.runPromise(tried(domain))).outcome, "Unavailable")
+    assert.strictEqual((await other.runPromise(logOf(domain))).length, 2)
+  })
+})

@@ -1,0 +1,121 @@
+import { Effect, Exit } from "effect"
+import { MongoClient } from "mongodb"
+import { assert, describe, test } from "vitest"
+import { type MongoSettings, open } from "../../adapters/storage/mongo/connection.ts"
+import { collectionProblem } from "../../adapters/storage/mongo/schema.ts"
+import { layer } from "../../adapters/storage/mongo/store.ts"
+import { append, logOf } from "../contract/event-store/writing.ts"
+import { fresh } from "../contract/law.ts"
+import { ferretdb } from "../services/ferretdb.ts"
+import { use } from "../services/service.ts"
+import { freePort } from "../support/process.ts"
+
+// What keeps a gateway from starting. An operator reads the messages.
+
+const server = use(ferretdb)
+
+const start = async (place: MongoSettings): Promise<string> => {
+  const exit = await Effect.runPromiseExit(Effect.scoped(open(place)))
+  return Exit.isSuccess(exit) ? "it opened" : String(exit.cause)
+}
+
+/** What somebody else does to a database. */
+const during = async <A>({ addr }: MongoSettings, work: (client: MongoClient) => Promise<A>): Promise<A> => {
+  const client = new MongoClient(addr)
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
+}
+
+test("a server that is not there is named, and the password is not", async () => {
+  const port = await freePort()
+  const message = await start({
+    addr: `mongodb://user:hunter2-%21@127.0.0.1:${port}/?directConnection=true`,
+    database: "shop"
+  })
+  assert.include(message, `the database cannot be opened: shop at 127.0.0.1:${port}: `)
+  assert.include(message, "ECONNREFUSED")
+  assert.notInclude(message, "hunter2")
+})
+
+test("an address that cannot be read is not repeated", async () => {
+  for (const addr of [
+    "mongodb://user:hunter2/x@",
+    "mongodb://user:hunter2@h:99999999",
+    "mongodb://u:hunter2@h/?nothing=1"
+  ]) {
+    const message = await start({ addr, database: "shop" })
+    assert.include(message, "its address is not a connection string that can be read")
+    assert.notInclude(message, "hunter2")
+  }
+})
+
+describe("a database", server.options, () => {
+  test("that a newer version wrote is refused, and left alone", async () => {
+    const place = server.fresh()
+    assert.strictEqual(await start(place), "it opened")
+    const format = async (client: MongoClient) => {
+      const formats = client.db(place.database).collection<{ readonly _id: string }>("stategate.format")
+      await formats.updateOne({ _id: "rows" }, { $set: { format: 99 } })
+    }
+    await during(place, format)
+    assert.include(await start(place), "was written by a newer version (its format is 99, ours 1)")
+  })
+
+  test("whose indexes are others' is refused", async () => {
+    const place = server.fresh()
+    await during(place, (client) =>
+      client.db(place.database).collection("stategate.events").createIndex({ domain: 1 }, { name: "time" })
+    )
+    assert.include(await start(place), "the database cannot be opened")
+  })
+
+  test("that is sharded by anything but the domain is refused", server.faults, async () => {
+    const place = server.fresh()
+    // A cluster tells there how it is sharded; this server has no shards, and lets anyone write it.
+    const shardedBy = (key: object) =>
+      during(place, async (client) => {
+        const collections = client.db("config").collection<{ readonly _id: string }>("collections")
+        const _id = `${place.database}.stategate.claims`
+        await collections.updateOne({ _id }, { $set: { key } }, { upsert: true })
+      })
+    for (const key of [{ domain: 1 }, { domain: "hashed" }]) {
+      await shardedBy(key)
+      assert.strictEqual(await start(place), "it opened")
+    }
+    for (const key of [{ _id: 1 }, { domain: 1, position: 1 }, { position: 1 }]) {
+      await shardedBy(key)
+      assert.match(await start(place), /stategate\.claims is sharded by .*; its shard key must be domain alone/)
+    }
+  })
+
+  test("may be new to several gateways at once", async () => {
+    const place = server.fresh()
+    const domain = fresh("together")
+    const gateways = Array.from({ length: 4 }, (_, n) =>
+      Effect.runPromise(Effect.provide(append(domain, [{ key: `k${n}` }]), layer(place), { local: true }))
+    )
+    const events = (await Promise.all(gateways)).flat()
+    const log = await Effect.runPromise(Effect.provide(logOf(domain), layer(place)))
+    assert.sameMembers(
+      log.map(({ id }) => id),
+      events.map(({ id }) => id)
+    )
+  })
+})
+
+// FerretDB has none of these, so the words of a server that has them are given.
+test("a collection that forgets, or takes two names for one, is refused", () => {
+  assert.isUndefined(collectionProblem({ type: "collection" }))
+  assert.isUndefined(collectionProblem({ type: "collection", options: { collation: { locale: "simple" } } }))
+  assert.include(collectionProblem({ type: "collection", options: { collation: { locale: "en" } } }), "has a collation")
+  for (const info of [
+    { type: "view" },
+    { type: "timeseries" },
+    { type: "collection", options: { capped: true } },
+    { type: "collection", options: { expireAfterSeconds: 60 } }
+  ])
+    assert.include(collectionProblem(info), "must be a plain collection")
+})

@@ -1,0 +1,24 @@
+import { Effect, Layer } from "effect"
+import { describe } from "vitest"
+import { type MongoSettings, open } from "../../adapters/storage/mongo/connection.ts"
+import { primitives } from "../../adapters/storage/mongo/primitives.ts"
+import { layer } from "../../adapters/storage/mongo/store.ts"
+import { claimStops } from "../contract/claim-stops.ts"
+import { contract } from "../contract/EventStore.ts"
+import { PrimitivesUnderTest, primitivesContract } from "../contract/Primitives.ts"
+import { ferretdb } from "../services/ferretdb.ts"
+import { use } from "../services/service.ts"
+
+const server = use(ferretdb)
+let place: MongoSettings | undefined
+/** One database for all of them, once there is a server. */
+const database = Effect.sync(() => (place ??= server.fresh()))
+
+const store = () => Layer.unwrap(Effect.map(database, layer))
+const needs = Layer.effect(PrimitivesUnderTest, Effect.map(Effect.flatMap(database, open), primitives))
+
+describe("on FerretDB", server.options, () => {
+  contract("mongo", store(), { reopen: store })
+  primitivesContract("mongo", needs)
+  claimStops("mongo", Layer.merge(store(), needs))
+})
