@@ -1,4 +1,4 @@
-import { Duration, Effect, Random, Schedule } from "effect"
+import { Clock, Duration, Effect, Random, Schedule } from "effect"
 import { type Head, keyText, type Snapshot } from "../domain/batch.ts"
 import { refText } from "../domain/entity.ts"
 import { type Event, fold } from "../domain/event.ts"
@@ -70,12 +70,20 @@ export const claims = (store: Primitives): Claims => {
     return head
   })
 
-  /** Gives the owner of a commit a moment, and finishes it if need be. The head is at its end then, or beyond. */
-  const finish = Effect.fnUntraced(function* (record: ClaimRecord) {
-    // Each waits for another time, so that not all of those who wait do the same next.
-    yield* Effect.sleep(usualMs * (0.5 + (yield* Random.next)))
-    const head = yield* store.mark(record.domain)
-    if (head !== undefined && head.position >= record.position) return head
+  /**
+   * Gives the owner of a commit some time, and finishes it if need be; answers the head, which is at its end then, or
+   * beyond. Who has lost often looks often, for whoever has just won is quick to claim again.
+   */
+  const finish = Effect.fnUntraced(function* (record: ClaimRecord, losses = 0) {
+    const until = (yield* Clock.currentTimeMillis) + 2 * usualMs
+    let wait = usualMs / 2
+    do {
+      // Never as long as others who wait, so that not all of them do the same next.
+      yield* Effect.sleep(wait * (0.5 + (yield* Random.next)))
+      const head = yield* store.mark(record.domain)
+      if (head !== undefined && head.position >= record.position) return head
+      wait = usualMs / 4 / 2 ** Math.min(losses, 4)
+    } while ((yield* Clock.currentTimeMillis) < until)
     const found = claimOf(record)
     if (found !== undefined) return yield* project(found)
     unreadable = record
@@ -95,22 +103,22 @@ export const claims = (store: Primitives): Claims => {
 
   const commit = Effect.fnUntraced(function* (unit: Unit) {
     const { domain } = unit
-    for (let tries = 0; tries < claimTriesMax; tries++) {
-      const mark = yield* store.mark(domain)
+    let mark = yield* store.mark(domain)
+    for (let losses = 0; losses < claimTriesMax; losses++) {
       const recalled = yield* store.recall(domain, unit.refs, unit.keys)
       const from = mark ?? unborn(domain)
       const events = unit.decide(snapshotOf(from, recalled))
+      let record: ClaimRecord | undefined
       if (events.length === 0) {
         // It counts only if it has seen everything, just as one that is claimed.
-        const [missed] = yield* store.claimed([behind(domain, mark)])
-        if (missed === undefined) return from
-        yield* finish(missed)
-        continue
+        record = (yield* store.claimed([behind(domain, mark)]))[0]
+        if (record === undefined) return from
+      } else {
+        const own: Claim = { id: crypto.randomUUID(), domain, incarnation: from.incarnation, events }
+        record = yield* claim(recordOf(own))
+        if (record.id === own.id) return yield* complete(own)
       }
-      const own: Claim = { id: crypto.randomUUID(), domain, incarnation: from.incarnation, events }
-      const record = yield* claim(recordOf(own))
-      if (record.id === own.id) return yield* complete(own)
-      yield* finish(record)
+      mark = yield* finish(record, losses)
     }
     return yield* busy
   })

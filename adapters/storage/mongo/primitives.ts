@@ -48,9 +48,10 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
       (rows) => rows.map(recordOf)
     )
 
-  const replaceOlder = (rows: ReadonlyArray<EntityRow>, upsert: boolean) => {
+  const setOlder = (rows: ReadonlyArray<EntityRow>, upsert: boolean) => {
     const writes = rows.map(({ _id, ...row }) => ({
-      replaceOne: { filter: { _id, domain: row.domain, version: { $lt: row.version } }, replacement: row, upsert }
+      // Of many, though there is but one: for each that is to change one, FerretDB keeps a connection of its few.
+      updateMany: { filter: { _id, domain: row.domain, version: { $lt: row.version } }, update: { $set: row }, upsert }
     }))
     return entities.bulkWrite(writes, { ordered: false })
   }
@@ -95,10 +96,10 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
     projectStates: (_, states) =>
       attempt(async () => {
         const rows = states.map(entityRow)
-        if (await isFirst(() => replaceOlder(rows, true))) return
+        if (await isFirst(() => setOlder(rows, true))) return
         // A row that is not older cannot be inserted either, and there a server may have left it.
         await isFirst(() => entities.insertMany(rows, { ordered: false }))
-        await replaceOlder(rows, false)
+        await setOlder(rows, false)
       }),
 
     moveMark: ({ domain, incarnation, position, time, eventId }) =>
