@@ -2,9 +2,11 @@ import { Effect, ManagedRuntime, Result } from "effect"
 import { afterEach, assert, describe, test } from "vitest"
 import type { MongoSettings } from "../../adapters/storage/mongo/connection.ts"
 import { layer } from "../../adapters/storage/mongo/store.ts"
+import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
-import { entitiesOf } from "../contract/event-store/searching.ts"
-import { draftUnit, logOf } from "../contract/event-store/writing.ts"
+import type { TooLarge } from "../../domain/rejection.ts"
+import { entitiesOf, eventsOf, globOf } from "../contract/event-store/searching.ts"
+import { draftUnit, logOf, refIn } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
 import { ferretdb } from "../services/ferretdb.ts"
 import { type Fate, startProxy, type TcpProxy } from "../services/proxy.ts"
@@ -96,5 +98,73 @@ describe("a connection that breaks", server.faults, () => {
     proxy.fate = () => "lost"
     assert.strictEqual((await one.runPromise(tried(domain))).outcome, "Unavailable")
     assert.strictEqual((await other.runPromise(logOf(domain))).length, 2)
+  })
+})
+
+/** Every call of the port, and what it fails with; a commit tells by its results. */
+const failures = Effect.fnUntraced(function* (domain: string) {
+  const store = yield* EventStore
+  const ref = refIn(domain, "a")
+  const committed = Effect.map(store.commit([draftUnit(domain, [{ key: "a" }]).unit]), ([result]) => result!)
+  const calls: ReadonlyArray<Effect.Effect<unknown, TooLarge | Unavailable | OutcomeUnknown, EventStore>> = [
+    Effect.flatMap(committed, (result) => (Result.isFailure(result) ? Effect.fail(result.failure) : Effect.void)),
+    store.state(ref),
+    store.version(ref, 1n),
+    store.event(ref, crypto.randomUUID()),
+    entitiesOf(domain, "thing"),
+    eventsOf(domain, "thing"),
+    store.read(domain, 0n, 10),
+    store.heads(globOf(domain), 1),
+    store.heads(globOf("*"), 1),
+    store.movedSince(undefined),
+    store.movedSince("0")
+  ]
+  return yield* Effect.forEach(calls, Effect.flip, { concurrency: "unbounded" })
+})
+
+/** Commits as soon as that can be done again. */
+const recovered = Effect.fnUntraced(function* (domain: string) {
+  while (true) {
+    const { outcome, made } = yield* tried(domain)
+    if (outcome === "done") return made.events
+    yield* Effect.sleep(100)
+  }
+})
+
+describe("a server that goes away", server.faults, () => {
+  test.each(["stop", "kill"] as const)(
+    "(%s) is told from every call, in our own words, until it is back",
+    async (how) => {
+      const one = gateway(server.fresh())
+      const domain = fresh("away")
+      const { made } = await one.runPromise(tried(domain))
+      await server.own()[how]()
+      const told = await one.runPromise(failures(domain))
+      for (const { _tag, message } of told) {
+        assert.deepStrictEqual([_tag, message], ["Unavailable", "the store is not available; try again later"])
+      }
+      await server.own().restart()
+      const after = await one.runPromise(recovered(domain))
+      same(
+        await one.runPromise(logOf(domain)),
+        [...made.events, ...after],
+        "nothing was lost, and nothing refused came"
+      )
+    }
+  )
+
+  test("and does not say so, is not waited for without end", async () => {
+    const one = gateway(server.fresh())
+    const domain = fresh("halted")
+    const { made } = await one.runPromise(tried(domain))
+    server.own().pause()
+    const { outcome, made: asked } = await one.runPromise(tried(domain)).finally(() => server.own().resume())
+    assert.include(["Unavailable", "OutcomeUnknown"], outcome)
+    const after = await one.runPromise(recovered(domain))
+    const log = await one.runPromise(logOf(domain))
+    const between = log.slice(made.events.length, log.length - after.length)
+    if (between.length > 0) same(between, asked.events, "what was unknown is there as a whole")
+    same(log, [...made.events, ...between, ...after], "the log")
+    if (outcome === "Unavailable") assert.deepStrictEqual(between, [])
   })
 })

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { Filter, FindCursor } from "mongodb"
 import type { Unavailable } from "../../../application/failure.ts"
-import { scanRowsMax } from "../../../application/limits.ts"
+import { scanRowsMax, storeCallMsMax } from "../../../application/limits.ts"
 import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
 import { type Candidates, scan } from "../../../application/scan.ts"
 import type { Head } from "../../../domain/batch.ts"
@@ -36,7 +36,7 @@ export const searchEntities = (
   const { domain, type, query, order } = search
   const where: Filter<EntityRow> = { domain, type, deleted: false, ...passing(query, "entity") }
   const cursor = entities
-    .find(where)
+    .find(where, { maxTimeMS: storeCallMsMax })
     .sort({ key: order.reverse ? -1 : 1 })
     .limit(scanRowsMax + 1)
   return during(cursor, (next) =>
@@ -68,7 +68,7 @@ export const searchEvents = (
     ...passing(query, "event")
   }
   const cursor = events
-    .find(where)
+    .find(where, { maxTimeMS: storeCallMsMax })
     .sort({ time: order.reverse ? -1 : 1 })
     .limit(scanRowsMax + 1)
   return during(cursor, (next) =>
