@@ -1,4 +1,8 @@
-import { layer } from "../../adapters/storage/memory/store.ts"
+import { Layer } from "effect"
+import { layer, MemoryStore, port } from "../../adapters/storage/memory/store.ts"
+import { EventStore } from "../../application/ports/EventStore.ts"
 import { contract } from "../contract/EventStore.ts"
 
-contract("memory", layer)
+const shared = new MemoryStore()
+
+contract("memory", layer, { share: () => Layer.sync(EventStore, () => port(shared)) })

@@ -5,6 +5,7 @@ import { Effect, type Layer, ManagedRuntime } from "effect"
 import fc from "fast-check"
 import { afterAll, assert, describe, test } from "vitest"
 import type { Json } from "../../domain/json.ts"
+import { limitation } from "../support/need.ts"
 
 /** Something that holds for every adapter of a port. */
 export interface Law<Port> {
@@ -12,13 +13,28 @@ export interface Law<Port> {
   readonly check: Effect.Effect<void, unknown, Port>
 }
 
+/** Laws that a server is not able to keep, by their names. */
+export interface Except {
+  readonly server: string
+  /** What it cannot do, as in "FerretDB cannot …". */
+  readonly cannot: Readonly<Record<string, string>>
+}
+
 /** One test for each law, all over one layer: real backends are shared, so no law may need an empty one. */
-export const register = <Port>(title: string, laws: ReadonlyArray<Law<Port>>, layer: Layer.Layer<Port, unknown>) =>
+export const register = <Port>(
+  title: string,
+  laws: ReadonlyArray<Law<Port>>,
+  layer: Layer.Layer<Port, unknown>,
+  except?: Except
+) =>
   describe(title, () => {
     const runtime = ManagedRuntime.make(layer)
     afterAll(() => runtime.dispose())
-    for (const { name, check } of laws) test(name, () => runtime.runPromise(check))
+    for (const { name, check } of laws) test(name, options(name, except), () => runtime.runPromise(check))
   })
+
+const options = (law: string, except: Except | undefined) =>
+  except?.cannot[law] === undefined ? {} : limitation(except.server, except.cannot[law])
 
 /** A check on random values; one that fails is shrunk, and shown with the seed that makes it again. */
 export const property = <A, Port>(

@@ -11,7 +11,9 @@ import { Policy } from "../../application/ports/Policy.ts"
 import { laws as authenticatorLaws } from "./Authenticator.ts"
 import { laws as channelLaws } from "./Channel.ts"
 import { laws as storeLaws } from "./EventStore.ts"
+import { Gateways } from "./event-store/gateways.ts"
 import { reopening } from "./event-store/reopening.ts"
+import { sharing } from "./event-store/sharing.ts"
 import type { Law } from "./law.ts"
 import { decisions } from "./mutants/decisions.ts"
 import { type Mutant, rejection } from "./mutants/mutant.ts"
@@ -19,6 +21,7 @@ import { authenticators, channels, policies } from "./mutants/others.ts"
 import { reads } from "./mutants/reads.ts"
 import { reopenedMutants } from "./mutants/reopened.ts"
 import { searches } from "./mutants/searches.ts"
+import { shared } from "./mutants/shared.ts"
 import { values } from "./mutants/values.ts"
 import { writes } from "./mutants/writes.ts"
 import { laws as policyLaws } from "./Policy.ts"
@@ -81,6 +84,7 @@ rejects(
     checkOf: (name) => reopening(make()).find((law) => law.name === name)?.check
   }))
 )
+rejects("EventStore, shared,", sharing, suspectsOf(Gateways, sharing, shared))
 // What never arrives is waited for in vain.
 rejects("Channel", channelLaws, suspectsOf(Channel, channelLaws, channels), 300)
 rejects("Authenticator", authenticatorLaws, suspectsOf(Authenticator, authenticatorLaws, authenticators))
@@ -91,5 +95,11 @@ describe("the store that the mutants are made of", () => {
     test(`keeps the law: ${name}`, async () => {
       const service = port(new MemoryStore())
       assert.isUndefined(await rejection(Effect.provideService(check, EventStore, service), 60_000))
+    })
+  for (const { name, check } of sharing)
+    test(`keeps the law: ${name}`, async () => {
+      const store = new MemoryStore()
+      const gateways = [port(store), port(store)] as const
+      assert.isUndefined(await rejection(Effect.provideService(check, Gateways, gateways), 60_000))
     })
 })

@@ -1,5 +1,6 @@
 // What a test needs beyond npm and may not find. Such a test is skipped by name and reason, and the end of `npm test`
-// lists it with the command that enables it; where CI is set, a skip is a failure.
+// lists it with the command that enables it; where CI is set, a skip is a failure. What a server cannot do, whatever is
+// installed, is skipped and listed as well, and is no failure.
 
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
@@ -15,6 +16,8 @@ declare module "vitest" {
   interface TaskMeta {
     /** Why a test is skipped, and the command that enables it. */
     skipped?: string
+    /** Which server cannot do what the test asks for. */
+    limitation?: string
   }
 }
 
@@ -29,6 +32,12 @@ export const need = <Found>(
     options: { skip: present === undefined, meta: { skipped: `needs ${what}; to enable: ${enable}` } }
   }
 }
+
+/** For a test of what a server, by its nature, cannot do: `limitation("FerretDB 1.24.0", "keep U+0000")`. */
+export const limitation = (server: string, cannot: string) => ({
+  skip: true,
+  meta: { limitation: `${server} cannot ${cannot}` }
+})
 
 /** The path of the first of these programs that PATH has. */
 export const program = (...names: ReadonlyArray<string>): string | undefined => {

@@ -4,7 +4,7 @@ import { assert, describe, test } from "vitest"
 import { checked, type Outcome, unavailable } from "../../tools/testing/outcome.ts"
 import { summary } from "../../tools/testing/summary.ts"
 import { outcome } from "../../tools/testing/vitest.ts"
-import { need, program } from "../support/need.ts"
+import { limitation, need, program } from "../support/need.ts"
 
 const step = (name: string, outcome: Outcome, milliseconds = 1000) => ({ name, outcome, milliseconds })
 const lastLine = (text: string) => text.trimEnd().split("\n").at(-1)
@@ -33,6 +33,16 @@ describe("the summary", () => {
     assert.isFalse(there.ok)
     assert.include(there.text, "nothing may be skipped there")
     assert.strictEqual(lastLine(there.text), "1 passed, 0 failed, 1 skipped")
+  })
+
+  test("gives what a server cannot do, which is no failure, and hides no other skip", () => {
+    const limited = { ...checked(true), skips: [{ what: "a law", why: "it cannot fly", isLimitation: true }] }
+    const alone = summary([step("tests", limited)], { ci: true })
+    assert.isTrue(alone.ok)
+    assert.match(alone.text, /a law\n\s+it cannot fly\n/)
+    assert.strictEqual(lastLine(alone.text), "1 passed, 0 failed, 1 skipped")
+    const another = step("Deno", unavailable({ what: "on Deno", why: "needs Deno" }))
+    assert.isFalse(summary([step("tests", limited), another], { ci: true }).ok)
   })
 
   test("has the slowest first", () => {
@@ -74,6 +84,11 @@ describe("a vitest report", () => {
       outcome(report, { ok: true, runtime: "node" }).skips[0]?.why,
       "needs a moon base; to enable: fly there"
     )
+    const limited = limitation("The moon", "fly")
+    assert.isTrue(limited.skip)
+    const limits = { testResults: [file("passed", { fullName: "a", status: "skipped", meta: limited.meta })] }
+    const [skip] = outcome(limits, { ok: true, runtime: "node" }).skips
+    assert.deepStrictEqual([skip?.why, skip?.isLimitation], ["The moon cannot fly", true])
     assert.isFalse(need("node", { enable: "", found: program("no-such-program", "node") }).options.skip)
   })
 })

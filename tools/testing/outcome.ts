@@ -10,6 +10,8 @@ export interface Outcome {
 export interface Skip {
   readonly what: string
   readonly why: string
+  /** It is so everywhere: no installation would enable it. */
+  readonly isLimitation?: boolean
 }
 
 /** A step that is one check: it counts as one test. */

@@ -68,7 +68,7 @@ export interface Report {
     readonly assertionResults: ReadonlyArray<{
       readonly fullName: string
       readonly status: string
-      readonly meta?: { readonly skipped?: string }
+      readonly meta?: { readonly skipped?: string; readonly limitation?: string }
     }>
   }>
 }
@@ -86,7 +86,8 @@ export const outcome = (report: Report | undefined, { ok, runtime }: { ok: boole
     .map(
       (test): Skip => ({
         what: `${relative(root, test.file)}: ${test.fullName}`,
-        why: test.meta?.skipped ?? reasonless
+        why: test.meta?.limitation ?? test.meta?.skipped ?? reasonless,
+        isLimitation: test.meta?.limitation !== undefined
       })
     )
   return {

@@ -102,7 +102,7 @@ const identity: Law<EventStore> = {
   })
 }
 
-const newestOf = (heads: ReadonlyArray<Head>, domain: string): Head | undefined =>
+export const newestOf = (heads: ReadonlyArray<Head>, domain: string): Head | undefined =>
   heads.filter((head) => head.domain === domain).sort((a, b) => Number(b.position - a.position))[0]
 
 const moved: Law<EventStore> = {

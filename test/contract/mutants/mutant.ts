@@ -86,3 +86,28 @@ export const commitsEach = (store: MemoryStore, before: (unit: Unit) => Effect.E
   commit: (units: ReadonlyArray<Unit>) =>
     Effect.forEach(units, (unit) => Effect.map(before(unit), (changed) => Result.succeed(store.commit(changed))))
 })
+
+export const methodsThatRead = ["state", "version", "event", "read", "heads", "entities", "events"] as const
+export type Method = (typeof methodsThatRead)[number]
+
+/** A store, and a replica of it that is one commit late. */
+export const replicated = (): readonly [primary: MemoryStore, replica: MemoryStore] => {
+  const replica = new MemoryStore()
+  const waiting: Array<Unit> = []
+  class Primary extends MemoryStore {
+    override commit(unit: Unit) {
+      for (const due of waiting.splice(0)) replica.commit(due)
+      let events: ReadonlyArray<Event> = []
+      const head = super.commit({
+        ...unit,
+        decide: (snapshot) => {
+          events = unit.decide(snapshot)
+          return events
+        }
+      })
+      waiting.push({ ...unit, decide: () => events })
+      return head
+    }
+  }
+  return [new Primary(), replica]
+}

@@ -5,10 +5,10 @@ import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
 import type { EventStore, Moved, Unit } from "../../../application/ports/EventStore.ts"
 import type { Head } from "../../../domain/batch.ts"
 import { type Ref, refText } from "../../../domain/entity.ts"
-import { type Event, methods } from "../../../domain/event.ts"
+import { methods } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
 import { jsonText } from "../../../domain/json.ts"
-import { answers, type StoreMutant, stores, storeThat } from "./mutant.ts"
+import { answers, type Method, methodsThatRead, replicated, type StoreMutant, stores, storeThat } from "./mutant.ts"
 
 const absent = "what is not there reads as nothing"
 const paged = "pages of the log make up the log"
@@ -19,31 +19,13 @@ const incarnation = "a head tells position, time and event id, under an incarnat
 const moved = "movedSince misses no domain that moved after its mark"
 const marked = "a mark that is taken between two commits shows the second"
 
-type Method = "state" | "version" | "event" | "read" | "heads" | "entities" | "events"
-
 /** A store whose method is one commit late, as a replica or a cache is. */
 const late = (method: Method): StoreMutant => ({
   does: `answers ${method} from before the last commit`,
   breaks: "every read sees a commit that succeeded before it",
   make: () => {
-    const replica = new MemoryStore()
-    const waiting: Array<Unit> = []
-    class Primary extends MemoryStore {
-      override commit(unit: Unit) {
-        for (const due of waiting.splice(0)) replica.commit(due)
-        let events: ReadonlyArray<Event> = []
-        const head = super.commit({
-          ...unit,
-          decide: (snapshot) => {
-            events = unit.decide(snapshot)
-            return events
-          }
-        })
-        waiting.push({ ...unit, decide: () => events })
-        return head
-      }
-    }
-    return { ...port(new Primary()), [method]: port(replica)[method] } as EventStore["Service"]
+    const [primary, replica] = replicated()
+    return { ...port(primary), [method]: port(replica)[method] } as EventStore["Service"]
   }
 })
 
@@ -228,7 +210,5 @@ const marks: ReadonlyArray<StoreMutant> = [
     movedSince: (mark) => healthy.movedSince(mark === undefined ? mark : String(Number(mark) + 1))
   }))
 ]
-
-const methodsThatRead = ["state", "version", "event", "read", "heads", "entities", "events"] as const
 
 export const reads = [...methodsThatRead.map(late), ...single, ...log, ...heads, ...marks]

@@ -1,0 +1,260 @@
+// Stores that are healthy as long as one gateway has them for itself.
+
+import { Effect, Result, Semaphore } from "effect"
+import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
+import type { Moved, Unit } from "../../../application/ports/EventStore.ts"
+import type { Event } from "../../../domain/event.ts"
+import type { Gateways, Store } from "../event-store/gateways.ts"
+import { commitsEach, type Method, type Mutant, methodsThatRead, replicated } from "./mutant.ts"
+
+type SharedMutant = Mutant<Gateways["Service"]>
+
+const oneDomain = "two gateways that append to one domain at once lose, repeat and reorder nothing"
+const acknowledged = "every read on one gateway sees a commit that succeeded before it on the other"
+const shown = "what one gateway has shown of a commit, the other shows from then on"
+const marks = "a mark of one gateway shows, on both, what either commits after it"
+
+/** Two gateways over one memory store, with ways of their own; `change` is called for each of them. */
+const gateways = (
+  does: string,
+  breaks: string,
+  change: (healthy: Store, store: MemoryStore, gateway: number) => Partial<Store>
+): SharedMutant => ({
+  does,
+  breaks,
+  make: () => {
+    const store = new MemoryStore()
+    const healthy = port(store)
+    return [
+      { ...healthy, ...change(healthy, store, 0) },
+      { ...healthy, ...change(healthy, store, 1) }
+    ]
+  }
+})
+
+/** What a unit decides on the domain as it is now. */
+const decided = (store: MemoryStore, unit: Unit): ReadonlyArray<Event> => {
+  let events: ReadonlyArray<Event> = []
+  store.commit({
+    ...unit,
+    decide: (snapshot) => {
+      events = unit.decide(snapshot)
+      return []
+    }
+  })
+  return events
+}
+
+/** Gives others a turn between a look at a unit and its commit. */
+const afterOthers = (store: MemoryStore, look: (unit: Unit) => () => Unit) =>
+  commitsEach(store, (unit) => {
+    const changed = look(unit)
+    return Effect.map(Effect.yieldNow, changed)
+  })
+
+const committing: ReadonlyArray<SharedMutant> = [
+  gateways(
+    "decides, and appends that behind whatever others did meanwhile",
+    "of many commits on two gateways that expect one version exactly one wins",
+    (_healthy, store) =>
+      afterOthers(store, (unit) => {
+        const events = decided(store, unit)
+        const behind: Unit["decide"] = ({ position }) =>
+          events.map((event, i) => ({ ...event, position: position + BigInt(i) + 1n }))
+        return () => ({ ...unit, decide: behind })
+      })
+  ),
+  gateways("appends where there was room when it decided", oneDomain, (_healthy, store) =>
+    afterOthers(store, (unit) => {
+      const events = decided(store, unit)
+      return () => ({ ...unit, decide: () => events })
+    })
+  ),
+  gateways("commits twice when others were faster", oneDomain, (_healthy, store) =>
+    afterOthers(store, (unit) => {
+      const before = store.log(unit.domain).length
+      return () => {
+        if (store.log(unit.domain).length > before) store.commit(unit)
+        return unit
+      }
+    })
+  ),
+  gateways("goes by the times of its own commits", oneDomain, (_healthy, store) => {
+    const times = new Map<string, bigint>()
+    return commitsEach(store, (unit) =>
+      Effect.succeed({
+        ...unit,
+        decide: (snapshot) => {
+          const events = unit.decide({ ...snapshot, time: times.get(unit.domain) ?? 0n })
+          for (const { time } of events) times.set(unit.domain, time)
+          return events
+        }
+      })
+    )
+  }),
+  {
+    does: "holds one domain while it waits for the next",
+    breaks: "two gateways that append to many domains at once do so in each as in one",
+    make: () => {
+      const healthy = port(new MemoryStore())
+      const locks = new Map<string, Semaphore.Semaphore>()
+      const lock = (domain: string) => {
+        const found = locks.get(domain) ?? Semaphore.makeUnsafe(1)
+        locks.set(domain, found)
+        return found.withPermit
+      }
+      const commit: Store["commit"] = (units) =>
+        units.reduceRight(
+          (work, { domain }) => lock(domain)(Effect.andThen(Effect.yieldNow, work)),
+          healthy.commit(units)
+        )
+      return [
+        { ...healthy, commit },
+        { ...healthy, commit }
+      ]
+    }
+  },
+  gateways(
+    "remembers the keys of its own callers alone",
+    "an idempotency key that is used on two gateways at once makes one event",
+    (_healthy, store) => {
+      const own = new Set<string>()
+      return commitsEach(store, (unit) =>
+        Effect.succeed({
+          ...unit,
+          decide: ({ remembered, ...snapshot }) => {
+            const ours = (caller: string, key: string) => remembered(caller, key).filter(({ id }) => own.has(id))
+            const events = unit.decide({ ...snapshot, remembered: ours })
+            for (const { id } of events) own.add(id)
+            return events
+          }
+        })
+      )
+    }
+  ),
+  gateways(
+    "gives domains an incarnation of its own",
+    "a domain that is born on two gateways at once has one incarnation",
+    (healthy, _store, gateway) => {
+      const incarnation = String(gateway).repeat(16)
+      return {
+        commit: (units) =>
+          Effect.map(healthy.commit(units), (results) =>
+            results.map((result) => Result.map(result, (head) => ({ ...head, incarnation })))
+          ),
+        heads: (glob, limit) =>
+          Effect.map(healthy.heads(glob, limit), (heads) => heads.map((head) => ({ ...head, incarnation })))
+      }
+    }
+  ),
+  gateways(
+    "gives up a batch at the first unit that makes nothing",
+    "what is rejected of a batch leaves the rest of it alone, whoever else commits",
+    (healthy) => ({
+      commit: (units) => {
+        let isOver = false
+        const decide =
+          (unit: Unit): Unit["decide"] =>
+          (snapshot) => {
+            const events = isOver ? [] : unit.decide(snapshot)
+            isOver ||= events.length === 0
+            return events
+          }
+        return healthy.commit(units.map((unit) => ({ ...unit, decide: decide(unit) })))
+      }
+    })
+  )
+]
+
+/** Two gateways, the second of which reads some things from a replica that is one commit late. */
+const late = (method: Method): SharedMutant => ({
+  does: `answers ${method} from before the last commit of another`,
+  breaks: acknowledged,
+  make: () => {
+    const [primary, replica] = replicated()
+    return [port(primary), { ...port(primary), [method]: port(replica)[method] } as Store]
+  }
+})
+
+/** Two gateways, the second of which reads from a replica that a commit waits for. */
+const awaited = (does: string, reads: (primary: Store, replica: Store) => Store): SharedMutant => ({
+  does,
+  breaks: shown,
+  make: () => {
+    const [primary, replica] = [new MemoryStore(), new MemoryStore()]
+    const commit: Store["commit"] = (units) =>
+      Effect.forEach(units, (unit) => {
+        const events = decided(primary, unit)
+        const both = { ...unit, decide: () => events }
+        const head = primary.commit(both)
+        return Effect.as(
+          Effect.andThen(
+            Effect.yieldNow,
+            Effect.sync(() => replica.commit(both))
+          ),
+          Result.succeed(head)
+        )
+      })
+    return [
+      { ...port(primary), commit },
+      { ...reads(port(primary), port(replica)), commit }
+    ]
+  }
+})
+
+const showing: ReadonlyArray<SharedMutant> = [
+  ...methodsThatRead.map(late),
+  {
+    does: "keeps what it is given to itself",
+    breaks: acknowledged,
+    make: () => [port(new MemoryStore()), port(new MemoryStore())]
+  },
+  awaited("shows a commit before the other can", (_primary, replica) => replica),
+  awaited("shows the log before the states", (primary, { state }) => ({ ...primary, state })),
+  awaited("shows states before the log", (primary, { read }) => ({ ...primary, read })),
+  gateways("takes a mark of another for none", marks, (healthy, _store, gateway) => ({
+    movedSince: (mark) => {
+      const [from, own] = mark?.split(":") ?? []
+      const moved = healthy.movedSince(from === String(gateway) ? own : undefined)
+      return Effect.map(moved, (found): Moved => ({ ...found, mark: `${gateway}:${found.mark}` }))
+    }
+  })),
+  gateways("tells of its own commits alone", marks, (healthy) => {
+    const own = new Set<string>()
+    return {
+      commit: (units) => {
+        for (const { domain } of units) own.add(domain)
+        return healthy.commit(units)
+      },
+      movedSince: (mark) =>
+        Effect.map(healthy.movedSince(mark), (moved) => ({
+          ...moved,
+          heads: moved.heads.filter(({ domain }) => own.has(domain))
+        }))
+    }
+  }),
+  {
+    does: "numbers commits before it shows them",
+    breaks: "who follows marks on one gateway misses nothing that the other commits meanwhile",
+    make: () => {
+      const store = new MemoryStore()
+      const numbered = new Map<string, number>()
+      let last = 0
+      const gateway: Store = {
+        ...port(store),
+        ...commitsEach(store, (unit) => {
+          numbered.set(unit.domain, ++last)
+          return Effect.as(Effect.yieldNow, unit)
+        }),
+        movedSince: (mark) =>
+          Effect.sync(() => ({
+            heads: store.heads().filter(({ domain }) => numbered.get(domain)! > Number(mark ?? last)),
+            mark: String(last)
+          }))
+      }
+      return [gateway, gateway]
+    }
+  }
+]
+
+export const shared = [...committing, ...showing]
