@@ -19,67 +19,48 @@ const passing = <Row>(query: Query, subject: Subject): Filter<Row> => {
   return condition === undefined ? {} : ({ $and: [condition] } as Filter<Row>)
 }
 
-/** What comes of a cursor, as it comes over the wire; the cursor is closed with the search. */
-const during = <Row, A, E>(
-  cursor: FindCursor<Row>,
-  use: (next: Candidates<Row, never>["next"]) => Effect.Effect<A, E>
-) =>
-  Effect.ensuring(
-    use(attempt(async () => ((await cursor.hasNext()) ? cursor.readBufferedDocuments() : []))),
-    Effect.promise(() => cursor.close().catch(() => {}))
+/** A search over what comes of a cursor, as it comes over the wire. */
+const scanned = <Row, Subject extends Entity | Event>(
+  search: Search,
+  open: () => FindCursor<Row>,
+  others: Omit<Candidates<Row, Subject>, "next">
+): Effect.Effect<ReadonlyArray<Subject>, TooLarge | Unavailable> =>
+  Effect.acquireUseRelease(
+    Effect.sync(open),
+    (cursor) => {
+      const next = attempt(async () => ((await cursor.hasNext()) ? cursor.readBufferedDocuments() : []))
+      return scan(search, { ...others, next })
+    },
+    (cursor) => Effect.promise(() => cursor.close().catch(() => {}))
   )
 
-export const searchEntities = (
-  { collections: { entities } }: Open,
-  search: Search
-): Effect.Effect<ReadonlyArray<Entity>, TooLarge | Unavailable> => {
+export const searchEntities = ({ collections: { entities } }: Open, search: Search) => {
   const { domain, type, query, order } = search
   const where: Filter<EntityRow> = { domain, type, deleted: false, ...passing(query, "entity") }
-  const cursor = entities
-    .find(where, { maxTimeMS: storeCallMsMax })
-    .sort({ key: order.reverse ? -1 : 1 })
-    .limit(scanRowsMax + 1)
-  return during(cursor, (next) =>
-    scan(search, {
-      next,
-      subjectOf: stateOf,
-      again: (keys) =>
-        attempt(() => {
-          const ids = keys.map((key) => refId({ domain, type, key: String(key) }))
-          return entities.find({ domain, deleted: false, _id: { $in: ids } }).toArray()
-        })
-    })
-  )
+  return scanned<EntityRow, Entity>(search, () => entities.find(where, atMost).sort({ key: order.reverse ? -1 : 1 }), {
+    subjectOf: stateOf,
+    again: (keys) =>
+      attempt(() => {
+        const ids = keys.map((key) => refId({ domain, type, key: String(key) }))
+        return entities.find({ domain, deleted: false, _id: { $in: ids } }, atMost).toArray()
+      })
+  })
 }
 
 /** Of the events up to a head. */
-export const searchEvents = (
-  { collections: { events } }: Open,
-  { position }: Head,
-  search: EventSearch
-): Effect.Effect<ReadonlyArray<Event>, TooLarge | Unavailable> => {
+export const searchEvents = ({ collections: { events } }: Open, { position }: Head, search: EventSearch) => {
   const { domain, type, query, order, min, max } = search
-  const within = { $gt: min, ...(max === 0n ? {} : { $lt: max }) }
-  const where: Filter<EventRow> = {
-    domain,
-    type,
-    time: within,
-    position: { $lte: position },
-    ...passing(query, "event")
-  }
-  const cursor = events
-    .find(where, { maxTimeMS: storeCallMsMax })
-    .sort({ time: order.reverse ? -1 : 1 })
-    .limit(scanRowsMax + 1)
-  return during(cursor, (next) =>
-    scan(search, {
-      next,
-      subjectOf: eventOf,
-      again: (positions) =>
-        attempt(() => {
-          const ids = positions.map((at) => placeId({ domain, position: BigInt(at) }))
-          return events.find({ domain, _id: { $in: ids } }).toArray()
-        })
-    })
-  )
+  const time = { $gt: min, ...(max === 0n ? {} : { $lt: max }) }
+  const where: Filter<EventRow> = { domain, type, time, position: { $lte: position }, ...passing(query, "event") }
+  return scanned<EventRow, Event>(search, () => events.find(where, atMost).sort({ time: order.reverse ? -1 : 1 }), {
+    subjectOf: eventOf,
+    again: (positions) =>
+      attempt(() => {
+        const ids = positions.map((at) => placeId({ domain, position: BigInt(at) }))
+        return events.find({ domain, _id: { $in: ids } }, atMost).toArray()
+      })
+  })
 }
+
+/** One row more than are looked at, so that it is known when there are too many. */
+const atMost = { limit: scanRowsMax + 1, maxTimeMS: storeCallMsMax }
