@@ -18,7 +18,7 @@ const store = () => Layer.unwrap(Effect.map(database, layer))
 const needs = Layer.effect(PrimitivesUnderTest, Effect.map(Effect.flatMap(database, open), primitives))
 
 describe("on FerretDB", server.options, () => {
-  contract("mongo", store(), { reopen: store })
+  contract("mongo", store(), { reopen: store, share: store })
   primitivesContract("mongo", needs)
   claimStops("mongo", Layer.merge(store(), needs))
 })

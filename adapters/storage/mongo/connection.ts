@@ -28,6 +28,9 @@ export interface Open {
   readonly fresh: { readonly readConcern?: ReadConcernLike; readonly maxTimeMS: number }
 }
 
+/** By `_id`, which never changes, and no other index: a row that is changed meanwhile might be passed by in one of those. */
+export const byId = { hint: { _id: 1 } } as const
+
 /** Opens the database and brings it up to this version; what keeps it from being served is said in words. */
 export const open = ({ addr, database, connections }: MongoSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
   Effect.gen(function* () {

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from "mongodb"
 import type { ClaimRecord, Place, Primitives } from "../../../application/claims/primitives.ts"
 import { OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
-import { attempt, away, type Open } from "./connection.ts"
+import { attempt, away, byId, type Open } from "./connection.ts"
 import {
   callText,
   claimRow,
@@ -68,7 +68,7 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
       const calls = [...new Set(keys.map((key) => callText(domain, key)))]
       return attempt(async () => {
         const [states, made] = await Promise.all([
-          ids.length === 0 ? [] : entities.find({ domain, _id: { $in: ids } }, fresh).toArray(),
+          ids.length === 0 ? [] : entities.find({ domain, _id: { $in: ids } }, { ...fresh, ...byId }).toArray(),
           calls.length === 0
             ? []
             : events

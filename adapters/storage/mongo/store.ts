@@ -14,7 +14,7 @@ import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
-import { attempt, away, type MongoSettings, open } from "./connection.ts"
+import { attempt, away, byId, type MongoSettings, open } from "./connection.ts"
 import { primitives } from "./primitives.ts"
 import { type EventRow, eventOf, headOf, integerMax, placeId, refId, stateOf } from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
@@ -96,7 +96,7 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore, Unavaila
         commit,
         state: (ref) =>
           Effect.map(
-            attempt(() => entities.findOne({ _id: refId(ref), domain: ref.domain }, fresh)),
+            attempt(() => entities.findOne({ _id: refId(ref), domain: ref.domain }, { ...fresh, ...byId })),
             (row) => (row === null ? undefined : stateOf(row))
           ),
         version: (ref, version) => (version > integerMax ? Effect.succeed(undefined) : event(ref, { version })),
