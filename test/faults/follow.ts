@@ -1,0 +1,67 @@
+// A reader that follows a domain, and comes back with its cursor whenever it is cut off.
+
+import { setTimeout as sleep } from "node:timers/promises"
+import { createClient } from "@connectrpc/connect"
+import { createGrpcTransport } from "@connectrpc/connect-node"
+import { type Event, EventService } from "../../proto/gen/stategate/stategate_pb.js"
+import { domain } from "./load.ts"
+
+export interface Follower {
+  readonly seen: ReadonlyArray<Event>
+  /** Resolves when it has come to a position. */
+  readonly reaches: (position: bigint) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+const beginning = { case: "beginning", value: true } as const
+const pauseMs = 20
+
+export const follow = (url: string): Follower => {
+  const seen: Array<Event> = []
+  const left = new AbortController()
+  const client = createClient(EventService, createGrpcTransport({ baseUrl: url }))
+  const run = async () => {
+    while (!left.signal.aborted) {
+      const cursor = seen.at(-1)?.cursor
+      const start = cursor === undefined ? beginning : { case: "after" as const, value: cursor }
+      try {
+        for await (const event of client.stream({ domain, type: "*", start }, { signal: left.signal })) seen.push(event)
+      } catch {
+        await sleep(pauseMs)
+      }
+    }
+  }
+  const running = run()
+  return {
+    seen,
+    reaches: async (position) => {
+      while ((seen.at(-1)?.position ?? 0n) < position) await sleep(pauseMs)
+    },
+    stop: async () => {
+      left.abort()
+      await running
+    }
+  }
+}
+
+/** The log from its beginning, as long as it is now. */
+export const logOf = async (url: string): Promise<ReadonlyArray<Event>> => {
+  const client = createClient(EventService, createGrpcTransport({ baseUrl: url }))
+  const log: Array<Event> = []
+  // Word of progress tells the end: it comes when there is nothing more.
+  const newest = await Promise.all(
+    ["order", "item"].map((type) =>
+      client.search({ domain, type, limit: 1, sort: { field: "", reverse: true } }).then(({ events }) => events[0])
+    )
+  )
+  const last = newest.reduce(
+    (most, event) => (event !== undefined && event.position > most ? event.position : most),
+    0n
+  )
+  if (last === 0n) return log
+  for await (const event of client.stream({ domain, type: "*", start: beginning })) {
+    log.push(event)
+    if (event.position >= last) break
+  }
+  return log
+}
