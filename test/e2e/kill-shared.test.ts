@@ -10,7 +10,7 @@ import { type GatewayProcess, startGateway } from "../support/process.ts"
 // Two gateways share a database without transactions, and one of them is killed with SIGKILL, again and again, in the
 // middle of what it does. Callers try again elsewhere with the same idempotency key: each call is in the log once.
 
-const rounds = Number(process.env["STATEGATE_TEST_KILLS_SHARED"] ?? 5)
+const rounds = Math.ceil(Number(process.env["STATEGATE_TEST_KILLS"] ?? 50) / 10)
 const writers = 6
 
 const server = use(ferretdb)
@@ -25,7 +25,7 @@ const clientsOf = ({ url }: GatewayProcess) => {
 }
 
 describe("of two gateways on one database", server.options, () => {
-  test(`one may be killed ${rounds} times, and no call is lost or done twice`, { timeout: 300_000 }, async () => {
+  test(`one may be killed ${rounds} times, and no call is lost or done twice`, { timeout: 600_000 }, async () => {
     const provider = JSON.stringify({ name: "mongo", ...server.fresh() })
     const start = async () => {
       const gateway = await startGateway({ STATEGATE_STORAGE_PROVIDER: provider })
