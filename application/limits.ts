@@ -36,6 +36,11 @@ export const queuedBytesMax = 64 * 1024 * 1024
 export const commitEventsMax = 1000
 /** Bytes in one commit, whatever more the store would take. */
 export const commitBytesMax = 8 * 1024 * 1024
+/**
+ * Bytes in one commit that is claimed by one record. Escaped, and with its callers' names in each event, the record may
+ * take three times as many; document databases take 16 MB.
+ */
+export const claimBytesMax = 4 * 1024 * 1024
 /** Units of one commit that a store without transactions works on at once. */
 export const unitsAtOnceMax = 16
 /** Times that one commit may find another in its place, and decide again. */

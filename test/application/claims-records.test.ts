@@ -5,8 +5,10 @@ import { assert, test } from "vitest"
 import type { Primitives } from "../../application/claims/primitives.ts"
 import { claimFormat, claimOf, recordOf } from "../../application/claims/record.ts"
 import { claims } from "../../application/claims.ts"
+import { claimBytesMax, commitEventsMax } from "../../application/limits.ts"
+import { decideBatch } from "../../domain/batch.ts"
 import type { Event } from "../../domain/event.ts"
-import { draftUnit } from "../contract/event-store/writing.ts"
+import { draftUnit, job, set } from "../contract/event-store/writing.ts"
 import { same } from "../contract/law.ts"
 import { searches } from "../support/searches.ts"
 import { directly, primitivesOver, Rows } from "./claims-rows.ts"
@@ -26,6 +28,25 @@ test("a record holds its events, to the last bit", () => {
       same([record.domain, record.position, record.id], ["shop", events[0]!.position, "mine"], "its place")
     })
   )
+})
+
+test("no commit that may be made takes more room than databases have for one record", () => {
+  // Everything that is escaped when it is written, and the more so when what was written is.
+  const sub = '"'.repeat(4000)
+  const idempotency = { caller: JSON.stringify(["", sub]), key: "\u0001".repeat(255), hash: "h".repeat(64) }
+  const key = "\\".repeat(255)
+  for (const values of [{}, { text: '"'.repeat(4000) }, { text: "\u0001".repeat(600) }, { text: "é".repeat(1000) }]) {
+    const jobs = Array.from({ length: commitEventsMax }, (_, n) => ({
+      ...job({ domain: "shop", type: key, key: `${n}${key.slice(4)}` }, set(values), { claims: { sub } }),
+      idempotency: { ...idempotency, key: `${idempotency.key.slice(4)}${n}` }
+    }))
+    const snapshot = { position: 0n, time: 0n, state: () => undefined, remembered: () => [] }
+    const most = { eventsMax: commitEventsMax, bytesMax: claimBytesMax }
+    const { events } = decideBatch(snapshot, jobs, { ...most, now: 2n ** 62n, newId: () => crypto.randomUUID() })
+    const { text } = recordOf({ id: "mine", domain: "shop", incarnation: "0123456789abcdef", events })
+    assert.isAbove(events.length, 100)
+    assert.isBelow(Buffer.byteLength(text), 15_000_000)
+  }
 })
 
 /** A domain with one commit, and behind it another whose record says that it is of the next format. */

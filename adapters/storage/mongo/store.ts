@@ -3,7 +3,7 @@ import { claims } from "../../../application/claims.ts"
 import { clockGuarded } from "../../../application/clock-guard.ts"
 import type { Unavailable } from "../../../application/failure.ts"
 import {
-  commitBytesMax,
+  claimBytesMax,
   commitEventsMax,
   logPageBytesMax,
   movedOverlapMs,
@@ -92,7 +92,7 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore, Unavaila
       })
 
       const store = EventStore.of({
-        capacity: { commits: storeCommitsMax, events: commitEventsMax, bytes: commitBytesMax },
+        capacity: { commits: storeCommitsMax, events: commitEventsMax, bytes: claimBytesMax },
         commit,
         state: (ref) =>
           Effect.map(
