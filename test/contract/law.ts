@@ -33,8 +33,13 @@ export const register = <Port>(
     for (const { name, check } of laws) test(name, options(name, except), () => runtime.runPromise(check))
   })
 
-const options = (law: string, except: Except | undefined) =>
-  except?.cannot[law] === undefined ? {} : limitation(except.server, except.cannot[law])
+/** Ends a law that hangs. Some ask a thousand times, and a server beside other tests may be slow to answer. */
+const lawMsMax = 300_000
+
+const options = (law: string, except: Except | undefined) => ({
+  timeout: lawMsMax,
+  ...(except?.cannot[law] === undefined ? {} : limitation(except.server, except.cannot[law]))
+})
 
 /** A check on random values; one that fails is shrunk, and shown with the seed that makes it again. */
 export const property = <A, Port>(

@@ -85,7 +85,7 @@ const marks: Law<Gateways> = {
   check: Effect.gen(function* () {
     const gateways = yield* Gateways
     const domain = fresh("moved")
-    for (let n = 0; n < 4; n++) {
+    for (let n = 0; n < 2; n++) {
       for (const marker of gateways) {
         for (const writer of gateways) {
           const { mark } = yield* marker.movedSince(undefined)
