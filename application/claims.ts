@@ -106,7 +106,7 @@ export const claims = (store: Primitives): Claims => {
     let mark = yield* store.mark(domain)
     for (let losses = 0; losses < claimTriesMax; losses++) {
       const recalled = yield* store.recall(domain, unit.refs, unit.keys)
-      const from = mark ?? unborn(domain)
+      const from = mark ?? unborn(domain, unit.incarnation)
       const events = unit.decide(snapshotOf(from, recalled))
       let record: ClaimRecord | undefined
       if (events.length === 0) {
@@ -155,9 +155,9 @@ const busy = new Unavailable({ message: "too many change this domain at once; tr
 const tooNew = new Unavailable({ message: "a newer version of the gateway is at work here; this one must be upgraded" })
 
 /** A domain before its first event. Its incarnation is born with the claim of that event, if this is the one. */
-const unborn = (domain: string): Head => ({
+const unborn = (domain: string, incarnation = newIncarnation()): Head => ({
   domain,
-  incarnation: newIncarnation(),
+  incarnation,
   first: 1n,
   position: 0n,
   time: 0n,

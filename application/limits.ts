@@ -171,3 +171,19 @@ export const listenerLimits = {
   idleFramesPerWindowMax: 10_000
 } as const satisfies Record<string, number>
 export type ListenerLimits = { readonly [Name in keyof typeof listenerLimits]: number }
+
+// Upkeep: moving logs between stores, and making projections anew
+
+/** Domains that one run looks at. */
+export const upkeepDomainsMax = 1_000_000
+/** Domains that are copied at a time. */
+export const upkeepDomainsAtOnce = 4
+/** How often a commit is tried again when a store is away, and milliseconds in between. */
+export const upkeepTries = 30
+export const upkeepRetryMs = 1_000
+/** Events that are hashed at once. */
+export const upkeepHashedEvents = 256
+/** Entities whose last positions are held at a time; more are looked at in several passes. */
+export const upkeepEntitiesMax = 1_000_000
+/** Entities that are read at once to be compared. */
+export const upkeepReadsAtOnce = 16

@@ -10,6 +10,8 @@ import type { OutcomeUnknown, Unavailable } from "../failure.ts"
 /** What one commit does to one domain. */
 export interface Unit {
   readonly domain: string
+  /** The identity of its log, should this commit begin it; a new one when absent. For logs that come from elsewhere. */
+  readonly incarnation?: string
   /** The entities and idempotency keys that `decide` will ask its snapshot for. */
   readonly refs: ReadonlyArray<Ref>
   readonly keys: ReadonlyArray<{ readonly caller: string; readonly key: string }>

@@ -6,6 +6,7 @@ import { layer } from "../../adapters/storage/mongo/store.ts"
 import { claimStops } from "../contract/claim-stops.ts"
 import { contract } from "../contract/EventStore.ts"
 import { PrimitivesUnderTest, primitivesContract } from "../contract/Primitives.ts"
+import { contract as projectionContract } from "../contract/Projection.ts"
 import { ferretdb } from "../services/ferretdb.ts"
 import { use } from "../services/service.ts"
 
@@ -19,6 +20,7 @@ const needs = Layer.effect(PrimitivesUnderTest, Effect.map(Effect.flatMap(databa
 
 describe("on FerretDB", server.options, () => {
   contract("mongo", store(), { reopen: store, share: store })
+  projectionContract("mongo", store())
   primitivesContract("mongo", needs)
   claimStops("mongo", Layer.merge(store(), needs))
 })

@@ -8,6 +8,7 @@ import { Authenticator } from "../../application/ports/Authenticator.ts"
 import { Channel } from "../../application/ports/Channel.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import { Policy } from "../../application/ports/Policy.ts"
+import { Projection } from "../../application/ports/Projection.ts"
 import { laws as authenticatorLaws } from "./Authenticator.ts"
 import { laws as channelLaws } from "./Channel.ts"
 import { laws as storeLaws } from "./EventStore.ts"
@@ -18,6 +19,7 @@ import type { Law } from "./law.ts"
 import { decisions } from "./mutants/decisions.ts"
 import { type Mutant, rejection } from "./mutants/mutant.ts"
 import { authenticators, channels, policies } from "./mutants/others.ts"
+import { projections } from "./mutants/projections.ts"
 import { reads } from "./mutants/reads.ts"
 import { reopenedMutants } from "./mutants/reopened.ts"
 import { searches } from "./mutants/searches.ts"
@@ -25,6 +27,7 @@ import { shared } from "./mutants/shared.ts"
 import { values } from "./mutants/values.ts"
 import { writes } from "./mutants/writes.ts"
 import { laws as policyLaws } from "./Policy.ts"
+import { laws as projectionLaws } from "./Projection.ts"
 
 type Check = Law<never>["check"]
 
@@ -82,6 +85,18 @@ rejects(
   reopenedMutants.map(({ make, ...mutant }) => ({
     ...mutant,
     checkOf: (name) => reopening(make()).find((law) => law.name === name)?.check
+  }))
+)
+rejects(
+  "Projection",
+  projectionLaws,
+  projections.map(({ make, ...mutant }) => ({
+    ...mutant,
+    checkOf: (name) => {
+      const law = projectionLaws.find((one) => one.name === name)
+      const { store, projection } = make()
+      return law && Effect.provideService(Effect.provideService(law.check, EventStore, store), Projection, projection)
+    }
   }))
 )
 rejects("EventStore, shared,", sharing, suspectsOf(Gateways, sharing, shared))

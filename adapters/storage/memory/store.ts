@@ -2,6 +2,7 @@ import { Effect, Layer, Result } from "effect"
 import { newIncarnation } from "../../../application/incarnation.ts"
 import { pageOf } from "../../../application/page.ts"
 import { EventStore, type LogPage, type Moved, type Unit } from "../../../application/ports/EventStore.ts"
+import { Projection } from "../../../application/ports/Projection.ts"
 import { type Head, keyText } from "../../../domain/batch.ts"
 import { type Entity, type Ref, refText, type State } from "../../../domain/entity.ts"
 import { type Event, evolve } from "../../../domain/event.ts"
@@ -21,9 +22,9 @@ interface Domain {
   moved: number
 }
 
-const newDomain = (name: string): Domain => ({
+const newDomain = (name: string, incarnation = newIncarnation()): Domain => ({
   name,
-  incarnation: newIncarnation(),
+  incarnation,
   log: [],
   states: new Map(),
   histories: new Map(),
@@ -56,7 +57,7 @@ export class MemoryStore {
 
   /** Nothing yields between `decide` and the last append, so a commit is atomic. */
   commit(unit: Unit): Head {
-    const domain = this.domains.get(unit.domain) ?? newDomain(unit.domain)
+    const domain = this.domains.get(unit.domain) ?? newDomain(unit.domain, unit.incarnation)
     const events = unit.decide({
       position: BigInt(domain.log.length),
       time: domain.log.at(-1)?.time ?? 0n,
@@ -78,6 +79,16 @@ export class MemoryStore {
     if (event.idempotency !== undefined) {
       pushTo(domain.calls, keyText(event.idempotency.caller, event.idempotency.key), event)
     }
+  }
+
+  stored(domain: string): ReadonlyArray<State> {
+    return [...(this.domains.get(domain)?.states.values() ?? [])]
+  }
+
+  restate(domain: string, states: ReadonlyArray<State>, gone: ReadonlyArray<Ref>): void {
+    const stored = this.domains.get(domain)?.states
+    for (const state of states) stored?.set(refText(state), state)
+    for (const ref of gone) stored?.delete(refText(ref))
   }
 
   state(ref: Ref): State | undefined {
@@ -148,4 +159,21 @@ export const port = (store: MemoryStore): EventStore["Service"] =>
     movedSince: (mark) => Effect.sync(() => store.movedSince(mark))
   })
 
-export const layer: Layer.Layer<EventStore> = Layer.sync(EventStore, () => port(new MemoryStore()))
+/** The projection of a memory store, for its upkeep. */
+export const projection = (store: MemoryStore): Projection["Service"] =>
+  Projection.of({
+    stored: (domain, after, limit) =>
+      Effect.sync(() => {
+        const states = store.stored(domain)
+        const from = after === undefined ? 0 : states.findIndex((state) => refText(state) === refText(after)) + 1
+        return states.slice(from, from + limit)
+      }),
+    restate: (domain, states, gone) => Effect.sync(() => store.restate(domain, states, gone))
+  })
+
+export const layer: Layer.Layer<EventStore | Projection> = Layer.unwrap(
+  Effect.sync(() => {
+    const store = new MemoryStore()
+    return Layer.merge(Layer.succeed(EventStore, port(store)), Layer.succeed(Projection, projection(store)))
+  })
+)

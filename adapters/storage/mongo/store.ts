@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { claims } from "../../../application/claims.ts"
 import { clockGuarded } from "../../../application/clock-guard.ts"
 import type { Unavailable } from "../../../application/failure.ts"
@@ -10,12 +10,14 @@ import {
   storeCommitsMax
 } from "../../../application/limits.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
+import { Projection } from "../../../application/ports/Projection.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
 import { attempt, away, byId, type MongoSettings, open } from "./connection.ts"
 import { primitives } from "./primitives.ts"
+import { projection } from "./projection.ts"
 import { type EventRow, eventOf, headOf, integerMax, placeId, refId, stateOf } from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
 
@@ -23,9 +25,8 @@ import { searchEntities, searchEvents } from "./search.ts"
  * A database of MongoDB, or of a server that speaks its protocol, for any number of gateways. A commit is one record,
  * inserted where there is none; the rows that readers look at follow it.
  */
-export const layer = (settings: MongoSettings): Layer.Layer<EventStore, Unavailable> =>
-  Layer.effect(
-    EventStore,
+export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Projection, Unavailable> =>
+  Layer.effectContext(
     Effect.gen(function* () {
       const opened = yield* open(settings)
       const { client, collections, fresh } = opened
@@ -110,6 +111,7 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore, Unavaila
         heads,
         movedSince
       })
-      return yield* clockGuarded(store, serverMillis)
+      const guarded = yield* clockGuarded(store, serverMillis)
+      return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(opened)))
     })
   )

@@ -7,6 +7,7 @@ import { Feed, type FeedStream } from "../../../application/feed/feed.ts"
 import { History } from "../../../application/history.ts"
 import { claimsBytesMax } from "../../../application/limits.ts"
 import type { PolicyInput } from "../../../application/ports/Policy.ts"
+import { sha256 } from "../../../application/sha256.ts"
 import { parseTraceparent, traceparentText } from "../../../application/traceparent.ts"
 import type { Event, Idempotency } from "../../../domain/event.ts"
 import { canonicalText, exceedsBytes, type Json, type JsonObject, jsonText } from "../../../domain/json.ts"
@@ -176,12 +177,12 @@ const idempotencyOf = (
     Effect.promise(() => {
       const conditions = [call.header("if-match") ?? null, call.header("if-none-match") ?? null]
       const text = canonicalText([method.path, conditions, toJson(method.desc.input, message) as Json])
-      return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
+      return sha256(text)
     }),
-    (digest) => ({
+    (hash) => ({
       caller: canonicalText([claims.iss ?? null, claims.sub ?? null]),
       key,
-      hash: Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("")
+      hash
     })
   )
 

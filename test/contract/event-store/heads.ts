@@ -8,7 +8,7 @@ import { matches } from "../../../domain/glob.ts"
 import { compareText } from "../../../domain/query.ts"
 import { fresh, type Law, same } from "../law.ts"
 import { globOf } from "./searching.ts"
-import { append, commit, commitAll, job, refIn, set } from "./writing.ts"
+import { append, commit, commitAll, commitUnits, job, refIn, set, unitOf } from "./writing.ts"
 
 // Each is here because an index, a LIKE or a collation gets it wrong.
 const endings = [
@@ -102,6 +102,25 @@ const identity: Law<EventStore> = {
   })
 }
 
+const elsewhere: Law<EventStore> = {
+  name: "a log that comes from elsewhere keeps its identity, and one that is there is given no other",
+  check: Effect.gen(function* () {
+    const store = yield* EventStore
+    const [moved, there] = [fresh("elsewhere"), fresh("elsewhere")]
+    const { head: before } = yield* commit(there, [job(refIn(there, "a"), set({}))])
+    const incarnation = "0123456789abcdef"
+    for (const [domain, expected] of [
+      [moved, incarnation],
+      [there, before.incarnation]
+    ] as const) {
+      const { unit } = unitOf(domain, [job(refIn(domain, "a"), set({}))])
+      const [head] = yield* commitUnits([{ ...unit, incarnation }])
+      assert.strictEqual(head?.incarnation, expected)
+      assert.strictEqual((yield* store.heads(globOf(domain), 1))[0]?.incarnation, expected)
+    }
+  })
+}
+
 export const newestOf = (heads: ReadonlyArray<Head>, domain: string): Head | undefined =>
   heads.filter((head) => head.domain === domain).sort((a, b) => Number(b.position - a.position))[0]
 
@@ -144,4 +163,4 @@ const movedOneByOne: Law<EventStore> = {
   })
 }
 
-export const heads = [byGlob, identity, moved, movedOneByOne]
+export const heads = [byGlob, identity, elsewhere, moved, movedOneByOne]

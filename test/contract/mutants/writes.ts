@@ -24,7 +24,16 @@ class Touched extends MemoryStore {
   }
 }
 
+const keepsIdentity = "a log that comes from elsewhere keeps its identity, and one that is there is given no other"
+
 const appending: ReadonlyArray<StoreMutant> = [
+  storeThat("gives every log an identity of its own", keepsIdentity, ({ incarnation: _, ...unit }) => unit),
+  storeThat(
+    "gives a log the identity that a unit brings, whenever it does",
+    keepsIdentity,
+    (unit) => unit,
+    (head) => ({ ...head, incarnation: "0123456789abcdef" })
+  ),
   appends("leaves a gap", inLog, (events) =>
     events.map((event) => (event.position > 3n ? { ...event, position: event.position + 1n } : event))
   ),

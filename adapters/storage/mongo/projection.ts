@@ -1,0 +1,31 @@
+import { Effect } from "effect"
+import { Projection } from "../../../application/ports/Projection.ts"
+import { attempt, type Open } from "./connection.ts"
+import { entityRow, refId, stateOf } from "./rows.ts"
+
+/** The entities of a database, for its upkeep. */
+export const projection = ({ collections: { entities }, fresh }: Open): Projection["Service"] =>
+  Projection.of({
+    stored: (domain, after, limit) =>
+      Effect.map(
+        attempt(() => {
+          const behind = after === undefined ? {} : { _id: { $gt: refId(after) } }
+          return entities
+            .find({ domain, ...behind }, fresh)
+            .sort({ _id: 1 })
+            .limit(limit)
+            .toArray()
+        }),
+        (rows) => rows.map(stateOf)
+      ),
+    restate: (domain, states, gone) =>
+      attempt(async () => {
+        const writes = [
+          ...states.map(entityRow).map(({ _id, ...replacement }) => ({
+            replaceOne: { filter: { _id, domain }, replacement, upsert: true }
+          })),
+          ...gone.map((ref) => ({ deleteOne: { filter: { _id: refId(ref), domain } } }))
+        ]
+        if (writes.length > 0) await entities.bulkWrite(writes, { ordered: false })
+      })
+  })
