@@ -122,3 +122,16 @@ test("heads that marks tell are finished where something is claimed behind them"
       same(quiet, marks[1], "what was quiet")
     })
   ))
+
+test("everything that readers look at can be made again from the records", () =>
+  inTime(
+    Effect.gen(function* () {
+      const rows = new Rows()
+      const { commit, head } = claims(primitivesOver(rows, directly))
+      for (const key of ["a", "b", "a", "c"]) yield* commit([draftUnit("shop", [{ key }, { key: "all" }]).unit])
+      const before = [...rows.events, ...rows.states, ...rows.marks]
+      for (const lost of [rows.events, rows.states, rows.marks]) lost.clear()
+      yield* head("shop")
+      same([...rows.events, ...rows.states, ...rows.marks], before, "rows")
+    })
+  ))
