@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { Projection } from "../../../application/ports/Projection.ts"
-import { attempt, type Open } from "./connection.ts"
+import { attempt, byId, type Open } from "./connection.ts"
 import { entityRow, refId, stateOf } from "./rows.ts"
 
 /** The entities of a database, for its upkeep. */
@@ -11,7 +11,7 @@ export const projection = ({ collections: { entities }, fresh }: Open): Projecti
         attempt(() => {
           const behind = after === undefined ? {} : { _id: { $gt: refId(after) } }
           return entities
-            .find({ domain, ...behind }, fresh)
+            .find({ domain, ...behind }, { ...fresh, ...byId })
             .sort({ _id: 1 })
             .limit(limit)
             .toArray()
@@ -21,8 +21,9 @@ export const projection = ({ collections: { entities }, fresh }: Open): Projecti
     restate: (domain, states, gone) =>
       attempt(async () => {
         const writes = [
-          ...states.map(entityRow).map(({ _id, ...replacement }) => ({
-            replaceOne: { filter: { _id, domain }, replacement, upsert: true }
+          ...states.map(entityRow).map(({ _id, ...row }) => ({
+            // Of many for the reason that primitives have.
+            updateMany: { filter: { _id, domain }, update: { $set: row }, upsert: true }
           })),
           ...gone.map((ref) => ({ deleteOne: { filter: { _id: refId(ref), domain } } }))
         ]
