@@ -65,6 +65,8 @@ export const storeConnectionsMax = 32
 export const storeCommitsMax = 16
 /** Milliseconds to find a server that takes writes, or a free connection; while there is none, calls fail after them. */
 export const storeSelectMsMax = 1_000
+/** Milliseconds for which a gateway that starts waits for its database. */
+export const storeStartMsMax = 10_000
 /** Milliseconds to connect to a server. */
 export const storeConnectMsMax = 2_000
 /** Milliseconds that one read or write may take in the database. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { Effect, Exit } from "effect"
 import { MongoClient } from "mongodb"
 import { assert, describe, test } from "vitest"
@@ -7,6 +8,7 @@ import { layer } from "../../adapters/storage/mongo/store.ts"
 import { append, logOf } from "../contract/event-store/writing.ts"
 import { fresh } from "../contract/law.ts"
 import { ferretdb } from "../services/ferretdb.ts"
+import { startProxy } from "../services/proxy.ts"
 import { use } from "../services/service.ts"
 import { freePort } from "../support/process.ts"
 
@@ -50,6 +52,17 @@ test("an address that cannot be read is not repeated", async () => {
     assert.include(message, "its address is not a connection string that can be read")
     assert.notInclude(message, "hunter2")
   }
+})
+
+test("a server that comes a little later is waited for", server.faults, async () => {
+  const place = server.fresh()
+  const proxy = await startProxy(place.addr)
+  await proxy.cut()
+  const opened = start({ ...place, addr: proxy.addr })
+  await sleep(1_500)
+  await proxy.heal()
+  assert.strictEqual(await opened, "it opened")
+  await proxy.close()
 })
 
 describe("a database", server.options, () => {

@@ -1,12 +1,20 @@
-import { Effect, type Scope } from "effect"
-import { MongoClient, MongoError, ReadConcern, type ReadConcernLike, WriteConcern } from "mongodb"
+import { Effect, Schedule, type Scope } from "effect"
+import {
+  MongoClient,
+  MongoError,
+  MongoServerSelectionError,
+  ReadConcern,
+  type ReadConcernLike,
+  WriteConcern
+} from "mongodb"
 import { Unavailable } from "../../../application/failure.ts"
 import {
   storeCallMsMax,
   storeConnectionsMax,
   storeConnectMsMax,
   storeSelectMsMax,
-  storeSilenceMsMax
+  storeSilenceMsMax,
+  storeStartMsMax
 } from "../../../application/limits.ts"
 import { type Collections, prepare } from "./schema.ts"
 
@@ -54,9 +62,10 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
       (opened) => Effect.promise(() => opened.close())
     )
     const hosts = client.options.hosts.map(String).join(", ") || client.options.srvHost
-    return yield* Effect.tryPromise({
+    const prepared = Effect.tryPromise({
       try: async (): Promise<Open> => {
-        const { setName, msg } = await client.db("admin").command({ hello: 1 })
+        await client.connect()
+        const { setName, msg } = await client.db("admin").command({ hello: 1 }, { readPreference: "primary" })
         const sharded = msg === "isdbgrid"
         const alone = setName === undefined && !sharded
         const db = client.db(database, {
@@ -75,6 +84,11 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
         return { client, collections, fresh }
       },
       catch: (cause) => refused(`${database} at ${hosts}: ${reasonOf(cause)}`, cause)
+    })
+    // One that is started at the same time may need a moment more.
+    return yield* Effect.retry(prepared, {
+      while: ({ cause }) => cause instanceof MongoServerSelectionError,
+      schedule: Schedule.upTo(Schedule.spaced(storeSelectMsMax), { duration: storeStartMsMax })
     })
   })
 
