@@ -88,6 +88,7 @@ const options = (folder: string): ReadonlyArray<string> => [
   "-Xms256m",
   "-Xmx512m",
   "-XX:TieredStopAtLevel=1",
+  "-XX:+UseSerialGC",
   "-XX:-UsePerfData",
   `-javaagent:${join(cassandraJars, "jamm-0.4.0.jar")}`,
   ...exported.flatMap((name) => ["--add-exports", `${name}=ALL-UNNAMED`]),

@@ -78,6 +78,11 @@ export const startServer = async (spec: Spec, folder: Folder): Promise<Control> 
   const signal = (name: NodeJS.Signals) => {
     for (const pid of pids()) send(pid, name)
   }
+  const pause = () => {
+    // First the one that makes the others.
+    child?.kill("SIGSTOP")
+    signal("SIGSTOP")
+  }
   const start = async () => {
     child = launch(spec, folder)
     await working(spec, folder, child)
@@ -89,8 +94,7 @@ export const startServer = async (spec: Spec, folder: Folder): Promise<Control> 
     await ended
   }
   const kill = async () => {
-    // First it may not make more of them.
-    if (child !== undefined && !hasEnded(child)) child.kill("SIGSTOP")
+    pause()
     const all = pids()
     for (const pid of all) send(pid, "SIGKILL")
     while ((child !== undefined && !hasEnded(child)) || all.some(isRunning)) await sleep(5)
@@ -105,7 +109,7 @@ export const startServer = async (spec: Spec, folder: Folder): Promise<Control> 
     await remove()
     throw error
   }
-  return { pids, stop, kill, restart: start, pause: () => signal("SIGSTOP"), resume: () => signal("SIGCONT"), remove }
+  return { pids, stop, kill, restart: start, pause, resume: () => signal("SIGCONT"), remove }
 }
 
 const launch = ({ command, args, env, user }: Spec, folder: Folder): ChildProcess => {
@@ -144,13 +148,13 @@ const working = async ({ name, probe }: Spec, folder: Folder, child: ChildProces
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null
 
-/** A process and all that it started. */
+/** A process and those that its first thread started: no server here starts any from another. */
 const family = (pid: number): ReadonlyArray<number> => {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
     return [pid, ...children.split(" ").filter(Boolean).map(Number).flatMap(family)]
   } catch {
-    return []
+    return [pid]
   }
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { program } from "../../test/support/need.ts"
 import { cached, execute, type Installable, make } from "./cache.ts"
 
 const version = "1.24.0"
@@ -11,10 +12,12 @@ export const ferretdbProgram = join(cached(folder), "ferretdb")
 export const ferretdb: Installable = {
   name: `FerretDB ${version}`,
   isInstalled: () => existsSync(ferretdbProgram),
-  install: () =>
-    make(folder, async (made, scratch) => {
+  install: async () => {
+    if (program("go") === undefined) throw new Error("it is built with Go, and there is none")
+    await make(folder, async (made, scratch) => {
       const modules = join(scratch, "modules")
       const env = {
+        GOPATH: join(scratch, "go"),
         GOMODCACHE: modules,
         GOCACHE: join(scratch, "build"),
         // What is read-only, nobody could take away again.
@@ -27,4 +30,5 @@ export const ferretdb: Installable = {
       writeFileSync(join(source, "build", "version", "version.txt"), `v${version}\n`)
       await execute("go", ["build", "-C", source, "-trimpath", "-o", join(made, "ferretdb"), "./cmd/ferretdb"], env)
     })
+  }
 }
