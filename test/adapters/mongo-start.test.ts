@@ -88,11 +88,11 @@ describe("a database", server.options, () => {
   test("that is sharded by anything but the domain is refused", server.faults, async () => {
     const place = server.fresh()
     // A cluster tells there how it is sharded; this server has no shards, and lets anyone write it.
-    const shardedBy = (key: object) =>
+    const shardedBy = (key: object, unsplittable = false) =>
       during(place, async (client) => {
         const collections = client.db("config").collection<{ readonly _id: string }>("collections")
         const _id = `${place.database}.stategate.claims`
-        await collections.updateOne({ _id }, { $set: { key } }, { upsert: true })
+        await collections.updateOne({ _id }, { $set: { key, unsplittable } }, { upsert: true })
       })
     for (const key of [{ domain: 1 }, { domain: "hashed" }]) {
       await shardedBy(key)
@@ -102,6 +102,8 @@ describe("a database", server.options, () => {
       await shardedBy(key)
       assert.match(await start(place), /stategate\.claims is sharded by .*; its shard key must be domain alone/)
     }
+    await shardedBy({ _id: 1 }, true)
+    assert.strictEqual(await start(place), "it opened", "in one piece")
   })
 
   test("may be new to several gateways at once", async () => {

@@ -36,6 +36,9 @@ export interface Open {
   readonly fresh: { readonly readConcern?: ReadConcernLike; readonly maxTimeMS: number }
 }
 
+/** No server works on anything for longer. */
+export const soon = { maxTimeMS: storeCallMsMax } as const
+
 /** By `_id`, which never changes, and no other index: a row that is changed meanwhile might be passed by in one of those. */
 export const byId = { hint: { _id: 1 } } as const
 
@@ -76,8 +79,8 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
         })
         const collections = await prepare(db, sharded)
         const fresh = {
-          ...(alone ? {} : { readConcern: { level: "linearizable" } as const }),
-          maxTimeMS: storeCallMsMax
+          ...soon,
+          ...(alone ? {} : { readConcern: { level: "linearizable" } as const })
         }
         // A server that cannot be read in this way must be found out about now.
         await collections.domains.findOne({ _id: "" }, fresh)

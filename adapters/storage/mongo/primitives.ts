@@ -67,8 +67,10 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
       const ids = [...new Set(refs.map(refId))]
       const calls = [...new Set(keys.map((key) => callText(domain, key)))]
       return attempt(async () => {
+        // In one answer, as far as there is room: what comes later might come from a server that is no longer the one.
+        const once = { ...fresh, ...byId, batchSize: ids.length + 1 }
         const [states, made] = await Promise.all([
-          ids.length === 0 ? [] : entities.find({ domain, _id: { $in: ids } }, { ...fresh, ...byId }).toArray(),
+          ids.length === 0 ? [] : entities.find({ domain, _id: { $in: ids } }, once).toArray(),
           calls.length === 0
             ? []
             : events

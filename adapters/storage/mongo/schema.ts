@@ -87,21 +87,26 @@ export const collectionProblem = ({ type, options }: { type?: string; options?: 
   return undefined
 }
 
+/** How a cluster says that it keeps a collection. */
+interface Sharding {
+  readonly _id: string
+  readonly key?: Document
+  /** In one piece, whatever the key. */
+  readonly unsplittable?: boolean
+}
+
 /** An `_id` is the only one in its shard, not in all of them: so a domain has to lie in one. */
 const checkShards = async (db: Db, name: string, sharded: boolean): Promise<void> => {
-  const namespace = `${db.databaseName}.${name}`
-  let found: { readonly key?: Document } | null = null
+  const all = db.client.db("config").collection<Sharding>("collections")
+  let found: Sharding | null = null
   try {
-    const collections = db.client
-      .db("config")
-      .collection<{ readonly _id: string; readonly key?: Document }>("collections")
-    found = await collections.findOne({ _id: namespace })
+    found = await all.findOne({ _id: `${db.databaseName}.${name}` })
   } catch (error) {
     // Without shards there is nothing to see, nor a need to be allowed to.
     const mayNot = error instanceof MongoServerError && error.code === unauthorized
     if (!mayNot || sharded) throw new Error(`cannot see how ${name} is sharded: ${error}`, { cause: error })
   }
-  const key = Object.entries(found?.key ?? { domain: 1 })
-  if (key.length === 1 && key[0]![0] === "domain") return
-  throw new Error(`${name} is sharded by ${key.map(([field]) => field).join(", ")}; its shard key must be domain alone`)
+  const fields = Object.keys(found?.key ?? {})
+  if (fields.length === 0 || fields.join() === "domain" || found?.unsplittable === true) return
+  throw new Error(`${name} is sharded by ${fields.join(", ")}; its shard key must be domain alone`)
 }

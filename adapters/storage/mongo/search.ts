@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { Filter, FindCursor } from "mongodb"
 import type { Unavailable } from "../../../application/failure.ts"
-import { scanRowsMax, storeCallMsMax } from "../../../application/limits.ts"
+import { scanRowsMax } from "../../../application/limits.ts"
 import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
 import { type Candidates, scan } from "../../../application/scan.ts"
 import type { Head } from "../../../domain/batch.ts"
@@ -9,7 +9,7 @@ import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Query, Subject } from "../../../domain/query.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
-import { attempt, type Open } from "./connection.ts"
+import { attempt, type Open, soon } from "./connection.ts"
 import { candidates } from "./filter.ts"
 import { type EntityRow, type EventRow, eventOf, placeId, refId, stateOf } from "./rows.ts"
 
@@ -63,4 +63,4 @@ export const searchEvents = ({ collections: { events } }: Open, { position }: He
 }
 
 /** One row more than are looked at, so that it is known when there are too many. */
-const atMost = { limit: scanRowsMax + 1, maxTimeMS: storeCallMsMax }
+const atMost = { ...soon, limit: scanRowsMax + 1 }

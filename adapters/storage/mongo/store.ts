@@ -15,7 +15,7 @@ import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
-import { attempt, away, byId, type MongoSettings, open } from "./connection.ts"
+import { attempt, away, byId, type MongoSettings, open, soon } from "./connection.ts"
 import { primitives } from "./primitives.ts"
 import { projection } from "./projection.ts"
 import { type EventRow, eventOf, headOf, integerMax, placeId, refId, stateOf } from "./rows.ts"
@@ -53,7 +53,8 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
         const page = yield* attempt(async () => {
           const found: Array<Event> = []
           let bytes = 0
-          for await (const row of events.find({ domain, _id: rows }, fresh).sort({ _id: 1 }).limit(limit)) {
+          const once = { ...fresh, batchSize: limit, limit }
+          for await (const row of events.find({ domain, _id: rows }, once).sort({ _id: 1 })) {
             bytes += row.values.length
             // One event is always given, so that whoever reads gets on.
             if (bytes > logPageBytesMax && found.length > 0) break
@@ -74,7 +75,7 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
         }
         const marks = yield* attempt(async () => {
           const found: Array<Head> = []
-          for await (const row of domains.find({ _id: { $gte: glob.prefix } }).sort({ _id: 1 })) {
+          for await (const row of domains.find({ _id: { $gte: glob.prefix } }, soon).sort({ _id: 1 })) {
             if (found.length === limit || !row.domain.startsWith(glob.prefix)) break
             if (matches(glob, row.domain)) found.push(headOf(row))
           }
