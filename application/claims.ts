@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Random, Schedule } from "effect"
+import { Clock, Duration, Effect, Random } from "effect"
 import { type Head, keyText, type Snapshot } from "../domain/batch.ts"
 import { refText } from "../domain/entity.ts"
 import { type Event, fold } from "../domain/event.ts"
@@ -6,16 +6,9 @@ import type { ClaimRecord, Place, Primitives, Recalled } from "./claims/primitiv
 import { type Claim, claimOf, recordOf } from "./claims/record.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { newIncarnation } from "./incarnation.ts"
-import {
-  claimTriesMax,
-  claimWaitMs,
-  claimWaitMsMax,
-  settleMsMax,
-  settlePauseMs,
-  settlePauseMsMax,
-  unitsAtOnceMax
-} from "./limits.ts"
+import { claimTriesMax, claimWaitMs, claimWaitMsMax, unitsAtOnceMax } from "./limits.ts"
 import type { EventStore, Unit } from "./ports/EventStore.ts"
+import { settling } from "./settling.ts"
 
 /** What a store without transactions builds its port from. */
 export interface Claims {
@@ -144,12 +137,6 @@ export const claims = (store: Primitives): Claims => {
     )
   }
 }
-
-/** Soon, then less and less often, and not for ever. */
-const settling = Schedule.min([Schedule.exponential(settlePauseMs), Schedule.spaced(settlePauseMsMax)]).pipe(
-  Schedule.jittered,
-  Schedule.upTo({ duration: settleMsMax })
-)
 
 const busy = new Unavailable({ message: "too many change this domain at once; try again later" })
 const tooNew = new Unavailable({ message: "a newer version of the gateway is at work here; this one must be upgraded" })

@@ -78,6 +78,22 @@ export const clockOffMsMax = 500
 export const clockCheckMs = 60_000
 /** Milliseconds by which looks at what moved overlap: more than the clocks of a database's servers are apart. */
 export const movedOverlapMs = 10_000
+/** Milliseconds of silence after which the other end of a connection is asked whether it is still there. */
+export const storeProbeAfterMs = 10_000
+/** Calls that wait for a connection. */
+export const storeWaitingMax = 1_000
+/** Connections to one PostgreSQL, where each is a process, unless its settings say otherwise. */
+export const postgresConnectionsMax = 16
+/** Milliseconds for which a gateway that was halted in the middle of a transaction may hold its domains. */
+export const transactionIdleMsMax = 2_000
+/** Milliseconds to wait for a domain that another commit holds: longer than one may hold it that does nothing. */
+export const headLockMsMax = 5_000
+/** Milliseconds that a gateway which starts waits for another to make or change the tables. */
+export const migrationWaitMs = 60_000
+/** Times that a commit is tried which turns out not to have been stored, its connection having been lost. */
+export const commitTriesMax = 2
+/** Domains that one look for those of a glob takes at a time. */
+export const headsSliceMax = 1_000
 /** Terms by which an entity can be found through an index; one that has more is looked at whatever is asked for. */
 export const indexTermsMax = 64
 

@@ -1,0 +1,63 @@
+import { Effect, Result } from "effect"
+import { OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { commitTriesMax } from "../../../application/limits.ts"
+import type { EventStore, Unit } from "../../../application/ports/EventStore.ts"
+import { settling } from "../../../application/settling.ts"
+import type { Head } from "../../../domain/batch.ts"
+import { isOver, trouble } from "./connection.ts"
+import type { Pool } from "./pool.ts"
+import { attempt, DecisionFailed, isStored } from "./transaction.ts"
+
+/**
+ * Group commits. The row of a domain is its lock. Units whose domains nobody else has share a transaction, and with it
+ * one fsync; each of the others waits for its domain alone, holding none. Of units that fail together for a reason that
+ * is theirs, only the one that is to blame fails alone.
+ */
+export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
+  /** Heads as `attempt` has them. Fails with whatever keeps all of the units from being stored. */
+  const transaction = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>, waits: boolean) {
+    for (let tries = 1; ; tries++) {
+      const { heads, doubt } = yield* promised(() => pool.use((connection) => attempt(connection, units, waits)))
+      if (doubt === undefined) return heads
+      const look = promised(() => pool.use((connection) => isStored(connection, doubt.head)))
+      const stored = Effect.mapError(Effect.retry(look, settling), (cause) => new OutcomeUnknown({ cause }))
+      if (yield* stored) return heads
+      if (tries === commitTriesMax) return yield* Effect.fail(doubt.cause)
+    }
+  })
+
+  const alone = (unit: Unit) => Effect.result(Effect.catch(transaction([unit], true), told))
+
+  const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
+    const together = units.length > 1 ? yield* Effect.result(transaction(units, false)) : Result.succeed([])
+    if (Result.isFailure(together) && isCommon(together.failure)) {
+      const failure = yield* Effect.result(told(together.failure))
+      return units.map(() => failure)
+    }
+    const heads: ReadonlyArray<Head | undefined> = Result.isSuccess(together) ? together.success : []
+    const own = (unit: Unit, i: number) => {
+      const head = heads[i]
+      return head === undefined
+        ? Effect.map(
+            alone(unit),
+            Result.map(([done]) => done!)
+          )
+        : Effect.succeed(Result.succeed(head))
+    }
+    return yield* Effect.forEach(units, own, { concurrency: pool.size })
+  })
+
+  return (units) => Effect.uninterruptible(commit(units))
+}
+
+const promised = <A>(use: () => Promise<A>): Effect.Effect<A, unknown> =>
+  Effect.tryPromise({ try: use, catch: (cause) => cause })
+
+/** Whether each of the units would fail with it alone, too. */
+const isCommon = (cause: unknown): boolean =>
+  cause instanceof OutcomeUnknown || cause instanceof DecisionFailed || isOver(cause)
+
+const told = (cause: unknown): Effect.Effect<never, Unavailable | OutcomeUnknown> => {
+  if (cause instanceof OutcomeUnknown) return Effect.fail(cause)
+  return cause instanceof DecisionFailed ? Effect.die(cause.cause) : trouble(cause)
+}

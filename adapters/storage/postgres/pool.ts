@@ -1,0 +1,102 @@
+import { Effect } from "effect"
+import type { Unavailable } from "../../../application/failure.ts"
+import { storeSelectMsMax, storeWaitingMax } from "../../../application/limits.ts"
+import { type Connection, Lost, trouble } from "./connection.ts"
+import type { Param } from "./filter.ts"
+
+/** Connections that are made when they are needed, kept while they work, and never more than so many. */
+export class Pool {
+  readonly #connect: () => Promise<Connection>
+  readonly size: number
+  readonly #idle: Array<Connection> = []
+  readonly #waiting = new Set<() => void>()
+  #used = 0
+
+  /** `connect` answers a connection that is ready to be used, or throws why there is none. */
+  constructor(connect: () => Promise<Connection>, size: number) {
+    this.#connect = connect
+    this.size = size
+  }
+
+  /**
+   * Lends a connection. If one that had been idle turns out to be lost, `use` is called again with a new one: it must
+   * not fail where a second time could do something twice.
+   */
+  async use<A>(use: (connection: Connection) => Promise<A>): Promise<A> {
+    await this.#enter()
+    try {
+      const idle = this.#takeIdle()
+      if (idle !== undefined) {
+        try {
+          return await this.#lend(idle, use)
+        } catch (error) {
+          if (!idle.isLost) throw error
+        }
+      }
+      return await this.#lend(await this.#connect(), use)
+    } finally {
+      this.#leave()
+    }
+  }
+
+  /** Closes what is idle; nothing may be under way any more. */
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((connection) => connection.end()))
+  }
+
+  async #lend<A>(connection: Connection, use: (connection: Connection) => Promise<A>): Promise<A> {
+    try {
+      return await use(connection)
+    } finally {
+      if (!connection.isLost) this.#idle.push(connection)
+    }
+  }
+
+  #takeIdle(): Connection | undefined {
+    while (true) {
+      const connection = this.#idle.pop()
+      if (connection === undefined || !connection.isLost) return connection
+    }
+  }
+
+  /** Waits for its turn, but not for long and not behind too many. */
+  #enter(): Promise<void> | void {
+    if (this.#used < this.size) {
+      this.#used += 1
+      return
+    }
+    if (this.#waiting.size >= storeWaitingMax) throw new Lost(`${storeWaitingMax} calls wait for a connection`)
+    return new Promise((resolve, reject) => {
+      const turn = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      const timer = setTimeout(() => {
+        this.#waiting.delete(turn)
+        reject(new Lost(`no connection was free for ${storeSelectMsMax} ms`))
+      }, storeSelectMsMax)
+      this.#waiting.add(turn)
+    })
+  }
+
+  #leave(): void {
+    const [next] = this.#waiting
+    if (next === undefined) {
+      this.#used -= 1
+      return
+    }
+    this.#waiting.delete(next)
+    next()
+  }
+}
+
+/** What `use` makes of a connection, or that the store is not available. */
+export const lent = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> =>
+  Effect.catch(Effect.tryPromise({ try: () => pool.use(use), catch: (cause) => cause }), trouble)
+
+/** What one statement answers. */
+export const asked = <Row extends object>(
+  pool: Pool,
+  text: string,
+  params: ReadonlyArray<Param> = []
+): Effect.Effect<ReadonlyArray<Row>, Unavailable> => lent(pool, (connection) => connection.query<Row>(text, params))

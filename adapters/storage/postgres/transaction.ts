@@ -1,0 +1,159 @@
+import { newIncarnation } from "../../../application/incarnation.ts"
+import type { Unit } from "../../../application/ports/EventStore.ts"
+import { type Head, keyText, type Snapshot } from "../../../domain/batch.ts"
+import { refText } from "../../../domain/entity.ts"
+import type { Event } from "../../../domain/event.ts"
+import { type Connection, isOver, Lost, type Statement } from "./connection.ts"
+import { arrayText } from "./filter.ts"
+import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, stateOf } from "./rows.ts"
+import * as statements from "./statements.ts"
+
+/** What became of units that were tried in one transaction. */
+export interface Tried {
+  /** One for each unit; undefined where somebody else had the domain, and nothing was done. */
+  readonly heads: ReadonlyArray<Head | undefined>
+  /** Set where it is not known whether the transaction was committed: why, and a head that it would have made. */
+  readonly doubt?: { readonly cause: unknown; readonly head: Head }
+}
+
+/** Carries what `decide` threw past the handling of what is no mistake of ours. */
+export class DecisionFailed extends Error {}
+
+interface LockedRow extends DomainRow {
+  /** The transaction that holds the lock. */
+  readonly transaction: string
+}
+
+interface Of {
+  readonly domain: string
+}
+
+interface Decision {
+  readonly row: LockedRow
+  readonly events: ReadonlyArray<Event>
+}
+
+/**
+ * Tries units in one transaction of two round trips: lock and read, then write and COMMIT. Without `waits`, it leaves
+ * out those whose domains somebody else has. Fails only where nothing was stored, nor can be.
+ */
+export const attempt = async (connection: Connection, units: ReadonlyArray<Unit>, waits: boolean): Promise<Tried> => {
+  try {
+    const [, , locked, states, ...remembered] = await connection.trip<
+      [object, object, LockedRow, EntityRow & Of, ...ReadonlyArray<EventRow & Of>]
+    >(
+      ...locking(units, waits),
+      // Behind the locks, by themselves: a statement that locks and reads sees states from before it had to wait.
+      statesOf(units),
+      ...rememberedOf(units)
+    )
+    const snapshot = snapshots(states, remembered.flat())
+    const rows = new Map(locked.map((row) => [row.name, row]))
+    const decisions = units.map((unit): Decision | undefined => {
+      const row = rows.get(unit.domain)
+      return row && { row, events: decided(unit, snapshot(row)) }
+    })
+    const heads = decisions.map((decision) => decision && headAfter(decision))
+    const made = decisions.filter((decision) => decision !== undefined)
+    if (made.some(({ events }) => events.length > 0)) return { heads, ...(await written(connection, made)) }
+    await connection.outcomes(["ROLLBACK"])
+    return { heads }
+  } catch (error) {
+    if (!connection.isLost) await connection.outcomes(["ROLLBACK"])
+    throw error
+  }
+}
+
+/**
+ * Whether the transaction that made this head was committed. While it goes on it holds the lock of the domain, or its
+ * place where it is new; nobody gets either before it is over.
+ */
+export const isStored = async (connection: Connection, { domain, position, eventId }: Head): Promise<boolean> => {
+  const [, , , found] = await connection.trip<[object, object, object, object]>(
+    ...locking([{ domain }], true),
+    [statements.eventAt, [domain, position, eventId]],
+    ["ROLLBACK"]
+  )
+  return found.length > 0
+}
+
+const locking = (
+  units: ReadonlyArray<Pick<Unit, "domain" | "incarnation">>,
+  waits: boolean
+): [Statement, Statement, Statement] => {
+  const incarnations = new Map(units.map(({ domain, incarnation }) => [domain, incarnation ?? newIncarnation()]))
+  const names = arrayText([...incarnations.keys()])
+  return [
+    [statements.begin],
+    [statements.addDomains, [names, arrayText([...incarnations.values()])]],
+    [waits ? statements.lockDomains : statements.lockFreeDomains, [names]]
+  ]
+}
+
+const statesOf = (units: ReadonlyArray<Unit>): Statement => {
+  const refs = [...new Map(units.flatMap((unit) => unit.refs.map((ref) => [refText(ref), ref]))).values()]
+  const columns = [refs.map(({ domain }) => domain), refs.map(({ type }) => type), refs.map(({ key }) => key)]
+  return [statements.statesOf, columns.map(arrayText)]
+}
+
+const rememberedOf = (units: ReadonlyArray<Unit>): ReadonlyArray<Statement> => {
+  const calls = new Map(
+    units.flatMap(({ domain, keys }) => keys.map((call) => [callText(domain, call), { ...call, domain }] as const))
+  )
+  const distinct = [...calls.values()]
+  const domains = distinct.map(({ domain }) => domain)
+  const columns = [domains, distinct.map(({ caller }) => caller), distinct.map(({ key }) => key)]
+  return calls.size === 0 ? [] : [[statements.rememberedOf, columns.map(arrayText)]]
+}
+
+const callText = (domain: string, { caller, key }: Unit["keys"][number]): string =>
+  keyText(domain, keyText(caller, key))
+
+const snapshots = (states: ReadonlyArray<EntityRow & Of>, remembered: ReadonlyArray<EventRow & Of>) => {
+  const byRef = new Map(states.map((row) => [refText(row), stateOf(row.domain, row)]))
+  const byCall = Map.groupBy(
+    remembered.map((row) => eventOf(row.domain, row)),
+    ({ entity, idempotency }) => callText(entity.domain, idempotency!)
+  )
+  return ({ name, position, time }: DomainRow): Snapshot => ({
+    position,
+    time,
+    state: (ref) => byRef.get(refText(ref)),
+    remembered: (caller, key) => byCall.get(callText(name, { caller, key })) ?? []
+  })
+}
+
+const decided = (unit: Unit, snapshot: Snapshot): ReadonlyArray<Event> => {
+  try {
+    return unit.decide(snapshot)
+  } catch (cause) {
+    throw new DecisionFailed("a commit was given up", { cause })
+  }
+}
+
+const headAfter = ({ row, events }: Decision): Head => {
+  const last = events.at(-1)
+  const head = headOf(row)
+  return last === undefined ? head : { ...head, position: last.position, time: last.time, eventId: last.id }
+}
+
+const written = async (connection: Connection, made: ReadonlyArray<Decision>): Promise<Pick<Tried, "doubt">> => {
+  // The server ends a session that says nothing for too long, and what holds up this process may have been long.
+  if (connection.isLost) throw new Lost("the connection was lost before anything was written")
+  const unborn = made.filter(({ row, events }) => row.position === 0n && events.length === 0).map(({ row }) => row.id)
+  const domains = made.flatMap(({ row, events }) => events.map(() => row.id))
+  const columns = statements.columnsOf(made.flatMap(({ events }) => events))
+  const [wrote, committed] = await connection.outcomes<[object, object]>(
+    [statements.write, [made[0]!.row.transaction, ...[unborn, domains, ...columns].map(arrayText)]],
+    ["COMMIT"]
+  )
+  if ("error" in wrote && !isOver(wrote.error)) throw wrote.error
+  if ("error" in committed && !isOver(committed.error)) throw committed.error
+  const head = headAfter(made.find(({ events }) => events.length > 0)!)
+  if ("error" in wrote) return { doubt: { cause: wrote.error, head } }
+  if ("error" in committed) return { doubt: { cause: committed.error, head } }
+  // A transaction that has failed is rolled back by COMMIT, and that is no error; nor is one that is over already.
+  const moved = new Set(domains).size
+  if (committed.rows.command === "COMMIT" && wrote.rows.count === moved) return {}
+  throw new Lost(`${committed.rows.command} after ${wrote.rows.count} of ${moved} heads were moved`)
+}
