@@ -6,6 +6,13 @@ import type { Parsed } from "./formats.ts"
 export type StorageProvider =
   | { readonly name: "memory" }
   | { readonly name: "sqlite"; readonly path: string }
+  | {
+      readonly name: "postgres"
+      readonly addr: string
+      readonly schema?: string
+      readonly connections?: number
+      readonly caFile?: string
+    }
   | { readonly name: "mongo"; readonly addr: string; readonly database: string; readonly connections?: number }
 export type ChannelProvider = { readonly name: "inmem" }
 
@@ -23,6 +30,45 @@ const sqlitePath: Check = (value) => {
   return undefined
 }
 
+const postgresAddress: Check = (value) => {
+  const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined
+  const isWhole =
+    url !== undefined &&
+    /^postgres(ql)?:$/.test(url.protocol) &&
+    url.hostname !== "" &&
+    /^\/[^/]+$/.test(url.pathname) &&
+    url.hash === "" &&
+    [url.username, url.password, url.pathname].every(isPercentEncoded) &&
+    url.username !== ""
+  if (!isWhole)
+    return (
+      "must be an address such as postgres://user:password@localhost:5432/database; " +
+      "in a password, write @ : / ? # % as %40 %3A %2F %3F %23 %25"
+    )
+  const [mode, ...more] = [...url.searchParams].map(([name, given]) => `${name}=${given}`)
+  return mode === undefined || (/^sslmode=(disable|require|verify-full)$/.test(mode) && more.length === 0)
+    ? undefined
+    : "takes nothing behind its database but ?sslmode=disable, require or verify-full"
+}
+
+const isPercentEncoded = (text: string): boolean => {
+  try {
+    return !decodeURIComponent(text).includes("\0")
+  } catch {
+    return false
+  }
+}
+
+const postgresSchema: Check = (value) =>
+  value === undefined || (typeof value === "string" && /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/.test(value))
+    ? undefined
+    : "must be the name of a schema: small letters, digits and _"
+
+const caFile: Check = (value) =>
+  value === undefined || (typeof value === "string" && value.trim() !== "" && !value.includes("\0"))
+    ? undefined
+    : "must be the path of a PEM file"
+
 const mongoAddress: Check = (value) => {
   if (typeof value !== "string" || !/^mongodb(\+srv)?:\/\/[^/?#\s]/.test(value))
     return "must be a connection string such as mongodb://localhost:27017"
@@ -37,14 +83,18 @@ const mongoDatabase: Check = (value) =>
     ? undefined
     : "must be the name of a database"
 
-const connections: Check = (value) =>
-  value === undefined || (Number.isInteger(value) && 1 <= Number(value) && Number(value) <= 1000)
-    ? undefined
-    : "must be a whole number from 1 to 1000"
+const connections =
+  (least: number): Check =>
+  (value) =>
+    value === undefined || (Number.isInteger(value) && least <= Number(value) && Number(value) <= 1000)
+      ? undefined
+      : `must be a whole number from ${least} to 1000`
 
 const knownStorage: Known<StorageProvider> = {
   sqlite: { path: sqlitePath },
-  mongo: { addr: mongoAddress, database: mongoDatabase, connections },
+  // One to commit and one to read.
+  postgres: { addr: postgresAddress, schema: postgresSchema, connections: connections(2), caFile },
+  mongo: { addr: mongoAddress, database: mongoDatabase, connections: connections(1) },
   memory: {}
 }
 const knownChannel: Known<ChannelProvider> = { inmem: {} }

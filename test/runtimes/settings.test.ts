@@ -204,7 +204,7 @@ describe("providers", () => {
       ])
     for (const text of ["{}", '{"name":"toString"}', '{"name":["sqlite"]}'])
       assert.deepStrictEqual(storage(text), [
-        'STATEGATE_STORAGE_PROVIDER: its "name" must be one of: sqlite, mongo, memory'
+        'STATEGATE_STORAGE_PROVIDER: its "name" must be one of: sqlite, postgres, mongo, memory'
       ])
     assert.deepStrictEqual(storage('{"name":"memory","size":3}'), [
       'STATEGATE_STORAGE_PROVIDER: memory has no field "size"; it has: name'
@@ -220,6 +220,57 @@ describe("providers", () => {
   test("of the durable kind do not take a path that forgets", () => {
     for (const path of [":memory:", "file:x?mode=memory", "", " "])
       assert.match(storage(JSON.stringify({ name: "sqlite", path }))[0]!, /"path" must be the path of a file/)
+  })
+
+  test("of PostgreSQL are an address, and what is better for it than the defaults", () => {
+    const given = (more: object) => ({ name: "postgres" as const, addr: "postgres://me:p%40ss@db:5433/shop", ...more })
+    for (const more of [
+      {},
+      { addr: "postgresql://me@[::1]/shop?sslmode=verify-full" },
+      { addr: "postgres://me@db/shop?sslmode=disable" },
+      { schema: "shop_2", connections: 2, caFile: "/etc/ca.pem" }
+    ]) {
+      const { settings } = accepted({ STATEGATE_STORAGE_PROVIDER: JSON.stringify(given(more)) })
+      assert.deepStrictEqual(settings.storage, given(more))
+    }
+    const problem = (more: object) => storage(JSON.stringify(given(more)))[0]!
+    for (const addr of [
+      undefined,
+      7,
+      "",
+      "db:5432",
+      "mongodb://me@db/shop",
+      "postgres://db/shop",
+      "postgres://me@/shop",
+      "postgres://me@db",
+      "postgres://me@db/",
+      "postgres://me@db/shop/orders",
+      "postgres://me:12/34@db/shop",
+      "postgres://me:12?34@db/shop",
+      "postgres://me:12#34@db/shop",
+      "postgres://me:12%34%@db/shop",
+      "postgres://me@db/sh%00op"
+    ]) {
+      assert.match(problem({ addr }), /"addr" must be an address such as postgres:.*; in a password, write @ : /)
+      assert.notInclude(problem({ addr }), "34")
+    }
+    for (const search of [
+      "?sslmode=prefer",
+      "?sslmode",
+      "?fsync=off",
+      "?sslmode=require&options=-c%20lock_timeout=0",
+      "?sslmode=disable&sslmode=require"
+    ])
+      assert.match(problem({ addr: `postgres://me@db/shop${search}` }), /"addr" takes nothing behind its database but/)
+    for (const schema of ["", "Shop", "a b", 'a"', "pg_shop", "x".repeat(64), 7])
+      assert.match(problem({ schema }), /"schema" must be the name of a schema/)
+    for (const connections of [1, 2.5, "8", 1001])
+      assert.match(problem({ connections }), /"connections" must be a whole number from 2 to 1000/)
+    for (const caFile of ["", " ", 7]) assert.match(problem({ caFile }), /"caFile" must be the path of a PEM file/)
+    assert.match(
+      problem({ user: "me" }),
+      /postgres has no field "user"; it has: name, addr, schema, connections, caFile/
+    )
   })
 
   test("of MongoDB are an address and a database", () => {
