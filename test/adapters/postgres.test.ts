@@ -4,13 +4,15 @@ import type { PostgresSettings } from "../../adapters/storage/postgres/address.t
 import { layer } from "../../adapters/storage/postgres/store.ts"
 import { contract } from "../contract/EventStore.ts"
 import { contract as projectionContract } from "../contract/Projection.ts"
+import { useDictionary } from "../services/collation.ts"
 import { postgresql } from "../services/postgres.ts"
 import { use } from "../services/service.ts"
 
 const server = use(postgresql)
+const dictionary = useDictionary(server)
 let place: PostgresSettings | undefined
 /** One schema for all of them, once there is a server. */
-const schema = Effect.sync(() => (place ??= server.fresh()))
+const schema = Effect.sync(() => (place ??= { ...server.fresh(), addr: dictionary.addr() }))
 const store = () => Layer.unwrap(Effect.map(schema, layer))
 
 describe("on PostgreSQL", server.options, () => {

@@ -42,11 +42,11 @@ export const candidates = (query: Query): string | undefined => {
   switch (query.kind) {
     case "and": {
       const parts = query.of.map(candidates).filter((part) => part !== undefined)
-      return parts.length === 0 ? undefined : joined(parts, " && ")
+      return parts.length === 0 ? undefined : `(${parts.join(" && ")})`
     }
     case "or": {
       const parts = query.of.map(candidates)
-      return parts.length > 0 && parts.every((part) => part !== undefined) ? joined(parts, " || ") : undefined
+      return parts.every((part) => part !== undefined) ? `(${parts.join(" || ")})` : undefined
     }
     case "equals":
       return query.at.kind === "json" && query.at.path.length > 0 && query.anyOf.length > 0
@@ -140,20 +140,10 @@ const jsonTest = (test: Exclude<Test, { readonly kind: "exists" }>, path: Readon
   const at = pathText(path)
   switch (test.kind) {
     case "equals":
-      return joined(
-        test.anyOf.map((value) => `${at} == ${JSON.stringify(value)}`),
-        " || "
-      )
+      return `(${test.anyOf.map((value) => `${at} == ${JSON.stringify(value)}`).join(" || ")})`
     case "prefix":
       return `${at} starts with ${JSON.stringify(test.prefix)}`
     default:
       return `${at} ${signs[test.kind]} ${JSON.stringify(test.than)}`
   }
-}
-
-/** Halves, and halves of halves: the server reads a chain by recursion, and has a limit for its depth. */
-const joined = (parts: ReadonlyArray<string>, word: string): string => {
-  if (parts.length === 1) return parts[0]!
-  const middle = parts.length >> 1
-  return `(${joined(parts.slice(0, middle), word)}${word}${joined(parts.slice(middle), word)})`
 }
