@@ -175,7 +175,11 @@ export const listenerLimits = {
   /** What one stream may send before it is read. */
   streamWindowBytes: 262_144,
   /** The same for all streams of a session together: so much of what it sends is held at most. */
-  sessionWindowBytes: 8_388_608,
+  sessionWindowBytes: 67_108_864,
+  /** What all streams of a session have to send and may not; above it no stream begins. */
+  sessionQueueBytesMax: 33_554_432,
+  /** How long a complete answer waits for a client that takes none of it. */
+  unreadMsMax: 120_000,
   /** What a session has not read yet; above it nothing is added, and nothing more is taken from it. */
   heldBytesMax: 1_048_576,
   /** The window in which the limits below count; who goes over one loses the session. */

@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   readonly onClose: () => void
 }
 
+const nothing = Buffer.alloc(0)
+
 /** The server's side of one HTTP/2 connection (RFC 9113), on a socket that somebody else accepted. */
 export class Connection {
   readonly #socket: Socket
@@ -36,7 +38,7 @@ export class Connection {
   readonly #idle
   #answersAtPing = 0
   /** Bytes of a frame that is not complete. */
-  #rest: Buffer = Buffer.alloc(0)
+  #rest: Buffer = nothing
   #isGreeted = false
   #isOver = false
 
@@ -118,7 +120,8 @@ export class Connection {
       this.#frame(bytes[at + 3]!, bytes[at + 4]!, stream, bytes.subarray(body, body + length))
       at = body + length
     }
-    this.#rest = bytes.subarray(at)
+    // A copy: a few bytes must not keep all of what came with them.
+    this.#rest = at === bytes.length ? nothing : Buffer.from(bytes.subarray(at))
   }
 
   /** Where the frames begin. */
@@ -217,7 +220,7 @@ export class Connection {
   #over(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#rest = Buffer.alloc(0)
+    this.#rest = nothing
     this.#streams.closeAll()
     this.#output.flush()
     this.#socket.end()

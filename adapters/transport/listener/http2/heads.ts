@@ -3,7 +3,9 @@ import { type HeadLimits, type NoHead, type RequestHead, readHead, readTrailers 
 import { CompressionError, HpackDecoder } from "./hpack-decoder.ts"
 
 /** Heads that are kept: a client that asks for the same again and again sends the same few bytes every time. */
-const headsMax = 64
+const headsMax = 16
+/** Bytes of a block that may be one of those. */
+const knownBytesMax = 512
 
 interface Block {
   readonly bytes: Buffer
@@ -57,10 +59,11 @@ export class Heads {
       this.#known.clear()
       this.#knownAt = this.#decoder.changes
     }
-    const key = block.toString("latin1")
+    const key = block.length <= knownBytesMax ? block.toString("latin1") : ""
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const head = this.#read(() => readHead(this.#decoder, block, this.#limits))
+    if (key === "") return head
     if (this.#decoder.changes === this.#knownAt && this.#known.size < headsMax) this.#known.set(key, head)
     return head
   }

@@ -128,8 +128,15 @@ class Response extends Writable {
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
     this.flushHeaders()
-    if (this.req.method === "HEAD" || this.#stream.write(chunk)) done()
+    // What is complete is handed on, so that the stream knows it: holding it back would hold as much.
+    if (this.req.method === "HEAD" || this.#stream.write(chunk) || this.writableEnded) done()
     else this.#onRoom = done
+  }
+
+  override end(...last: ReadonlyArray<unknown>): this {
+    super.end(...(last as []))
+    this.drained()
+    return this
   }
 
   override _final(done: () => void): void {

@@ -5,6 +5,12 @@ import { bytesAtMost, HpackEncoder } from "./hpack-encoder.ts"
 
 /** Frames are gathered in slabs of this many bytes: all that is said in one turn of the event loop leaves in one write. */
 const slabBytes = 64 * 1024
+/** What is left of a slab goes to the next connection that has something to say, if it is worth it. */
+const restBytesMin = 8 * 1024
+const rests: Array<Buffer> = []
+const restsMax = 16
+
+const nothing = Buffer.alloc(0)
 
 /** Writes the frames of one connection. */
 export class Output {
@@ -13,8 +19,8 @@ export class Output {
   answers = 0
   readonly #socket: Socket
   readonly #heldBytesMax: number
-  #slab = Buffer.allocUnsafeSlow(slabBytes)
-  #from = 0
+  /** Only while something is gathered: most connections are silent most of the time. */
+  #slab: Buffer = nothing
   #to = 0
   #isCorked = false
   #isScheduled = false
@@ -26,7 +32,7 @@ export class Output {
 
   /** Whether the peer reads so slowly that nothing should be added which can wait. */
   get isFull(): boolean {
-    return this.#socket.writableLength + this.#to - this.#from > this.#heldBytesMax
+    return this.#socket.writableLength + this.#to > this.#heldBytesMax
   }
 
   /** Holds everything back until `uncork`. */
@@ -41,9 +47,12 @@ export class Output {
 
   flush(): void {
     this.#isScheduled = false
-    if (this.#from === this.#to) return
-    const bytes = this.#slab.subarray(this.#from, this.#to)
-    this.#from = this.#to
+    if (this.#to === 0) return
+    const bytes = this.#slab.subarray(0, this.#to)
+    const rest = this.#slab.length - this.#to
+    if (rest >= restBytesMin && rests.length < restsMax) rests.push(this.#slab.subarray(this.#to))
+    this.#slab = nothing
+    this.#to = 0
     if (!this.#socket.destroyed) this.#socket.write(bytes)
   }
 
@@ -137,8 +146,8 @@ export class Output {
   #reserve(bytes: number): void {
     if (this.#slab.length - this.#to < bytes) {
       this.flush()
-      this.#slab = Buffer.allocUnsafeSlow(slabBytes)
-      this.#from = this.#to = 0
+      const rest = rests.pop()
+      this.#slab = rest !== undefined && rest.length >= bytes ? rest : Buffer.allocUnsafeSlow(slabBytes)
     }
     if (this.#isCorked || this.#isScheduled) return
     this.#isScheduled = true

@@ -20,6 +20,10 @@ export interface Carrier {
   readonly output: Output
   /** What may be sent on all streams together. */
   sendWindow: number
+  /** What all streams together have to send, and may not yet. */
+  queuedBytes: number
+  /** Milliseconds for which a complete answer waits for a client that takes none of it. */
+  readonly unreadMsMax: number
   /** Puts a stream in the line of those that wait until more may be sent. */
   readonly waits: (stream: Stream) => void
   readonly took: (bytes: number) => void
@@ -48,6 +52,7 @@ export class Stream {
   readonly #carrier: Carrier
   readonly #windowBytes: number
   #taken = 0
+  #held = 0
   #sendWindow: number
   readonly #queue: Array<Uint8Array> = []
   #queuedBytes = 0
@@ -87,7 +92,7 @@ export class Stream {
   write(bytes: Uint8Array): boolean {
     if (this.closed) return true
     this.#queue.push(bytes)
-    this.#queuedBytes += bytes.length
+    this.#queued(bytes.length)
     if (!this.#isWaiting) this.pump()
     this.#owesDrain ||= this.#queuedBytes > 0
     return this.#queuedBytes === 0
@@ -97,7 +102,8 @@ export class Stream {
   end(trailers: ReadonlyArray<Field> = []): void {
     if (this.closed || this.#last !== undefined) return
     this.#last = { trailers }
-    if (!this.#isWaiting) this.pump()
+    if (this.#isWaiting) this.#waitsForReader()
+    else this.pump()
   }
 
   /** Breaks off. */
@@ -107,9 +113,13 @@ export class Stream {
     this.close(code, true)
   }
 
-  /** Says that bytes which came in are used up, so that as many may come again. */
-  taken(bytes: number): void {
-    this.#carrier.took(bytes)
+  /**
+   * Says that bytes which came in are used up, so that as many may come again. If they are held until the stream is over,
+   * others of the connection get no more room by it.
+   */
+  taken(bytes: number, isHeld = false): void {
+    if (isHeld) this.#held += bytes
+    else this.#carrier.took(bytes)
     if (this.ended || this.closed) return
     this.#taken += bytes
     if (this.#taken * 2 < this.#windowBytes) return
@@ -139,13 +149,14 @@ export class Stream {
           this.#isWaiting = true
           carrier.waits(this)
         }
+        this.#waitsForReader()
         return
       }
       const next = this.#queue[0]!
       const piece = next.length > room ? next.subarray(0, room) : next
       if (piece === next) this.#queue.shift()
       else this.#queue[0] = next.subarray(room)
-      this.#queuedBytes -= piece.length
+      this.#queued(-piece.length)
       this.#sendWindow -= piece.length
       carrier.sendWindow -= piece.length
       const endsHere = this.#queuedBytes === 0 && this.#last?.trailers.length === 0
@@ -172,10 +183,23 @@ export class Stream {
     if (this.closed) return
     this.closed = true
     this.#queue.length = 0
-    this.#queuedBytes = 0
+    this.#queued(-this.#queuedBytes)
     clearTimeout(this.timer)
+    this.#carrier.took(this.#held)
     this.#carrier.closed(this, code, isReset)
     this.receiver.onClose(code)
+  }
+
+  #queued(bytes: number): void {
+    this.#queuedBytes += bytes
+    this.#carrier.queuedBytes += bytes
+  }
+
+  /** An answer that is complete must not wait for ever. A stream that goes on may: it is not its client that decides when. */
+  #waitsForReader(): void {
+    if (this.#last === undefined) return
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.reset(codes.cancel), this.#carrier.unreadMsMax)
   }
 
   #finished(): void {

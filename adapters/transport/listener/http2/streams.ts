@@ -25,6 +25,7 @@ const tooLarge: RequestHead = { method: "", path: "", scheme: "", headers: {}, c
 export class Streams implements Carrier {
   readonly output: Output
   sendWindow = windowBytes
+  queuedBytes = 0
   /** The last stream that was served, or refused. */
   last = 0
   /** No stream is served any more that has not begun yet. */
@@ -59,6 +60,10 @@ export class Streams implements Carrier {
 
   waits(stream: Stream): void {
     this.#waiting.push(stream)
+  }
+
+  get unreadMsMax(): number {
+    return this.#around.limits.unreadMsMax
   }
 
   took(bytes: number): void {
@@ -133,7 +138,8 @@ export class Streams implements Carrier {
       return
     }
     stream.taken(payload.length - body.length)
-    if (body.length === 0 && !ends) this.#around.onIdle()
+    // Each takes more room than it brings.
+    if (body.length < tinyBytes && !ends) this.#around.onIdle()
     if (stream.answered) stream.taken(body.length)
     else if (body.length > 0) this.#serve(stream, () => stream.receiver.onData(body))
     if (ends) this.#end(stream)
@@ -203,7 +209,7 @@ export class Streams implements Carrier {
     if (this.isClosed) return
     this.last = id
     const { limits, onFailed, onStream, windowBytes: sendWindow } = this.#around
-    const isFull = this.#open.size >= limits.streamsPerSessionMax
+    const isFull = this.#open.size >= limits.streamsPerSessionMax || this.queuedBytes > limits.sessionQueueBytesMax
     const isMalformed = head === "malformed" || (head !== "too large" && ends && (head.contentLength ?? 0) > 0)
     if (isFull || isMalformed) {
       this.refuse(id, isFull ? codes.refused : codes.protocol)
@@ -222,10 +228,11 @@ export class Streams implements Carrier {
       return
     }
     this.#serve(stream, () => onStream(stream))
-    if (ends) this.#serve(stream, () => stream.receiver.onEnd())
+    if (ends && !stream.closed) this.#serve(stream, () => stream.receiver.onEnd())
   }
 
   #end(stream: Stream): void {
+    if (stream.closed) return
     stream.ended = true
     clearTimeout(stream.timer)
     if (stream.answered) stream.close(codes.noError, false)
@@ -253,6 +260,9 @@ export class Streams implements Carrier {
     this.#broken.delete(oldest!)
   }
 }
+
+/** Of the body in a DATA frame. */
+const tinyBytes = 32
 
 const windowTooLarge = new ConnectionError(codes.flowControl, "a window beyond all bounds")
 

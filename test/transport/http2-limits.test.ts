@@ -1,0 +1,127 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import fc from "fast-check"
+import { call, echo, frame, get, ping, preface, reset, serve, session, settings, wire } from "./listener-clients.ts"
+
+const goAway = "\0\0\x08\x07\0\0\0\0\0"
+/** The code in a GOAWAY, as text. */
+const codeIn = (text: string) => text.slice(text.indexOf(goAway) + 13, text.indexOf(goAway) + 17)
+const calm = "\0\0\0\x0b"
+
+const post = (stream: number) => frame(1, 4, stream, Buffer.from([0x83, 0x86, 0x84, 0x41, 0x01, 0x61]))
+/** A window of nothing, for streams that begin later. */
+const noWindow = frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]))
+
+describe("a peer that costs more than it asks for", () => {
+  it.live("loses its session when it sends a body in crumbs", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, { limits: { idleFramesPerWindowMax: 50 } })
+      const client = yield* wire(port)
+      const crumb = frame(0, 0, 1, Buffer.from("a"))
+      client.send(preface, settings, post(1), ...Array.from({ length: 60 }, () => crumb))
+      assert.strictEqual(codeIn(yield* client.closed), calm)
+    })
+  )
+
+  it.live("loses its session when it sends frames that nobody knows", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, { limits: { idleFramesPerWindowMax: 50 } })
+      const client = yield* wire(port)
+      client.send(preface, settings, ...Array.from({ length: 60 }, () => frame(0xbb, 0, 0)))
+      assert.strictEqual(codeIn(yield* client.closed), calm)
+    })
+  )
+
+  it.live("is not waited for when it does not take the answer that it asked for", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, { limits: { unreadMsMax: 50 } })
+      const client = yield* wire(port)
+      client.send(preface, noWindow, get(1))
+      // RST_STREAM with CANCEL.
+      yield* client.expect("\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08")
+      client.send(settings, get(3))
+      yield* client.expect("\0\0\0\x03")
+    })
+  )
+
+  it.live("keeps a stream that goes on for as long as it likes, though it takes nothing", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve((_, response) => void response.write("begun"), { limits: { unreadMsMax: 20 } })
+      const client = yield* wire(port)
+      client.send(preface, noWindow, get(1))
+      yield* Effect.sleep(100)
+      client.send(frame(8, 0, 1, Buffer.from([0, 0, 0, 100])))
+      yield* client.expect("begun")
+    })
+  )
+
+  it.live("begins nothing more while too much waits for it", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve((_, response) => void response.end("x".repeat(1_000)), {
+        limits: { sessionQueueBytesMax: 1_500 }
+      })
+      const client = yield* wire(port)
+      client.send(preface, noWindow, get(1), get(3))
+      yield* client.expect("\0\0\0\x03")
+      yield* Effect.sleep(20)
+      client.send(get(5))
+      // RST_STREAM with REFUSED_STREAM.
+      yield* client.expect("\0\0\x04\x03\0\0\0\0\x05\0\0\0\x07")
+    })
+  )
+})
+
+describe("whatever comes in", () => {
+  it.live("in pieces of any size, means the same", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo)
+      const body = frame(0, 1, 1, Buffer.from("a body of some length"))
+      const whole = Buffer.concat([Buffer.from(preface), settings, post(1), body, ping])
+      const run = (sizes: ReadonlyArray<number>) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const client = yield* wire(port)
+            for (let at = 0, turn = 0; at < whole.length; turn++) {
+              const size = sizes[turn % sizes.length]!
+              client.send(whole.subarray(at, at + size))
+              at += size
+              yield* Effect.sleep(0)
+            }
+            yield* client.expect("2.0 POST / a body of some length")
+          })
+        )
+      yield* run([1])
+      const sizes = fc.sample(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 10 }), 20)
+      for (const some of sizes) yield* run(some)
+    })
+  )
+
+  it.live("ends that connection at most: others are served all the while", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* serve(echo, { limits: { requestMsMax: 200, unreadMsMax: 200 } })
+      const good = yield* session(url)
+      const random = fc.oneof(
+        fc.constantFrom(settings, noWindow, ping, get(1), get(3, { end: false }), post(5), reset(1), reset(3)),
+        fc
+          .tuple(
+            fc.integer({ min: 0, max: 12 }),
+            fc.integer({ min: 0, max: 255 }),
+            fc.integer({ min: 0, max: 7 }),
+            fc.uint8Array({ maxLength: 40 })
+          )
+          .map(([type, flags, stream, bytes]) => frame(type, flags, stream, bytes)),
+        fc.uint8Array({ minLength: 1, maxLength: 60 }).map((bytes) => Buffer.from(bytes))
+      )
+      for (const parts of fc.sample(fc.array(random, { minLength: 1, maxLength: 30 }), 150)) {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const client = yield* wire(port)
+            client.send(preface, settings, ...parts)
+            const answer = yield* call(good, { ":method": "POST" }, (stream) => stream.end("well"))
+            assert.strictEqual(answer.body, "2.0 POST / well")
+          })
+        )
+      }
+    })
+  )
+})
