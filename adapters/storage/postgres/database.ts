@@ -49,6 +49,7 @@ export const open = (settings: PostgresSettings): Effect.Effect<Database, Unavai
 const sessionOf = (schema: string): Session => ({
   search_path: schema,
   synchronous_commit: "on",
+  default_transaction_isolation: "read committed",
   lock_timeout: String(headLockMsMax),
   idle_in_transaction_session_timeout: String(transactionIdleMsMax),
   tcp_keepalives_idle: String(storeProbeAfterMs / 1000),
