@@ -39,9 +39,8 @@ export const open = (settings: PostgresSettings): Effect.Effect<Database, Unavai
         (made) => Effect.promise(() => made.close())
       )
     return {
-      // A COMMIT that is made to give up waiting for standbys counts as done. And planning its statements takes longer
-      // than running them, whose plan is always the same.
-      commits: yield* pool(half, { statement_timeout: "0", plan_cache_mode: "force_generic_plan" }),
+      // To plan these takes longer than to run them, and the plan is always the same.
+      commits: yield* pool(half, { plan_cache_mode: "force_generic_plan" }),
       reads: yield* pool(connections - half, { statement_timeout: String(storeCallMsMax) })
     }
   })
@@ -50,6 +49,8 @@ const sessionOf = (schema: string): Session => ({
   search_path: schema,
   synchronous_commit: "on",
   default_transaction_isolation: "read committed",
+  // A COMMIT that is made to give up waiting for standbys counts as done: only reads have to be quick.
+  statement_timeout: "0",
   lock_timeout: String(headLockMsMax),
   idle_in_transaction_session_timeout: String(transactionIdleMsMax),
   tcp_keepalives_idle: String(storeProbeAfterMs / 1000),
