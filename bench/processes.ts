@@ -113,6 +113,7 @@ export const etcd = async (folder: string): Promise<Server | undefined> => {
 export interface Load {
   readonly perSecond: number
   readonly p50Ms: number
+  readonly p90Ms: number
   readonly p99Ms: number
   readonly failed: number
   readonly reason?: string
@@ -133,9 +134,15 @@ export const load = async (
   call: string,
   ...more: ReadonlyArray<string>
 ): Promise<Load> => {
-  const child = spawn(program, ["-call", call, "-addr", server.address, ...more], {
-    stdio: ["ignore", "pipe", "inherit"]
-  })
+  return await measuredBy(program, ["-call", call, "-addr", server.address, ...more], call)
+}
+
+/** The same work done with the bare driver of a store. */
+export const byHand = (store: string, addr: string, call: "set" | "get", callers: number, seconds = 4): Promise<Load> =>
+  measuredBy(process.execPath, ["bench/by-hand/by-hand.ts", store, addr, call, String(callers), String(seconds)], call)
+
+const measuredBy = async (program: string, args: ReadonlyArray<string>, call: string): Promise<Load> => {
+  const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] })
   let text = ""
   for await (const chunk of child.stdout.setEncoding("utf8")) text += chunk
   const measured = JSON.parse(text) as Load

@@ -4,6 +4,7 @@ import { applies } from "./scenarios/apply.ts"
 import { fanout } from "./scenarios/fanout.ts"
 import { growth, idle } from "./scenarios/growth.ts"
 import { replay } from "./scenarios/replay.ts"
+import { onStores } from "./scenarios/stores.ts"
 import { gets, sets } from "./scenarios/unary.ts"
 import { print, type Report } from "./table.ts"
 
@@ -20,7 +21,8 @@ const scenarios: Readonly<Record<string, () => Promise<Report>>> = {
   fanout,
   replay: () => replay(program, runs),
   growth: () => growth(program, runs),
-  idle: () => idle(runs)
+  idle: () => idle(runs),
+  ...Object.fromEntries(onStores(program, runs))
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(scenarios)

@@ -11,6 +11,7 @@ import type { Authenticator } from "../application/ports/Authenticator.ts"
 import type { Channel } from "../application/ports/Channel.ts"
 import type { EventStore } from "../application/ports/EventStore.ts"
 import type { Policy } from "../application/ports/Policy.ts"
+import type { Projection } from "../application/ports/Projection.ts"
 import { Readiness } from "../application/readiness.ts"
 import type { ChannelProvider, Settings, StorageProvider } from "./settings.ts"
 
@@ -22,7 +23,7 @@ const storage = {
   sqlite: async ({ path }) => (await import("../adapters/storage/sqlite/store.ts")).layer({ path }),
   postgres: async (settings) => (await import("../adapters/storage/postgres/store.ts")).layer(settings),
   mongo: async (settings) => (await import("../adapters/storage/mongo/store.ts")).layer(settings)
-} satisfies Providers<StorageProvider, EventStore>
+} satisfies Providers<StorageProvider, EventStore | Projection>
 
 const channel = {
   inmem: async () => (await import("../adapters/channel/inmem/channel.ts")).layer
@@ -46,6 +47,10 @@ const chosen = <P extends { readonly name: string }, Port>(
   return Layer.unwrap(Effect.promise(() => load(settings)))
 }
 
+/** A store, as settings name it. */
+export const storageOf = (settings: StorageProvider): Layer.Layer<EventStore | Projection, Error> =>
+  chosen<StorageProvider, EventStore | Projection>(storage, settings)
+
 /** The application over any adapters. */
 export const application: Layer.Layer<
   Gate | Feed | Readiness,
@@ -62,6 +67,6 @@ export const application: Layer.Layer<
 export const compose = (settings: Settings): Layer.Layer<Gate | Feed | Readiness, Error> =>
   application.pipe(
     Layer.provide(chosen<ChannelProvider, Channel>(channel, settings.channel)),
-    Layer.provide(chosen<StorageProvider, EventStore>(storage, settings.storage)),
+    Layer.provide(storageOf(settings.storage)),
     Layer.provide(Layer.unwrap(Effect.promise(access)))
   )

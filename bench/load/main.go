@@ -155,7 +155,7 @@ func main() {
 		}
 		return float64(all[int(share*float64(len(all)-1))].Microseconds()) / 1000
 	}
-	line := map[string]any{"call": *name, "perSecond": float64(len(all)) / elapsed.Seconds(), "p50Ms": at(.5), "p99Ms": at(.99), "failed": failed.Load()}
+	line := map[string]any{"call": *name, "perSecond": float64(len(all)) / elapsed.Seconds(), "p50Ms": at(.5), "p90Ms": at(.9), "p99Ms": at(.99), "failed": failed.Load()}
 	if reason := first.Load(); reason != nil {
 		line["reason"] = reason
 	}

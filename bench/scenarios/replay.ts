@@ -7,7 +7,7 @@ import { median, type Report } from "../table.ts"
 const events = 1_000_000
 
 /** Counts the frames of a stream without decoding them, until all have come. */
-const read = (server: Server): Promise<number> =>
+export const readAll = (server: Server, events: number): Promise<number> =>
   new Promise((resolve, reject) => {
     const session = connect(server.url)
     // The windows of HTTP/2 are 64 KiB unless somebody asks for more, as clients that read much do.
@@ -52,7 +52,7 @@ export const replay = (program: string, runs: number): Promise<Report> =>
     await load(program, server, "stategate-apply", "-fill", String(events / 100), "-c", "8")
     const speeds: Array<number> = []
     const before = cpuSeconds(server.pid)
-    for (let run = 0; run < runs; run++) speeds.push(await read(server))
+    for (let run = 0; run < runs; run++) speeds.push(await readAll(server, events))
     const cpu = (cpuSeconds(server.pid) - before) / runs
     await server.stop()
     return {

@@ -1,4 +1,6 @@
+import { once } from "node:events"
 import type { ServerResponse } from "node:http"
+import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Queue, Scope } from "effect"
 import type { Handler, ListenerOptions } from "../../adapters/transport/listener/listen.ts"
@@ -60,6 +62,19 @@ describe("draining", () => {
       assert.strictEqual(farewell.slice(goaway + 13, goaway + 17), "\0\0\0\0", "no error")
       yield* Fiber.join(drained)
       assert.isTrue((yield* wire(port)).socket.destroyed, "accepts no more")
+    })
+  )
+
+  it.live("does not wait for a client of HTTP/2 that keeps its side open", () =>
+    Effect.gen(function* () {
+      // Longer than any test may take.
+      const { port, drain } = yield* drainable({ graceMs: 600_000, limits: { unreadLingerMs: 50 } })
+      const half = connect({ port, host: "127.0.0.1", allowHalfOpen: true })
+      half.write(Buffer.concat([Buffer.from(preface), settings, get(1)]))
+      yield* Effect.promise(() => once(half, "data"))
+      half.resume()
+      yield* Fiber.join(yield* drain)
+      half.destroy()
     })
   )
 

@@ -28,7 +28,7 @@ const commitUnit = (statements: Statements, unit: Unit, moved: bigint): Head => 
   if (last === undefined) {
     return row === undefined ? { ...newHead(unit.domain), position: 0n, time: 0n, eventId: "" } : headOf(row)
   }
-  const head = row === undefined ? newHead(unit.domain) : headOf(row)
+  const head = row === undefined ? newHead(unit.domain, unit.incarnation) : headOf(row)
   const id = row === undefined ? addDomain(statements, head) : row.id
   // Of several events of one entity only the last state is kept, so only that is written.
   const changed = new Map<string, Event>()
@@ -60,9 +60,9 @@ const snapshotOf = (statements: Statements, domain: string, row: DomainRow | und
   }
 }
 
-const newHead = (domain: string): Head => ({
+const newHead = (domain: string, incarnation = newIncarnation()): Head => ({
   domain,
-  incarnation: newIncarnation(),
+  incarnation,
   first: 1n,
   position: 0n,
   time: 0n,

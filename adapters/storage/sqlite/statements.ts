@@ -28,6 +28,9 @@ export const prepareStatements = (db: DatabaseSync) => {
     putEntity: prepare(`INSERT INTO entities (domain, type, key, version, deleted, "values") VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (domain, type, key) DO UPDATE
       SET version = excluded.version, deleted = excluded.deleted, "values" = excluded."values"`),
+    dropEntity: prepare("DELETE FROM entities WHERE domain = ? AND type = ? AND key = ?"),
+    entitiesAfter: prepare(`SELECT type, key, version, deleted, "values" FROM entities
+      WHERE domain = ? AND (type, key) > (?, ?) ORDER BY type, key LIMIT ?`),
     addEvent: prepare(`INSERT INTO events (domain, ${eventColumns}) VALUES (?${", ?".repeat(14)})`),
     eventsAfter: events("domain = ? AND position > ? ORDER BY position LIMIT ?"),
     version: events("domain = ? AND type = ? AND key = ? AND version = ?"),

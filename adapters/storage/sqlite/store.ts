@@ -1,13 +1,15 @@
-import { Effect, Layer, Result } from "effect"
+import { Context, Effect, Layer, Result } from "effect"
 import { OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
 import { commitBytesMax, commitEventsMax, logPageBytesMax } from "../../../application/limits.ts"
 import { EventStore, type LogPage, type Moved } from "../../../application/ports/EventStore.ts"
+import { Projection } from "../../../application/ports/Projection.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
 import { commitUnits, holds } from "./commit.ts"
 import { Connection, type Open } from "./connection.ts"
+import { projection } from "./projection.ts"
 import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, integerMax, stateOf } from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
 
@@ -20,9 +22,8 @@ export interface SqliteSettings {
  * One file, embedded: every commit is one transaction and one fsync, however many domains and events it holds. The file
  * is locked for this process alone.
  */
-export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore, Unavailable> =>
-  Layer.effect(
-    EventStore,
+export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projection, Unavailable> =>
+  Layer.effectContext(
     Effect.gen(function* () {
       const connection = yield* Effect.acquireRelease(
         Effect.try({
@@ -51,7 +52,7 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore, Unavail
       const event = (ref: Ref, row: EventRow | undefined): Event | undefined =>
         row === undefined ? undefined : eventOf(ref.domain, row)
 
-      return EventStore.of({
+      const store = EventStore.of({
         capacity: { commits: 1, events: commitEventsMax, bytes: commitBytesMax },
         commit: (units) =>
           Effect.sync(() => {
@@ -107,6 +108,7 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore, Unavail
             return { heads: (rows as unknown as ReadonlyArray<DomainRow>).map(headOf), mark: String(moved) }
           })
       })
+      return Context.make(EventStore, store).pipe(Context.add(Projection, projection(connection)))
     })
   )
 

@@ -203,7 +203,7 @@ export class Connection {
   #endIfDone(): void {
     if (!this.#streams.isClosed || this.#isOver || this.#streams.size > 0) return
     this.#output.flush()
-    this.#socket.end()
+    this.#hangUp()
   }
 
   /** The peer has lost this connection. */
@@ -211,9 +211,12 @@ export class Connection {
     if (this.#isOver) return
     this.#output.goAway(this.#streams.last, code)
     this.#over()
-    // One that neither reads the reason nor closes is not waited for.
-    const { unreadLingerMs } = this.#limits
-    const timer = setTimeout(() => this.#socket.destroy(), unreadLingerMs)
+  }
+
+  /** Says that nothing more comes. A peer that neither reads that nor closes its side is not waited for. */
+  #hangUp(): void {
+    this.#socket.end()
+    const timer = setTimeout(() => this.#socket.destroy(), this.#limits.unreadLingerMs)
     this.#socket.once("close", () => clearTimeout(timer))
   }
 
@@ -223,7 +226,7 @@ export class Connection {
     this.#rest = nothing
     this.#streams.closeAll()
     this.#output.flush()
-    this.#socket.end()
+    if (!this.#socket.destroyed) this.#hangUp()
     // What still comes is thrown away, so that the end of it is seen.
     this.#socket.resume()
     this.#onClose()

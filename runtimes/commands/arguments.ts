@@ -1,0 +1,83 @@
+import { readFileSync } from "node:fs"
+import { parseArgs } from "node:util"
+import { type StorageProvider, storageProvider } from "../providers.ts"
+import { defaultStorage } from "../variables.ts"
+
+export type Command =
+  | { readonly name: "serve" }
+  | { readonly name: "migrate"; readonly from: StorageProvider; readonly to: StorageProvider }
+  | { readonly name: "rebuild"; readonly storage: StorageProvider; readonly mend: boolean }
+
+export interface Problem {
+  readonly problem: string
+}
+
+export const usage = `without a command: serves, as the environment says.
+
+  migrate --from <provider> --to <provider>   copies all logs into another store, or goes on with it; compares both
+  rebuild [--storage <provider>] [--mend]     compares the stored entities with their logs; with --mend, puts them right
+
+A provider is what STATEGATE_STORAGE_PROVIDER takes, or @ and the path of a file that holds it.
+rebuild looks at the store of STATEGATE_STORAGE_PROVIDER unless it is told another.`
+
+/** What the arguments ask for. */
+export const commandOf = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string | undefined>>
+): Command | Problem => {
+  const [name, ...rest] = args
+  if (name === undefined) return { name: "serve" }
+  if (name === "migrate") return migrateOf(rest)
+  if (name === "rebuild") return rebuildOf(rest, env)
+  return { problem: `there is no command ${JSON.stringify(name)}.\n\n${usage}` }
+}
+
+const migrateOf = (args: ReadonlyArray<string>): Command | Problem => {
+  const given = read(args, { from: { type: "string" }, to: { type: "string" } })
+  if ("problem" in given) return given
+  const from = providerOf("--from", given.values["from"])
+  const to = providerOf("--to", given.values["to"])
+  if ("problem" in from) return from
+  return "problem" in to ? to : { name: "migrate", from, to }
+}
+
+const rebuildOf = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string | undefined>>
+): Command | Problem => {
+  const given = read(args, { storage: { type: "string" }, mend: { type: "boolean" } })
+  if ("problem" in given) return given
+  const text = given.values["storage"]
+  const storage =
+    text === undefined
+      ? providerOf("STATEGATE_STORAGE_PROVIDER", env["STATEGATE_STORAGE_PROVIDER"] ?? JSON.stringify(defaultStorage))
+      : providerOf("--storage", text)
+  return "problem" in storage ? storage : { name: "rebuild", storage, mend: given.values["mend"] === true }
+}
+
+type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>
+
+const read = (args: ReadonlyArray<string>, options: Options) => {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false })
+  } catch {
+    // What the parser says may repeat a provider, which may hold a password.
+    return { problem: `the arguments are not as they have to be.\n\n${usage}` }
+  }
+}
+
+const providerOf = (option: string, given: unknown): StorageProvider | Problem => {
+  if (typeof given !== "string") return { problem: `${option} is missing.\n\n${usage}` }
+  const text = given.startsWith("@") ? contentOf(given.slice(1)) : given
+  if (text === undefined) return { problem: `${option}: the file cannot be read` }
+  const parsed = storageProvider(text)
+  return "problem" in parsed ? { problem: `${option}: ${parsed.problem}` } : parsed.value
+}
+
+const contentOf = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return undefined
+  }
+}

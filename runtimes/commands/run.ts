@@ -1,0 +1,73 @@
+import { Cause, Context, Effect, Exit, Layer } from "effect"
+import { EventStore } from "../../application/ports/EventStore.ts"
+import { Projection } from "../../application/ports/Projection.ts"
+import { type Migrated, migrate } from "../../application/upkeep/migrate.ts"
+import { type Difference, rebuild } from "../../application/upkeep/rebuild.ts"
+import { storageOf } from "../compose.ts"
+import type { StorageProvider } from "../providers.ts"
+import type { Command } from "./arguments.ts"
+
+/** Runs a command, tells how it goes, and gives the code that the process ends with: 0 when all is as it should be. */
+export const run = async (command: Exclude<Command, { readonly name: "serve" }>): Promise<number> => {
+  const work = command.name === "migrate" ? migrated(command.from, command.to) : rebuilt(command.storage, command.mend)
+  const exit = await Effect.runPromiseExit(Effect.scoped(work))
+  if (Exit.isSuccess(exit)) return exit.value
+  const failure: unknown = Cause.squash(exit.cause)
+  const reason = failure instanceof Error || isMessage(failure) ? failure.message : String(failure)
+  process.stderr.write(`stategate: ${reason}\n`)
+  return 1
+}
+
+const isMessage = (failure: unknown): failure is { readonly message: string } =>
+  typeof failure === "object" && failure !== null && "message" in failure && typeof failure.message === "string"
+
+const say = (line: string) => Effect.sync(() => void process.stdout.write(`${line}\n`))
+
+const opened = (provider: StorageProvider) =>
+  Effect.map(Layer.build(storageOf(provider)), (context) => ({
+    store: Context.get(context, EventStore),
+    projection: Context.get(context, Projection)
+  }))
+
+const migrated = Effect.fnUntraced(function* (from: StorageProvider, to: StorageProvider) {
+  const source = yield* opened(from)
+  const target = yield* opened(to)
+  const all = yield* migrate(source.store, target.store, (one) => say(lineOf(one)))
+  const sum = all.reduce((events, { copied }) => events + copied, 0n)
+  const other = all.filter(({ same }) => !same).length
+  const behind = all.filter(({ from: a, to: b }) => a !== b).length
+  const verdict =
+    other > 0
+      ? `${other} differ`
+      : behind > 0
+        ? `${behind} went on meanwhile; run it again to copy the rest`
+        : "all are the same in both stores"
+  yield* say(`${all.length} domains, ${sum} events copied: ${verdict}`)
+  return other + behind === 0 ? 0 : 1
+})
+
+const lineOf = ({ domain, copied, from, to, hashes, same }: Migrated): string =>
+  `${JSON.stringify(domain)}: ${copied} copied, ${to} of ${from} events, ${
+    same ? `the same (sha256 ${hashes.from})` : `DIFFERENT (sha256 ${hashes.from} and ${hashes.to})`
+  }`
+
+const rebuilt = Effect.fnUntraced(function* (storage: StorageProvider, mend: boolean) {
+  const { store, projection } = yield* opened(storage)
+  const all = yield* rebuild(store, projection, { mend, tell: (difference) => say(differenceLine(difference)) })
+  for (const { domain, events, entities, differences } of all) {
+    yield* say(`${JSON.stringify(domain)}: ${events} events make ${entities} entities; ${differences} differ`)
+  }
+  const sum = all.reduce((found, { differences }) => found + differences, 0)
+  yield* say(
+    sum === 0 ? "every entity is what its log makes of it" : `${sum} differed${mend ? ", and were put right" : ""}`
+  )
+  return sum === 0 || mend ? 0 : 1
+})
+
+const differenceLine = ({ ref, expected, stored }: Difference): string => {
+  const name = JSON.stringify(`${ref.domain}/${ref.type}/${ref.key}`)
+  if (expected === undefined) return `${name}: no event made it`
+  if (stored === undefined) return `${name}: version ${expected.version} is missing`
+  const what = stored.version === expected.version ? "other values" : `version ${stored.version}`
+  return `${name}: is stored with ${what}, and should be at version ${expected.version}`
+}
