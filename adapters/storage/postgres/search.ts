@@ -14,16 +14,14 @@ import { domainByName, eventFields } from "./statements.ts"
 
 /** The rows to look at, and the column in whose order an index has them. */
 interface Source {
-  readonly table: string
+  readonly table: "entities" | "events"
   readonly where: (bind: Bind) => string
-  readonly natural: string
-  /** What rows are made of, and which of it is JSON. */
+  readonly natural: "key" | "time"
+  /** What is selected of a row, and which of it is JSON. */
   readonly fields: string
-  readonly json: ReadonlyArray<string>
+  readonly json: ReadonlyArray<"values" | "claims">
   readonly columns: Columns
 }
-
-const entityColumns: Columns = { values: 'j."values"' }
 
 const eventColumns: Columns = {
   id: "r.id",
@@ -40,23 +38,49 @@ const eventColumns: Columns = {
   claims: "j.claims"
 }
 
+export const entitySource = ({ query }: Search): Source => ({
+  table: "entities",
+  where: (bind) => {
+    const condition = candidates(query)
+    return `NOT deleted${condition === undefined ? "" : ` AND "values"::jsonb @@ ${bind(condition, "jsonpath")}`}`
+  },
+  natural: "key",
+  fields: 'r.type, r.key, r.version, r.deleted, r."values"',
+  json: ["values"],
+  columns: { values: 'j."values"' }
+})
+
+export const eventSource = ({ min, max }: EventSearch): Source => ({
+  table: "events",
+  where: (bind) => `time > ${bind(min, "bigint")} AND time <= ${bind(max === 0n ? integerMax : max - 1n, "bigint")}`,
+  // In the order of positions.
+  natural: "time",
+  fields: eventFields("r"),
+  json: ["values", "claims"],
+  columns: eventColumns
+})
+
 /**
  * A search as one statement, which sees one moment. Rows are looked at in their natural order, at most `scanRowsMax` of
  * them: one more is found whatever it holds, and tells that there was too much. The page is known before its rows are
  * fetched, and what does not fit into it is not.
  */
-export const searchStatement = (wanted: Search, domain: bigint, source: Source, bind: Bind): string => {
-  const { query, order, limit, offset } = wanted
-  const { table, natural, json, columns } = source
-  const [id, type] = [bind(domain, "bigint"), bind(wanted.type, "text")]
+export const compileSearch = (
+  { domain, type, query, order, limit, offset }: Search,
+  { table, where, natural, fields, json, columns }: Source,
+  domainId: bigint
+): { readonly text: string; readonly params: ReadonlyArray<Param> } => {
+  const params: Array<Param> = []
+  const bind: Bind = (value, as) => `$${params.push(value)}::${as}`
+  const own = { id: bind(domainId, "bigint"), type: bind(type, "text") }
   const [direction, nulls] = order.reverse ? ["DESC", "NULLS LAST"] : ["ASC", "NULLS FIRST"]
   const keys = compileSort(order.at, columns, bind).map((sql, i) => ({ name: `key${i}`, sql }))
   const by = [...keys.map(({ name }) => `${name} ${direction} ${nulls}`), "nth"].join(", ")
-  return `
+  const text = `
     WITH looked AS (
-      SELECT *, ${bind(wanted.domain, "text")} COLLATE "C" AS name,
+      SELECT *, ${bind(domain, "text")} COLLATE "C" AS name,
         row_number() OVER (ORDER BY ${natural} ${direction}) AS nth
-      FROM ${table} WHERE domain = ${id} AND type = ${type} AND ${source.where(bind)}
+      FROM ${table} WHERE domain = ${own.id} AND type = ${own.type} AND ${where(bind)}
       ORDER BY ${natural} ${direction} LIMIT ${scanRowsMax + 1}
     ), hits AS (
       SELECT r.${natural}, r.nth, ${json.map((column) => `octet_length(r."${column}")`).join(" + ")} AS bytes
@@ -70,12 +94,13 @@ export const searchStatement = (wanted: Search, domain: bigint, source: Source, 
       SELECT *, row_number() OVER (ORDER BY ${by}) AS place FROM hits WHERE nth <= ${scanRowsMax}
       ORDER BY place LIMIT ${limit} OFFSET ${offset}
     )
-    SELECT scan.beyond, page.bytes, ${source.fields}
+    SELECT scan.beyond, page.bytes, ${fields}
     FROM (SELECT coalesce(bool_or(nth > ${scanRowsMax}), false) AS beyond FROM hits) AS scan
     LEFT JOIN (SELECT *, sum(bytes) OVER (ORDER BY place) AS total FROM page) AS page ON true
     LEFT JOIN ${table} AS r
-      ON page.total <= ${pageBytesMax} AND r.domain = ${id} AND r.type = ${type} AND r.${natural} = page.${natural}
+      ON page.total <= ${pageBytesMax} AND r.domain = ${own.id} AND r.type = ${own.type} AND r.${natural} = page.${natural}
     ORDER BY page.place`
+  return { text, params }
 }
 
 interface Scanned {
@@ -98,9 +123,7 @@ const search = <Row extends object>(
   const find = async (connection: Connection): Promise<ReadonlyArray<Row> | TooLarge> => {
     const [domain] = await connection.query<DomainRow>(domainByName, [wanted.domain])
     if (domain === undefined) return []
-    const params: Array<Param> = []
-    const bind: Bind = (value, type) => `$${params.push(value)}::${type}`
-    const text = searchStatement(wanted, domain.id, source, bind)
+    const { text, params } = compileSearch(wanted, source, domain.id)
     // Not kept: there are as many as there are filters, and each is planned for what it asks.
     const rows = await connection.query<Row & Scanned>(text, params, "once")
     if (rows[0]!.beyond) return scannedTooMuch
@@ -121,34 +144,15 @@ const search = <Row extends object>(
 export const searchEntities = (
   pool: Pool,
   wanted: Search
-): Effect.Effect<ReadonlyArray<Entity>, TooLarge | Unavailable> => {
-  const found = search<EntityRow>(pool, wanted, {
-    table: "entities",
-    where: (bind) => {
-      const condition = candidates(wanted.query)
-      return `NOT deleted${condition === undefined ? "" : ` AND "values"::jsonb @@ ${bind(condition, "jsonpath")}`}`
-    },
-    natural: "key",
-    fields: 'r.type, r.key, r.version, r.deleted, r."values"',
-    json: ["values"],
-    columns: entityColumns
-  })
-  return Effect.map(found, (rows) => rows.map((row) => stateOf(wanted.domain, row)))
-}
+): Effect.Effect<ReadonlyArray<Entity>, TooLarge | Unavailable> =>
+  Effect.map(search<EntityRow>(pool, wanted, entitySource(wanted)), (rows) =>
+    rows.map((row) => stateOf(wanted.domain, row))
+  )
 
 export const searchEvents = (
   pool: Pool,
   wanted: EventSearch
-): Effect.Effect<ReadonlyArray<Event>, TooLarge | Unavailable> => {
-  const { min, max } = wanted
-  const found = search<EventRow>(pool, wanted, {
-    table: "events",
-    where: (bind) => `time > ${bind(min, "bigint")} AND time <= ${bind(max === 0n ? integerMax : max - 1n, "bigint")}`,
-    // In the order of positions.
-    natural: "time",
-    fields: eventFields("r"),
-    json: ["values", "claims"],
-    columns: eventColumns
-  })
-  return Effect.map(found, (rows) => rows.map((row) => eventOf(wanted.domain, row)))
-}
+): Effect.Effect<ReadonlyArray<Event>, TooLarge | Unavailable> =>
+  Effect.map(search<EventRow>(pool, wanted, eventSource(wanted)), (rows) =>
+    rows.map((row) => eventOf(wanted.domain, row))
+  )
