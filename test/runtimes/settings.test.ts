@@ -1,18 +1,6 @@
 import { assert, describe, test } from "vitest"
-import { type Environment, parseSettings, type Settings, variables } from "../../runtimes/settings.ts"
-
-const open = { STATEGATE_AUTH_DISABLED: "true" }
-
-const accepted = (env: Environment): { settings: Settings; warnings: ReadonlyArray<string> } => {
-  const result = parseSettings({ ...open, ...env })
-  if ("errors" in result) throw new Error(`refused: ${result.errors.join("\n")}`)
-  return result
-}
-
-const refused = (env: Environment): ReadonlyArray<string> => {
-  const result = parseSettings({ ...open, ...env })
-  return "errors" in result ? result.errors : []
-}
+import { type Environment, variables } from "../../runtimes/settings.ts"
+import { accepted, open, refused } from "./parsed.ts"
 
 describe("defaults", () => {
   test("hold when nothing but the authentication is decided", () => {
