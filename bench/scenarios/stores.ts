@@ -19,6 +19,8 @@ interface Store {
   readonly large: number
 }
 
+/** Entities that are set and read, as the load generator has them. */
+const keys = 1_000
 const large = Number(process.env["STATEGATE_BENCH_EVENTS"] ?? 100_000)
 
 const stores: ReadonlyArray<Store> = [
@@ -41,6 +43,7 @@ const beside = async (program: string, runs: number, { name, server, start, aim,
   const service = await start()
   try {
     const ours = await gateway({ name, ...service.fresh() })
+    await load(program, ours, "stategate-set", "-fill", String(keys))
     const rows: Array<Row> = []
     const ratios: Array<Report["ratios"][number]> = []
     for (const call of ["set", "get"] as const) {
@@ -77,11 +80,11 @@ const beside = async (program: string, runs: number, { name, server, start, aim,
 /** A fresh place with a thousand events, then with many more: what one caller waits for, and how fast all is read. */
 const growth = async (program: string, runs: number, name: string, place: object, large: number) => {
   const server = await gateway({ name, ...place })
+  await load(program, server, "stategate-set", "-fill", String(keys))
   const rows: Array<Row> = []
   const p50: Record<"set" | "get", Array<number>> = { set: [], get: [] }
-  for (const events of [1_000, large]) {
-    const more = events === 1_000 ? 10 : (events - 1_000) / 100
-    await load(program, server, "stategate-apply", "-fill", String(more), "-c", "8")
+  for (const events of [keys, large]) {
+    if (events > keys) await load(program, server, "stategate-apply", "-fill", String((events - keys) / 100), "-c", "8")
     for (const call of ["set", "get"] as const) {
       const loads: Array<Load> = []
       for (let run = 0; run < runs; run++) loads.push(await load(program, server, `stategate-${call}`, "-c", "1"))
