@@ -110,8 +110,9 @@ export class Connection {
     })
   }
 
-  /** Tells the server good-bye. */
+  /** Tells the server good-bye, if it is there. */
   async end(): Promise<void> {
+    if (this.#isLost) return
     this.#isLost = true
     await this.#sql.end({ timeout: storeConnectMsMax / 1000 })
     this.#socket?.destroy()

@@ -76,9 +76,14 @@ const prepared = async (address: Address, session: Session, schema: string): Pro
 /** A connection to a server that takes writes: at the same address there may be another one than at the start. */
 const primary = async (address: Address, session: Session): Promise<Connection> => {
   const connection = new Connection(address, session)
-  if (!(await isStandby(connection))) return connection
-  connection.destroy()
-  throw new Lost("the server is a standby")
+  let isPrimary = false
+  try {
+    isPrimary = !(await isStandby(connection))
+  } finally {
+    if (!isPrimary) connection.destroy()
+  }
+  if (!isPrimary) throw new Lost("the server is a standby")
+  return connection
 }
 
 const refused = (reason: string, cause?: unknown) =>

@@ -11,6 +11,7 @@ export class Pool {
   readonly #idle: Array<Connection> = []
   readonly #waiting = new Set<() => void>()
   #used = 0
+  #isClosed = false
 
   /** `connect` answers a connection that is ready to be used, or throws why there is none. */
   constructor(connect: () => Promise<Connection>, size: number) {
@@ -39,8 +40,9 @@ export class Pool {
     }
   }
 
-  /** Closes what is idle; nothing may be under way any more. */
+  /** Closes what is idle; what somebody has left under way is closed when it is over. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await Promise.all(this.#idle.splice(0).map((connection) => connection.end()))
   }
 
@@ -48,7 +50,8 @@ export class Pool {
     try {
       return await use(connection)
     } finally {
-      if (!connection.isLost) this.#idle.push(connection)
+      if (this.#isClosed) void connection.end()
+      else if (!connection.isLost) this.#idle.push(connection)
     }
   }
 

@@ -1,0 +1,196 @@
+import { Effect, Result } from "effect"
+import { assert, describe, test } from "vitest"
+import { Lost } from "../../adapters/storage/postgres/connection.ts"
+import { Pool } from "../../adapters/storage/postgres/pool.ts"
+import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
+import { storeWaitingMax } from "../../application/limits.ts"
+import { EventStore } from "../../application/ports/EventStore.ts"
+import { Projection } from "../../application/ports/Projection.ts"
+import type { TooLarge } from "../../domain/rejection.ts"
+import { entitiesOf, eventsOf, globOf } from "../contract/event-store/searching.ts"
+import { draftUnit, logOf, refIn } from "../contract/event-store/writing.ts"
+import { fresh, same } from "../contract/law.ts"
+import { postgresWorld, tried } from "./postgres-world.ts"
+
+// A server that goes away, or does not answer, or has no connection to spare.
+
+const { server, cleanups, gateway, stranger, connection } = postgresWorld()
+
+type Call = Effect.Effect<unknown, TooLarge | Unavailable | OutcomeUnknown, EventStore | Projection>
+
+/** Every call of the ports, and what it fails with; a commit tells by its results. */
+const failures = Effect.fnUntraced(function* (domain: string) {
+  const store = yield* EventStore
+  const projection = yield* Projection
+  const ref = refIn(domain, "a")
+  const committed = Effect.map(store.commit([draftUnit(domain, [{ key: "a" }]).unit]), ([result]) => result!)
+  const calls: ReadonlyArray<Call> = [
+    Effect.flatMap(committed, (result) => (Result.isFailure(result) ? Effect.fail(result.failure) : Effect.void)),
+    store.state(ref),
+    store.version(ref, 1n),
+    store.event(ref, crypto.randomUUID()),
+    entitiesOf(domain, "thing"),
+    eventsOf(domain, "thing"),
+    store.read(domain, 0n, 10),
+    store.heads(globOf(domain), 1),
+    store.heads(globOf("*"), 1),
+    store.movedSince(undefined),
+    projection.stored(domain, undefined, 1),
+    projection.restate(domain, [], [ref])
+  ]
+  return yield* Effect.forEach(calls, Effect.flip)
+})
+
+/** Commits until one is done; answers its events. */
+const recovered = Effect.fnUntraced(function* (domain: string) {
+  while (true) {
+    const { outcome, events } = yield* tried(domain)
+    if (outcome === "done") return events
+    yield* Effect.sleep(50)
+  }
+})
+
+describe("a server of PostgreSQL that goes away", server.faults, () => {
+  test.each(["stop", "kill"] as const)(
+    "(%s) is told from every call, in our own words, until it is back",
+    async (how) => {
+      const one = gateway(server.fresh())
+      const domain = fresh("away")
+      const { events } = await one.runPromise(tried(domain))
+      await server.own()[how]()
+      for (const failure of await one.runPromise(failures(domain))) {
+        const { _tag, message } = failure
+        assert.deepStrictEqual([_tag, message], ["Unavailable", "the store is not available; try again later"])
+      }
+      await server.own().restart()
+      const after = await one.runPromise(recovered(domain))
+      same(await one.runPromise(logOf(domain)), [...events, ...after], "nothing was lost, and nothing refused came")
+    }
+  )
+
+  test("and is back at once costs nothing: what is idle is not relied on", async () => {
+    const one = gateway(server.fresh())
+    const domain = fresh("back")
+    const all = [...(await one.runPromise(tried(domain))).events]
+    for (const how of ["stop", "kill"] as const) {
+      await server.own()[how]()
+      await server.own().restart()
+      assert.strictEqual((await one.runPromise(logOf(domain))).length, all.length)
+      const { outcome, events } = await one.runPromise(tried(domain))
+      assert.strictEqual(outcome, "done")
+      all.push(...events)
+    }
+    same(await one.runPromise(logOf(domain)), all, "the log")
+  })
+
+  test("and does not say so, is not waited for without end", async () => {
+    const one = gateway(server.fresh())
+    const domain = fresh("halted")
+    const { events } = await one.runPromise(tried(domain))
+    server.own().pause()
+    const read = one.runPromise(Effect.flip(EventStore.use((store) => store.state(refIn(domain, "a")))))
+    const { outcome, events: asked } = await one.runPromise(tried(domain))
+    assert.strictEqual((await read)._tag, "Unavailable")
+    server.own().resume()
+    assert.include(["Unavailable", "OutcomeUnknown"], outcome)
+    const after = await one.runPromise(recovered(domain))
+    const log = await one.runPromise(logOf(domain))
+    const between = log.slice(events.length, log.length - after.length)
+    if (between.length > 0) same(between, asked, "what was unknown is there as a whole")
+    same(log, [...events, ...between, ...after], "the log")
+    if (outcome === "Unavailable") assert.deepStrictEqual(between, [])
+  })
+
+  test("as its standby does that it waits for: what no standby has is not told as done", async () => {
+    const place = server.fresh()
+    const one = gateway(place)
+    const domain = fresh("replicated")
+    await one.runPromise(tried(domain))
+    const sql = stranger(place)
+    const waitsFor = async (name: string) => {
+      await sql.unsafe(`alter system set synchronous_standby_names = '${name}'`)
+      await sql`select pg_reload_conf()`
+    }
+    await waitsFor("nobody")
+    const { outcome, events } = await one.runPromise(tried(domain))
+    await waitsFor("")
+    assert.strictEqual(outcome, "OutcomeUnknown")
+    const after = await one.runPromise(recovered(domain))
+    same((await one.runPromise(logOf(domain))).slice(2), [...events, ...after], "it was there, all the same")
+  })
+})
+
+describe("connections to PostgreSQL", server.options, () => {
+  const poolOf = async (size: number) => {
+    const place = server.fresh()
+    let made = 0
+    const pool = new Pool(async () => {
+      made += 1
+      return connection(place)
+    }, size)
+    cleanups.push(() => pool.close())
+    return { pool, made: () => made }
+  }
+  const refused = (use: Promise<unknown>) =>
+    use.then(
+      () => assert.fail("there was a connection"),
+      (error: unknown) => {
+        assert.instanceOf(error, Lost)
+        return (error as Lost).message
+      }
+    )
+
+  test.each([1, 3])("are no more than they may be (%i), and lent in turn", async (size) => {
+    const { pool, made } = await poolOf(size)
+    const begun: Array<number> = []
+    let lent = 0
+    let most = 0
+    const uses = Array.from({ length: 30 }, (_, i) =>
+      pool.use(async (connection) => {
+        begun.push(i)
+        most = Math.max(most, ++lent)
+        await connection.query("SELECT pg_sleep(0.01)")
+        lent -= 1
+      })
+    )
+    await Promise.all(uses)
+    assert.deepStrictEqual([most, made()], [size, size])
+    assert.deepStrictEqual(begun, [...uses.keys()])
+  })
+
+  test("that are all lent are not waited for by too many, nor for long", async () => {
+    const { pool } = await poolOf(1)
+    const { promise: over, resolve: end } = Promise.withResolvers<void>()
+    const held = pool.use(() => over)
+    const waiting = Array.from({ length: storeWaitingMax }, () => pool.use(async () => "served"))
+    assert.include(await refused(pool.use(async () => "served")), `${storeWaitingMax} calls wait`)
+    for (const message of await Promise.all(waiting.map(refused))) assert.include(message, "no connection was free")
+    const late = pool.use(async () => "served")
+    end()
+    await held
+    assert.strictEqual(await late, "served")
+  })
+
+  test("that the server ends are replaced, and what was asked is asked again once", async () => {
+    const { pool, made } = await poolOf(1)
+    const pid = async (connection: { query: (text: string) => Promise<unknown> }) =>
+      ((await connection.query("SELECT pg_backend_pid() AS pid")) as ReadonlyArray<{ readonly pid: number }>)[0]!.pid
+    const first = await pool.use(pid)
+    const sql = stranger(server.fresh())
+    await sql`select pg_terminate_backend(${first}, 5000)`
+    assert.notStrictEqual(await pool.use(pid), first)
+    assert.strictEqual(made(), 2)
+    // A new connection is not to blame: whoever loses that one hears of it.
+    let tries = 0
+    const lose = pool.use(async (connection) => {
+      tries += 1
+      await connection.query("SELECT pg_terminate_backend(pg_backend_pid())")
+    })
+    await lose.then(
+      () => assert.fail("it was lost"),
+      () => {}
+    )
+    assert.strictEqual(tries, 2)
+    assert.isNumber(await pool.use(pid))
+  })
+})
