@@ -29,7 +29,7 @@ export interface GrpcStream {
   readonly respond: (fields: Iterable<Field>, end?: boolean) => void
   readonly write: (bytes: Uint8Array) => boolean
   readonly end: (trailers: ReadonlyArray<Field>) => void
-  readonly taken: (bytes: number, isHeld: boolean) => void
+  readonly taken: (bytes: number) => void
 }
 
 export type Field = readonly [name: string, value: string]
@@ -116,7 +116,7 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
   }
   stream.receiver = {
     onData: (chunk) => {
-      stream.taken(chunk.length, true)
+      stream.taken(chunk.length)
       if (stream.responded) return
       chunks.push(chunk)
       bytes += chunk.length

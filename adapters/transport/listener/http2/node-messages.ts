@@ -22,6 +22,7 @@ class Request extends Readable {
   readonly stream: { rstCode: Code | undefined } = { rstCode: undefined }
   complete = false
   readonly #stream: Stream
+  #unread = 0
 
   constructor(stream: Stream) {
     // It lasts as long as its answer.
@@ -47,14 +48,28 @@ class Request extends Readable {
   override _read(): void {}
 
   took(bytes: Buffer): void {
+    this.#unread += bytes.length
     // Its owner reads it at its own pace; what it holds is bounded by the window.
-    this.push(Buffer.from(bytes))
+    if (!this.destroyed) this.push(Buffer.from(bytes))
+    this.#account()
   }
 
   override read(size?: number): Buffer | null {
     const bytes: Buffer | null = super.read(size)
-    if (bytes !== null) this.#stream.taken(bytes.length)
+    this.#account()
     return bytes
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#account()
+    done(error)
+  }
+
+  /** What it does not hold any more is used up: it was read, or went straight to a listener, or nobody will read it. */
+  #account(): void {
+    const held = this.destroyed ? 0 : Math.min(this.#unread, this.readableLength)
+    this.#stream.taken(this.#unread - held)
+    this.#unread = held
   }
 
   ended(): void {

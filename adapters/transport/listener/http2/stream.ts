@@ -51,8 +51,10 @@ export class Stream {
   receiveWindow: number
   readonly #carrier: Carrier
   readonly #windowBytes: number
+  /** Bytes that came in, and are neither used up nor given back. */
+  #untaken = 0
+  /** Bytes that were used up, and may not come again yet. */
   #taken = 0
-  #held = 0
   #sendWindow: number
   readonly #queue: Array<Uint8Array> = []
   #queuedBytes = 0
@@ -113,14 +115,19 @@ export class Stream {
     this.close(code, true)
   }
 
-  /**
-   * Says that bytes which came in are used up, so that as many may come again. If they are held until the stream is over,
-   * others of the connection get no more room by it.
-   */
-  taken(bytes: number, isHeld = false): void {
-    if (isHeld) this.#held += bytes
-    else this.#carrier.took(bytes)
-    if (this.ended || this.closed) return
+  /** Bytes came in, padding among them. */
+  arrived(bytes: number): void {
+    this.receiveWindow -= bytes
+    this.#untaken += bytes
+  }
+
+  /** Says that bytes which came in are used up, so that as many may come again. */
+  taken(bytes: number): void {
+    // What was left when the stream closed was given back by then.
+    if (this.closed) return
+    this.#untaken -= bytes
+    this.#carrier.took(bytes)
+    if (this.ended) return
     this.#taken += bytes
     if (this.#taken * 2 < this.#windowBytes) return
     this.#carrier.output.windowUpdate(this.id, this.#taken)
@@ -185,7 +192,8 @@ export class Stream {
     this.#queue.length = 0
     this.#queued(-this.#queuedBytes)
     clearTimeout(this.timer)
-    this.#carrier.took(this.#held)
+    // Nobody reads it any more, and the other streams of the connection share its window.
+    this.#carrier.took(this.#untaken)
     this.#carrier.closed(this, code, isReset)
     this.receiver.onClose(code)
   }

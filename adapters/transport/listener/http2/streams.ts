@@ -127,13 +127,12 @@ export class Streams implements Carrier {
       this.#around.onIdle()
       return
     }
-    stream.receiveWindow -= payload.length
+    stream.arrived(payload.length)
     stream.receivedBytes += body.length
     const ends = (flag & flags.endStream) !== 0
     const problem =
       stream.receiveWindow < 0 ? codes.flowControl : isMisstated(stream, ends) ? codes.protocol : undefined
     if (problem !== undefined) {
-      this.took(payload.length)
       stream.reset(problem)
       return
     }
