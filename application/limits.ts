@@ -184,7 +184,7 @@ export const listenerLimits = {
   heldBytesMax: 1_048_576,
   /** The window in which the limits below count; who goes over one loses the session. */
   floodWindowMs: 10_000,
-  /** Streams of one session that ended with an error (CVE-2023-44487, CVE-2025-8671). */
+  /** Streams of one session that ended before their answers, whoever broke them off (CVE-2023-44487, CVE-2025-8671). */
   resetsPerWindowMax: 1_000,
   /** Without a call in between. */
   pingsPerWindowMax: 500,

@@ -23,6 +23,31 @@ describe("a peer that costs more than it asks for", () => {
     })
   )
 
+  it.live("loses its session when it gives up what it asked for, over and over, and calls that no error", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(() => {}, { limits: { resetsPerWindowMax: 50 } })
+      const client = yield* wire(port)
+      const givenUp = (stream: number) => Buffer.concat([get(stream), frame(3, 0, stream, Buffer.alloc(4))])
+      client.send(preface, settings, ...Array.from({ length: 60 }, (_, i) => givenUp(2 * i + 1)))
+      assert.strictEqual(codeIn(yield* client.closed), calm)
+    })
+  )
+
+  it.live("may leave the rest of what it asked for unsaid, once it has its answer", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve((_, response) => void response.end("early"), { limits: { resetsPerWindowMax: 5 } })
+      const client = yield* wire(port)
+      client.send(preface, settings)
+      for (let stream = 1; stream < 40; stream += 2) {
+        client.send(post(stream))
+        yield* client.expect("early")
+        client.send(reset(stream))
+      }
+      client.send(get(41))
+      yield* client.expect("early")
+    })
+  )
+
   it.live("loses its session when it sends frames that nobody knows", () =>
     Effect.gen(function* () {
       const { port } = yield* serve(echo, { limits: { idleFramesPerWindowMax: 50 } })

@@ -32,6 +32,8 @@ export const wire = (port: number, tls?: ConnectionOptions) =>
   Effect.acquireRelease(
     Effect.callback<Wire>((resume) => {
       const socket = tls === undefined ? connectTcp(port, "127.0.0.1") : connectTls({ port, host: "127.0.0.1", ...tls })
+      // What a test sends in several pieces is not held back until the one before has been acknowledged.
+      socket.setNoDelay()
       let received = ""
       socket.on("data", (chunk) => {
         received += chunk.toString("latin1")

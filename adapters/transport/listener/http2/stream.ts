@@ -29,7 +29,7 @@ export interface Carrier {
   readonly took: (bytes: number) => void
   /** The answer is complete; the rest of the request, if any, is of no interest. */
   readonly answered: (stream: Stream) => void
-  readonly closed: (stream: Stream, code: Code, isReset: boolean) => void
+  readonly closed: (stream: Stream, isReset: boolean) => void
 }
 
 const nothing = new Uint8Array()
@@ -194,7 +194,7 @@ export class Stream {
     clearTimeout(this.timer)
     // Nobody reads it any more, and the other streams of the connection share its window.
     this.#carrier.took(this.#untaken)
-    this.#carrier.closed(this, code, isReset)
+    this.#carrier.closed(this, isReset)
     this.receiver.onClose(code)
   }
 

@@ -12,7 +12,7 @@ export interface Around {
   /** What may be sent on a stream that begins now. */
   readonly windowBytes: () => number
   readonly onStream: (stream: Stream) => void
-  /** Called for each stream that ended with an error, and for each frame that did nothing: both are bounded. */
+  /** Called for each stream that ended without an answer, and for each frame that did nothing: both are bounded. */
   readonly onFailed: () => void
   readonly onIdle: () => void
   /** The last stream is over. */
@@ -80,10 +80,11 @@ export class Streams implements Carrier {
     stream.timer = setTimeout(() => stream.reset(codes.noError), this.#around.limits.unreadLingerMs)
   }
 
-  closed(stream: Stream, code: number, isReset: boolean): void {
+  closed(stream: Stream, isReset: boolean): void {
     this.#open.delete(stream.id)
     if (isReset) this.#breakOff(stream.id)
-    if (code !== codes.noError) this.#around.onFailed()
+    // Whoever broke it off, and however it was called: work was begun, and nobody waits for its end.
+    if (!stream.answered) this.#around.onFailed()
     if (this.#open.size === 0) this.#around.onEmpty()
   }
 
