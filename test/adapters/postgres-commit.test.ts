@@ -47,6 +47,20 @@ describe("a commit of several domains on PostgreSQL", server.options, () => {
     assert.deepStrictEqual(await one.runPromise(outcomesOf(domains.map(unitIn))), ["done", "done", "done"])
   })
 
+  test("does not wait for one after the other, either", async () => {
+    const place = server.fresh()
+    const one = gateway(place)
+    const domains = Array.from({ length: 200 }, () => fresh("held"))
+    const commit = () => one.runPromise(outcomesOf(domains.map(unitIn)))
+    assert.deepStrictEqual([...new Set(await commit())], ["done"])
+    const holder = await intruder(place)
+    await holder.sql`select from domains for update`
+    assert.deepStrictEqual([...new Set(await commit())], ["Unavailable"])
+    await holder.end("rollback")
+    assert.deepStrictEqual([...new Set(await commit())], ["done"])
+    assert.strictEqual((await one.runPromise(logOf(domains[199]!))).length, 2)
+  })
+
   test("fails for the one that cannot be stored, and not for the others", async () => {
     const one = gateway(server.fresh())
     const [first, culprit, last] = [fresh("first"), fresh("culprit"), fresh("last")]

@@ -1,6 +1,6 @@
-import { Effect, Result } from "effect"
-import { OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
-import { commitTriesMax } from "../../../application/limits.ts"
+import { Clock, Effect, Result } from "effect"
+import { OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
+import { commitTriesMax, headLockMsMax } from "../../../application/limits.ts"
 import type { EventStore, Unit } from "../../../application/ports/EventStore.ts"
 import { settling } from "../../../application/settling.ts"
 import type { Head } from "../../../domain/batch.ts"
@@ -26,7 +26,11 @@ export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
     }
   })
 
-  const alone = (unit: Unit) => Effect.result(Effect.catch(transaction([unit], true), told))
+  const alone = Effect.fnUntraced(function* (unit: Unit, until: number) {
+    const waits = (yield* Clock.currentTimeMillis) < until
+    const [head] = yield* Effect.catch(transaction([unit], waits), told)
+    return head ?? (yield* new Unavailable({ message: "others are changing this domain; try again later" }))
+  })
 
   const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
     const together = units.length > 1 ? yield* Effect.result(transaction(units, false)) : Result.succeed([])
@@ -35,14 +39,11 @@ export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
       return units.map(() => failure)
     }
     const heads: ReadonlyArray<Head | undefined> = Result.isSuccess(together) ? together.success : []
+    // However many there are, they wait no longer than one may.
+    const until = (yield* Clock.currentTimeMillis) + headLockMsMax
     const own = (unit: Unit, i: number) => {
       const head = heads[i]
-      return head === undefined
-        ? Effect.map(
-            alone(unit),
-            Result.map(([done]) => done!)
-          )
-        : Effect.succeed(Result.succeed(head))
+      return head === undefined ? Effect.result(alone(unit, until)) : Effect.succeed(Result.succeed(head))
     }
     return yield* Effect.forEach(units, own, { concurrency: pool.size })
   })

@@ -80,26 +80,29 @@ export class Connection {
 
   /** The same, with what became of each. */
   outcomes<Each extends ReadonlyArray<object>>(...statements: ReadonlyArray<Statement>): Promise<Outcomes<Each>> {
-    const outcomes: Array<Outcome<object>> = statements.map(() => ({ error: new Lost("the connection was lost") }))
-    if (this.#isLost) return Promise.resolve(outcomes as unknown as Outcomes<Each>)
     return new Promise((resolve) => {
+      const outcomes: Array<Outcome<object> | undefined> = statements.map(() => undefined)
       const silence = setTimeout(() => this.destroy(), storeSilenceMsMax)
       const done = () => {
         clearTimeout(silence)
         this.#giveUp = undefined
-        resolve(outcomes as unknown as Outcomes<Each>)
+        resolve(
+          outcomes.map(
+            (outcome) => outcome ?? { error: new Lost("the connection was lost") }
+          ) as unknown as Outcomes<Each>
+        )
       }
+      if (this.#isLost) return done()
       // What the driver has not sent by now it forgets; what it has sent it tells about first.
       this.#giveUp = () => setImmediate(done)
       let open = statements.length
       for (const [i, [text, params = [], kind]] of statements.entries()) {
-        const answer = this.#sql.unsafe(text, [...params], { prepare: kind !== "once" })
         const answered = (outcome: Outcome<object>) => {
           outcomes[i] = outcome
           open -= 1
           if (open === 0) done()
         }
-        answer.then(
+        this.#sql.unsafe(text, [...params], { prepare: kind !== "once" }).then(
           (rows) => answered({ rows: rows as unknown as Rows<object> }),
           (error) => {
             if (isOver(error)) this.destroy()
