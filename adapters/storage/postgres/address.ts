@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
+import type { ConnectionOptions } from "node:tls"
 
 export interface PostgresSettings {
   /**
@@ -22,7 +23,7 @@ export interface Address {
   readonly password: string
   readonly database: string
   /** What TLS is spoken with; undefined: none is. */
-  readonly tls: { readonly rejectUnauthorized: boolean; readonly ca?: string } | undefined
+  readonly tls: ConnectionOptions | undefined
 }
 
 /** Throws where the address is none, or the file cannot be read. */

@@ -4,7 +4,7 @@ import { commitTriesMax, headLockMsMax } from "../../../application/limits.ts"
 import type { EventStore, Unit } from "../../../application/ports/EventStore.ts"
 import { settling } from "../../../application/settling.ts"
 import type { Head } from "../../../domain/batch.ts"
-import { isOver, trouble } from "./connection.ts"
+import { isOver, sqlState, trouble } from "./connection.ts"
 import type { Pool } from "./pool.ts"
 import { attempt, DecisionFailed, isStored } from "./transaction.ts"
 
@@ -29,7 +29,7 @@ export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
   const alone = Effect.fnUntraced(function* (unit: Unit, until: number) {
     const waits = (yield* Clock.currentTimeMillis) < until
     const [head] = yield* Effect.catch(transaction([unit], waits), told)
-    return head ?? (yield* new Unavailable({ message: "others are changing this domain; try again later" }))
+    return head ?? (yield* busy(undefined))
   })
 
   const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
@@ -58,7 +58,12 @@ const promised = <A>(use: () => Promise<A>): Effect.Effect<A, unknown> =>
 const isCommon = (cause: unknown): boolean =>
   cause instanceof OutcomeUnknown || cause instanceof DecisionFailed || isOver(cause)
 
+const lockNotAvailable = "55P03"
+const busy = (cause: unknown) =>
+  Effect.fail(new Unavailable({ message: "others are changing this domain; try again later", cause }))
+
 const told = (cause: unknown): Effect.Effect<never, Unavailable | OutcomeUnknown> => {
   if (cause instanceof OutcomeUnknown) return Effect.fail(cause)
+  if (sqlState(cause) === lockNotAvailable) return busy(cause)
   return cause instanceof DecisionFailed ? Effect.die(cause.cause) : trouble(cause)
 }

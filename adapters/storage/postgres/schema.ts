@@ -3,7 +3,7 @@ import type { Connection } from "./connection.ts"
 
 /**
  * Each entry brings a schema from the format before it to its own. An entry that was released is never changed, and none
- * takes away what an older version reads: gateways of both may run at once.
+ * takes away what an older version uses: a gateway that runs goes on when a newer one has started beside it.
  *
  * Names and other texts compare as bytes, whatever the database's collation is. Values are kept as the JSON they came
  * as: jsonb would reorder the keys, and write 1e308 with all its zeros. What searches for entities by index is an

@@ -188,5 +188,5 @@ export const domainsSince = `
   ) AS now
   LEFT JOIN domains ON moved >= pg_snapshot_xmin(since) AND NOT pg_visible_in_snapshot(moved, since)`
 
-/** The server's clock, in milliseconds; more than a double has of digits is not needed. */
+/** The server's clock, in milliseconds. */
 export const clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now"

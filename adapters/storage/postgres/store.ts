@@ -18,8 +18,8 @@ import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, integer
 import { searchEntities, searchEvents } from "./search.ts"
 import * as statements from "./statements.ts"
 
-/** The columns are NULL where no head moved. */
-type MovedRow = { readonly mark: string } & (DomainRow | { readonly name: null })
+/** Without a name, and whatever else a head has, where none moved. */
+type MovedRow = { readonly mark: string } & (DomainRow | { readonly name?: null })
 
 /**
  * A database of PostgreSQL, for any number of gateways. Every commit is one transaction, in which the row of its domain
@@ -81,7 +81,7 @@ export const layer = (settings: PostgresSettings): Layer.Layer<EventStore | Proj
           Effect.map(
             mark === undefined ? rows<MovedRow>(statements.markOfNow) : rows<MovedRow>(statements.domainsSince, [mark]),
             (found) => ({
-              heads: found.filter((row): row is MovedRow & DomainRow => "id" in row && row.id !== null).map(headOf),
+              heads: found.filter((row): row is MovedRow & DomainRow => typeof row.name === "string").map(headOf),
               mark: found[0]!.mark
             })
           )
