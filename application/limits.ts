@@ -149,15 +149,15 @@ export const opsConnectionsMax = 100
 export const listenerLimits = {
   /** Open TCP connections of the process; one more is closed as soon as it is accepted. */
   connectionsMax: 20_000,
-  /** From the accept to the byte that tells HTTP/1.1 from HTTP/2. */
+  /** From the accept to the byte that tells HTTP/1.1 from HTTP/2, and from there to the first frame. */
   firstBytesMsMax: 10_000,
   /** From the accept to the end of the TLS handshake. */
   handshakeMsMax: 10_000,
-  /** From the first byte of an HTTP/1.1 request to the end of its headers. */
+  /** From the first byte of a request to the end of its headers. */
   headersMsMax: 15_000,
   /** From the first byte of a request to the last of its body: also the longest that a client stream may last. */
   requestMsMax: 120_000,
-  /** How often HTTP/1.1 connections are looked at for the two limits above, and the one below. */
+  /** How often connections are looked at for what takes too long. */
   lateCheckMs: 1_000,
   /** An HTTP/1.1 connection without a request. Above the 60 s for which common load balancers keep one. */
   keepAliveMs: 75_000,
@@ -178,7 +178,7 @@ export const listenerLimits = {
   sessionWindowBytes: 67_108_864,
   /** What all streams of a session have to send and may not; above it no stream begins. */
   sessionQueueBytesMax: 33_554_432,
-  /** How long a complete answer waits for a client that takes none of it. */
+  /** How long a complete answer, or anything that was written to a connection, waits for a client that takes none of it. */
   unreadMsMax: 120_000,
   /** What a session has not read yet; above it nothing is added, and nothing more is taken from it. */
   heldBytesMax: 1_048_576,

@@ -59,7 +59,7 @@ describe("a peer that costs more than it asks for", () => {
 
   it.live("is not waited for when it does not take the answer that it asked for", () =>
     Effect.gen(function* () {
-      const { port } = yield* serve(echo, { limits: { unreadMsMax: 50 } })
+      const { port } = yield* serve(echo, { limits: { unreadMsMax: 50, lateCheckMs: 10 } })
       const client = yield* wire(port)
       client.send(preface, noWindow, get(1))
       // RST_STREAM with CANCEL.
@@ -71,7 +71,9 @@ describe("a peer that costs more than it asks for", () => {
 
   it.live("keeps a stream that goes on for as long as it likes, though it takes nothing", () =>
     Effect.gen(function* () {
-      const { port } = yield* serve((_, response) => void response.write("begun"), { limits: { unreadMsMax: 20 } })
+      const { port } = yield* serve((_, response) => void response.write("begun"), {
+        limits: { unreadMsMax: 20, lateCheckMs: 10 }
+      })
       const client = yield* wire(port)
       client.send(preface, noWindow, get(1))
       yield* Effect.sleep(100)

@@ -1,21 +1,14 @@
 import type { Socket } from "node:net"
 import type { ListenerLimits } from "../../../../application/limits.ts"
 import { allowance } from "./allowance.ts"
-import {
-  ConnectionError,
-  codes,
-  flags,
-  frameBytesMax,
-  frameHeaderBytes,
-  frameTypes,
-  preface,
-  settings,
-  windowBytes
-} from "./frames.ts"
+import { ConnectionError, codes, flags, frameTypes, settings, windowBytes } from "./frames.ts"
+import { hangUp } from "./hang-up.ts"
 import { Output } from "./output.ts"
 import { PeerSettings } from "./peer-settings.ts"
+import { FrameReader } from "./reader.ts"
 import type { Stream } from "./stream.ts"
 import { Streams } from "./streams.ts"
+import { Unchanged } from "./unchanged.ts"
 
 export interface ConnectionOptions {
   readonly limits: ListenerLimits
@@ -24,22 +17,20 @@ export interface ConnectionOptions {
   readonly onClose: () => void
 }
 
-const nothing = Buffer.alloc(0)
-
 /** The server's side of one HTTP/2 connection (RFC 9113), on a socket that somebody else accepted. */
 export class Connection {
   readonly #socket: Socket
   readonly #limits: ListenerLimits
   readonly #onClose: () => void
+  readonly #reader = new FrameReader((type, flag, id, payload) => this.#frame(type, flag, id, payload))
   readonly #output: Output
   readonly #peer: PeerSettings
   readonly #streams: Streams
-  readonly #pings
-  readonly #idle
-  #answersAtPing = 0
-  /** Bytes of a frame that is not complete. */
-  #rest: Buffer = nothing
-  #isGreeted = false
+  readonly #pinged: () => void
+  readonly #idled: () => void
+  readonly #begun = new Unchanged()
+  readonly #rest = new Unchanged()
+  readonly #unread = new Unchanged()
   #isOver = false
 
   constructor(socket: Socket, { limits, onStream, onClose }: ConnectionOptions) {
@@ -48,25 +39,26 @@ export class Connection {
     this.#onClose = onClose
     const output = new Output(socket, limits.heldBytesMax)
     this.#output = output
-    const within = (max: number) => allowance(max, limits.floodWindowMs, () => this.#fail(codes.enhanceYourCalm))
-    this.#pings = within(limits.pingsPerWindowMax)
-    this.#idle = within(limits.idleFramesPerWindowMax)
+    const exceeded = () => this.#fail(codes.enhanceYourCalm)
+    const within = (max: number, progress?: () => number) => allowance(max, limits.floodWindowMs, exceeded, progress)
+    // gRPC clients measure the network with a ping for every burst of data that they get, and some give back the window
+    // of streams that are over by then: that is no flood.
+    const answers = () => output.answers
+    this.#pinged = within(limits.pingsPerWindowMax, answers)
+    this.#idled = within(limits.idleFramesPerWindowMax, answers)
     this.#streams = new Streams({
       limits,
       output,
       windowBytes: () => this.#peer.windowBytes,
       onStream,
-      onFailed: within(limits.resetsPerWindowMax).use,
-      onIdle: this.#idle.use,
+      onFailed: within(limits.resetsPerWindowMax),
+      onIdle: this.#idled,
       onEmpty: () => this.#endIfDone()
     })
     this.#peer = new PeerSettings({
       output,
-      onSettings: within(limits.settingsPerWindowMax).use,
+      onSettings: within(limits.settingsPerWindowMax),
       onWindow: (change) => this.#streams.grow(change)
-    })
-    socket.setTimeout(limits.sessionIdleMs, () => {
-      if (this.#streams.size === 0) this.leave()
     })
     socket
       .on("data", (chunk: Buffer) => this.#read(chunk))
@@ -93,11 +85,32 @@ export class Connection {
     this.#endIfDone()
   }
 
+  /** To be called now and then: ends what takes too long. */
+  look(now: number): void {
+    const limits = this.#limits
+    const [begun, begunMsMax] = this.#unfinished()
+    if (this.#unread.ms(this.#output.leftOfSome, now) > limits.unreadMsMax) this.#socket.destroy()
+    else if (this.#begun.ms(begun, now) > begunMsMax) this.#fail(codes.enhanceYourCalm)
+    else if (this.#rest.ms(this.#streams.size === 0 ? this.#reader.frames : undefined, now) > limits.sessionIdleMs)
+      this.leave()
+    else this.#streams.look(now)
+  }
+
+  /** What the peer has begun, if anything, and how long it may take to finish it. */
+  #unfinished(): readonly [what: unknown, msMax: number] {
+    const { firstBytesMsMax, headersMsMax, requestMsMax } = this.#limits
+    // It is not listened to.
+    if (this.#socket.isPaused()) return [undefined, 0]
+    if (!this.#peer.isKnown) return ["greeting", firstBytesMsMax]
+    if (this.#streams.block !== undefined) return [this.#streams.block, headersMsMax]
+    return [this.#reader.isWithin ? this.#reader.frames : undefined, requestMsMax]
+  }
+
   #read(chunk: Buffer): void {
     if (this.#isOver) return
     this.#output.cork()
     try {
-      this.#frames(this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]))
+      this.#reader.read(chunk)
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       this.#fail(error.code)
@@ -109,31 +122,8 @@ export class Connection {
     if (this.#output.isFull) this.#socket.pause()
   }
 
-  #frames(bytes: Buffer): void {
-    let at = this.#isGreeted ? 0 : this.#greeted(bytes)
-    while (this.#isGreeted && !this.#isOver && bytes.length - at >= frameHeaderBytes) {
-      const length = bytes.readUIntBE(at, 3)
-      if (length > frameBytesMax) throw new ConnectionError(codes.frameSize, "a frame larger than agreed")
-      const body = at + frameHeaderBytes
-      if (body + length > bytes.length) break
-      const stream = bytes.readUInt32BE(at + 5) & 0x7fffffff
-      this.#frame(bytes[at + 3]!, bytes[at + 4]!, stream, bytes.subarray(body, body + length))
-      at = body + length
-    }
-    // A copy: a few bytes must not keep all of what came with them.
-    this.#rest = at === bytes.length ? nothing : Buffer.from(bytes.subarray(at))
-  }
-
-  /** Where the frames begin. */
-  #greeted(bytes: Buffer): number {
-    const length = Math.min(bytes.length, preface.length)
-    if (preface.compare(bytes, 0, length, 0, length) !== 0) throw new ConnectionError(codes.protocol, "no preface")
-    this.#isGreeted = length === preface.length
-    return this.#isGreeted ? length : 0
-  }
-
   #frame(type: number, flag: number, id: number, payload: Buffer): void {
-    if (this.#streams.awaitsHeaders && type !== frameTypes.continuation) {
+    if (this.#streams.block !== undefined && type !== frameTypes.continuation) {
       throw new ConnectionError(codes.protocol, "a frame within a header block")
     }
     if (!this.#peer.isKnown && type !== frameTypes.settings) {
@@ -163,6 +153,7 @@ export class Connection {
       case frameTypes.goAway:
         if (id !== 0) throw new ConnectionError(codes.protocol, "GOAWAY on a stream")
         if (payload.length < 8) throw new ConnectionError(codes.frameSize, "GOAWAY is cut short")
+        this.#idled()
         break
       case frameTypes.promise:
         throw new ConnectionError(codes.protocol, "a client promises nothing")
@@ -171,18 +162,14 @@ export class Connection {
         break
       default:
         // Frames of extensions are ignored (RFC 9113, 5.5), but not without end.
-        this.#idle.use()
+        this.#idled()
     }
   }
 
   #ping(flag: number, id: number, payload: Buffer): void {
     if (id !== 0) throw new ConnectionError(codes.protocol, "PING on a stream")
     if (payload.length !== 8) throw new ConnectionError(codes.frameSize, "PING has eight bytes")
-    // gRPC clients measure the network with a ping for every burst of data that they get: that is no flood.
-    const { answers } = this.#output
-    if (answers !== this.#answersAtPing) this.#pings.renew()
-    this.#answersAtPing = answers
-    this.#pings.use()
+    this.#pinged()
     if ((flag & flags.ack) === 0) this.#output.pingAck(payload)
   }
 
@@ -191,7 +178,7 @@ export class Connection {
     if (id === 0) throw new ConnectionError(codes.protocol, "PRIORITY without a stream")
     if (payload.length !== 5) this.#streams.refuse(id, codes.frameSize)
     else if ((payload.readUInt32BE(0) & 0x7fffffff) === id) this.#streams.refuse(id, codes.protocol)
-    this.#idle.use()
+    this.#idled()
   }
 
   #drained(): void {
@@ -201,34 +188,24 @@ export class Connection {
   }
 
   #endIfDone(): void {
-    if (!this.#streams.isClosed || this.#isOver || this.#streams.size > 0) return
-    this.#output.flush()
-    this.#hangUp()
+    if (this.#streams.isClosed && this.#streams.size === 0) this.#over()
   }
 
   /** The peer has lost this connection. */
   #fail(code: number): void {
     if (this.#isOver) return
     this.#output.goAway(this.#streams.last, code)
-    this.#over()
+    this.#over(true)
   }
 
-  /** Says that nothing more comes. A peer that neither reads that nor closes its side is not waited for. */
-  #hangUp(): void {
-    this.#socket.end()
-    const timer = setTimeout(() => this.#socket.destroy(), this.#limits.unreadLingerMs)
-    this.#socket.once("close", () => clearTimeout(timer))
-  }
-
-  #over(): void {
+  #over(isLost = false): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#rest = nothing
+    this.#reader.close()
     this.#streams.closeAll()
     this.#output.flush()
-    if (!this.#socket.destroyed) this.#hangUp()
-    // What still comes is thrown away, so that the end of it is seen.
-    this.#socket.resume()
+    const { unreadLingerMs, unreadMsMax } = this.#limits
+    hangUp(this.#socket, isLost ? unreadLingerMs : unreadMsMax, unreadLingerMs)
     this.#onClose()
   }
 }

@@ -8,6 +8,11 @@ import type { Stream } from "./stream.ts"
 /** HTTP/2 on connections that somebody else accepted. */
 export const http2 = (handler: Handler, limits: ListenerLimits, onStream: StreamHandler = () => false): Face => {
   const connections = new Set<Connection>()
+  const timer = setInterval(() => {
+    const now = performance.now()
+    for (const connection of connections) connection.look(now)
+  }, limits.lateCheckMs)
+  timer.unref()
   const serve = (stream: Stream) => {
     if (stream.head.method === "CONNECT") stream.respond([[":status", "405"]], true)
     else if (!onStream(stream)) serveByHandler(stream, handler)
@@ -24,6 +29,6 @@ export const http2 = (handler: Handler, limits: ListenerLimits, onStream: Stream
     drain: () => {
       for (const connection of connections) connection.leave()
     },
-    close: () => {}
+    close: () => clearInterval(timer)
   }
 }

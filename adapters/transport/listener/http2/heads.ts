@@ -25,9 +25,9 @@ export class Heads {
     this.#limits = limits
   }
 
-  /** Whether a block has begun, and not come to its end. */
-  get isOpen(): boolean {
-    return this.#open !== undefined
+  /** The block that has begun, and not come to its end. */
+  get open(): object | undefined {
+    return this.#open
   }
 
   /** Takes a HEADERS or CONTINUATION frame. Gives the block once it is whole. */

@@ -93,6 +93,7 @@ class Response extends Writable {
   readonly #headers = new Map<string, string | ReadonlyArray<string>>()
   readonly #trailers: Array<Field> = []
   #onRoom: (() => void) | undefined
+  #isComplete = false
 
   constructor(stream: Stream, request: Request) {
     super()
@@ -155,6 +156,7 @@ class Response extends Writable {
   }
 
   override _final(done: () => void): void {
+    this.#isComplete = true
     const isAllHead = !this.headersSent && this.#trailers.length === 0
     if (isAllHead) {
       this.#head(true)
@@ -177,7 +179,8 @@ class Response extends Writable {
   }
 
   over(): void {
-    this.destroy()
+    // What is complete is destroyed by itself, and only after it was called finished.
+    if (!this.#isComplete) this.destroy()
   }
 
   #head(end: boolean): void {

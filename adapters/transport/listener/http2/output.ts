@@ -22,6 +22,7 @@ export class Output {
   /** Only while something is gathered: most connections are silent most of the time. */
   #slab: Buffer = nothing
   #to = 0
+  #written = 0
   #isCorked = false
   #isScheduled = false
 
@@ -33,6 +34,12 @@ export class Output {
   /** Whether the peer reads so slowly that nothing should be added which can wait. */
   get isFull(): boolean {
     return this.#socket.writableLength + this.#to > this.#heldBytesMax
+  }
+
+  /** Bytes that have left, as long as others wait to. */
+  get leftOfSome(): number | undefined {
+    const waiting = this.#socket.writableLength
+    return waiting === 0 ? undefined : this.#written - waiting
   }
 
   /** Holds everything back until `uncork`. */
@@ -53,6 +60,7 @@ export class Output {
     if (rest >= restBytesMin && rests.length < restsMax) rests.push(this.#slab.subarray(this.#to))
     this.#slab = nothing
     this.#to = 0
+    this.#written += bytes.length
     if (!this.#socket.destroyed) this.#socket.write(bytes)
   }
 

@@ -22,8 +22,6 @@ export interface Carrier {
   sendWindow: number
   /** What all streams together have to send, and may not yet. */
   queuedBytes: number
-  /** Milliseconds for which a complete answer waits for a client that takes none of it. */
-  readonly unreadMsMax: number
   /** Puts a stream in the line of those that wait until more may be sent. */
   readonly waits: (stream: Stream) => void
   readonly took: (bytes: number) => void
@@ -61,6 +59,7 @@ export class Stream {
   #last: { readonly trailers: ReadonlyArray<Field> } | undefined
   #isWaiting = false
   #owesDrain = false
+  #unreadSince: number | undefined
 
   constructor(
     carrier: Carrier,
@@ -104,8 +103,7 @@ export class Stream {
   end(trailers: ReadonlyArray<Field> = []): void {
     if (this.closed || this.#last !== undefined) return
     this.#last = { trailers }
-    if (this.#isWaiting) this.#waitsForReader()
-    else this.pump()
+    if (!this.#isWaiting) this.pump()
   }
 
   /** Breaks off. */
@@ -156,7 +154,6 @@ export class Stream {
           this.#isWaiting = true
           carrier.waits(this)
         }
-        this.#waitsForReader()
         return
       }
       const next = this.#queue[0]!
@@ -164,6 +161,7 @@ export class Stream {
       if (piece === next) this.#queue.shift()
       else this.#queue[0] = next.subarray(room)
       this.#queued(-piece.length)
+      this.#unreadSince = undefined
       this.#sendWindow -= piece.length
       carrier.sendWindow -= piece.length
       const endsHere = this.#queuedBytes === 0 && this.#last?.trailers.length === 0
@@ -185,6 +183,16 @@ export class Stream {
     }
   }
 
+  /**
+   * For how long a complete answer has waited for a client that takes nothing of it. A stream that goes on may wait: it is
+   * not its client that decides when.
+   */
+  unreadMs(now: number): number {
+    if (this.#last === undefined || this.#queuedBytes === 0) return 0
+    this.#unreadSince ??= now
+    return now - this.#unreadSince
+  }
+
   /** Over, for whatever reason. */
   close(code: Code, isReset: boolean): void {
     if (this.closed) return
@@ -201,13 +209,6 @@ export class Stream {
   #queued(bytes: number): void {
     this.#queuedBytes += bytes
     this.#carrier.queuedBytes += bytes
-  }
-
-  /** An answer that is complete must not wait for ever. A stream that goes on may: it is not its client that decides when. */
-  #waitsForReader(): void {
-    if (this.#last === undefined) return
-    clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.reset(codes.cancel), this.#carrier.unreadMsMax)
   }
 
   #finished(): void {

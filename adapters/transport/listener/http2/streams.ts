@@ -53,17 +53,13 @@ export class Streams implements Carrier {
     return this.#open.size
   }
 
-  /** Whether nothing but the rest of a header block may come. */
-  get awaitsHeaders(): boolean {
-    return this.#heads.isOpen
+  /** The header block that has begun: nothing but the rest of it may come. */
+  get block(): object | undefined {
+    return this.#heads.open
   }
 
   waits(stream: Stream): void {
     this.#waiting.push(stream)
-  }
-
-  get unreadMsMax(): number {
-    return this.#around.limits.unreadMsMax
   }
 
   took(bytes: number): void {
@@ -106,6 +102,14 @@ export class Streams implements Carrier {
     for (const stream of waiting) stream.pump()
   }
 
+  /** Ends answers that are complete, and of which their clients take nothing. */
+  look(now: number): void {
+    if (this.queuedBytes === 0) return
+    for (const stream of this.#open.values()) {
+      if (stream.unreadMs(now) > this.#around.limits.unreadMsMax) stream.reset(codes.cancel)
+    }
+  }
+
   /** After a piece of input: requests that are not complete yet get no more than their time. */
   timeBegun(): void {
     if (this.#begun.length === 0) return
@@ -124,7 +128,8 @@ export class Streams implements Carrier {
     const stream = this.#open.get(id)
     if (stream === undefined || stream.ended) {
       this.took(payload.length)
-      if (!this.#broken.has(id)) this.refuse(id, codes.streamClosed)
+      // What was on its way when we broke the stream off, or said that it would not be served, is no mistake.
+      if (!this.#broken.has(id) && id <= this.last) this.refuse(id, codes.streamClosed)
       this.#around.onIdle()
       return
     }
