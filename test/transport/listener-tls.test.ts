@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Fiber, Queue, Scope } from "effect"
 import { openssl, testCertificates } from "../support/certificate.ts"
 import { call, echo, http1, serve, session, wire } from "./listener-clients.ts"
 
@@ -65,6 +65,27 @@ describe("one port with TLS", openssl.options, () => {
       yield* Scope.close(scope, Exit.void)
       yield* handshaking.closed
       yield* one.closed
+    })
+  )
+
+  it.live("lets the calls on open connections finish when it drains", () =>
+    Effect.gen(function* () {
+      const waiting = yield* Queue.unbounded<() => void>()
+      const scope = yield* Scope.make()
+      const { port, url } = yield* Scope.provide(
+        serve((_, response) => void Queue.offerUnsafe(waiting, () => response.end("answered")), { tls: { cert, key } }),
+        scope
+      )
+      const one = yield* wire(port, { ca })
+      one.send(http1("GET", "/"))
+      const two = yield* Effect.forkChild(call(yield* session(url, { ca })), { startImmediately: true })
+      const answers = [yield* Queue.take(waiting), yield* Queue.take(waiting)]
+      const drained = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* Effect.sleep(20)
+      for (const answer of answers) answer()
+      yield* one.expect("answered")
+      assert.strictEqual((yield* Fiber.join(two)).body, "answered")
+      yield* Fiber.join(drained)
     })
   )
 })

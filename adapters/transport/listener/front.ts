@@ -24,20 +24,25 @@ export const openFront = (
   accept: (protocol: Protocol, socket: Socket) => void
 ): Front => {
   const sockets = new Set<Socket>()
-  const undecided = new Set<Socket>()
+  /** By their peers, since with TLS it is another socket that is decided, above the one that was accepted. */
+  const undecided = new Map<string, Socket>()
 
   const track = (socket: Socket) => {
     sockets.add(socket)
-    undecided.add(socket)
-    socket.once("close", () => {
-      sockets.delete(socket)
-      undecided.delete(socket)
-    })
+    socket.once("close", () => sockets.delete(socket))
     // Peers vanish at any moment. What was going on hears of it as a close; unheard, an error would end the process.
     socket.on("error", () => {})
   }
+  const accepted = (socket: Socket) => {
+    const peer = peerOf(socket)
+    track(socket)
+    undecided.set(peer, socket)
+    socket.once("close", () => {
+      if (undecided.get(peer) === socket) undecided.delete(peer)
+    })
+  }
   const decide = (protocol: Protocol, socket: Socket) => {
-    undecided.delete(socket)
+    undecided.delete(peerOf(socket))
     accept(protocol, socket)
   }
 
@@ -65,16 +70,18 @@ export const openFront = (
           }
         )
   // With TLS this is the socket below: it stands for the handshake, and goes when the one above goes.
-  server.prependListener("connection", track)
+  server.prependListener("connection", accepted)
   server.on("tlsClientError", (_: Error, socket: Socket) => socket.destroy())
   server.maxConnections = limits.connectionsMax
 
-  const destroy = (some: Set<Socket>) => {
+  const destroy = (some: Iterable<Socket>) => {
     for (const socket of some) socket.destroy()
   }
   return {
     server,
-    closeUndecided: () => destroy(undecided),
+    closeUndecided: () => destroy(undecided.values()),
     destroyAll: () => destroy(sockets)
   }
 }
+
+const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
