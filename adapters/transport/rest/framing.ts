@@ -1,6 +1,5 @@
 import { Code } from "@connectrpc/connect"
 import { reconnectMs } from "../../../application/limits.ts"
-import type { JsonObject } from "../../../domain/json.ts"
 import type { WireStatus } from "../rpc/status.ts"
 import { statusJson } from "../rpc/status-json.ts"
 
@@ -10,9 +9,9 @@ export interface Framing {
   readonly contentType: string
   /** What goes out before any item. */
   readonly start: (cursor: string | undefined) => string
-  readonly item: (json: JsonObject) => string
+  readonly item: (cursor: string, json: string) => string
   /** Word of where the stream stands, without an item. */
-  readonly progress: (cursor: string, json: JsonObject) => string
+  readonly progress: (cursor: string, json: string) => string
   /** The last word of a stream that failed. */
   readonly failure: (status: WireStatus) => string
 }
@@ -22,8 +21,8 @@ export const ndjson: Framing = {
   protocol: "ndjson",
   contentType: "application/x-ndjson",
   start: () => "",
-  item: (json) => `${JSON.stringify({ result: json })}\n`,
-  progress: (_, json) => ndjson.item(json),
+  item: (_, json) => `{"result":${json}}\n`,
+  progress: (cursor, json) => ndjson.item(cursor, json),
   failure: (status) => `${JSON.stringify({ error: statusJson(status) })}\n`
 }
 
@@ -35,7 +34,7 @@ export const sse: Framing = {
   protocol: "sse",
   contentType: "text/event-stream",
   start: (cursor) => `retry: ${reconnectMs}\n${cursor === undefined ? "" : `id: ${cursor}\n`}\n`,
-  item: (json) => `${typeof json.cursor === "string" ? `id: ${json.cursor}\n` : ""}data: ${JSON.stringify(json)}\n\n`,
+  item: (cursor, json) => `id: ${cursor}\ndata: ${json}\n\n`,
   progress: (cursor) => `: heartbeat\nid: ${cursor}\n\n`,
   // A gateway that goes away is no news to tell: the browser reconnects, and finds another.
   failure: (status) =>

@@ -1,5 +1,5 @@
 import { type DescMessage, toJson } from "@bufbuild/protobuf"
-import type { JsonObject } from "../../../domain/json.ts"
+import type { Event } from "../../../domain/event.ts"
 import { CallFailed, type LiveStream } from "../rpc/gate.ts"
 import { streamMessage } from "../rpc/messages.ts"
 import type { StreamItem } from "../rpc/pipeline.ts"
@@ -7,6 +7,17 @@ import { canceled, internal } from "../rpc/status.ts"
 import type { Framing } from "./framing.ts"
 
 const encoder = new TextEncoder()
+
+/** What streams were told of an event last. All that cover the same are told the same, down to the cursor. */
+const told = new WeakMap<Event, { readonly cursor: string; readonly json: string }>()
+
+const jsonOf = (desc: DescMessage, item: StreamItem): string => {
+  const known = item.event === undefined ? undefined : told.get(item.event)
+  if (known?.cursor === item.cursor) return known.json
+  const json = JSON.stringify(toJson(desc, streamMessage(item)))
+  if (item.event !== undefined) told.set(item.event, { cursor: item.cursor, json })
+  return json
+}
 
 /**
  * A stream as a body that is read at the pace of its reader: what was read at once waits, and no more. `leave` must end the call that the
@@ -24,8 +35,8 @@ export const streamBody = (
   let next: Promise<IteratorResult<ReadonlyArray<StreamItem>>> | undefined = items.next()
   next.catch(() => {})
   const textOf = (item: StreamItem): string => {
-    const json = toJson(desc, streamMessage(item)) as JsonObject
-    return item.event === undefined ? framing.progress(item.cursor, json) : framing.item(json)
+    const json = jsonOf(desc, item)
+    return item.event === undefined ? framing.progress(item.cursor, json) : framing.item(item.cursor, json)
   }
   let canceledByReader = false
   const close = () => {
