@@ -173,6 +173,17 @@ describe("a stream", () => {
     await cancel()
   })
 
+  it("has cursors of its own, whatever others were told of the same event", async () => {
+    const open = async (type: string) => pieces(await app.request(`/api/events/stream?domain=shop&type=${type}`))
+    const streams = [await open("user"), await open("*"), await open("user")]
+    await set("1")
+    const told = await Promise.all(streams.map(async ({ next }) => JSON.parse((await next())!)))
+    expect(told[2]).toEqual(told[0])
+    expect(told[1].result).toEqual({ ...told[0].result, cursor: expect.any(String) })
+    expect(told[1].result.cursor).not.toBe(told[0].result.cursor)
+    for (const { cancel } of streams) await cancel()
+  })
+
   it("asked for by HEAD has headers, and is closed", async () => {
     const answer = await app.request(path, { method: "HEAD", headers: sse })
     expect([answer.status, answer.headers.get("content-type"), await answer.text()]).toEqual([
