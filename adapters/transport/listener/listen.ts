@@ -77,7 +77,14 @@ export const listen: (
     }
   }
 
-  const faces = { http1: http1(guarded, limits), http2: http2(guarded, limits, options.onStream) }
+  const faces = {
+    http1: http1(guarded, limits),
+    http2: http2(limits, {
+      handler: guarded,
+      onStream: options.onStream ?? (() => false),
+      onFault: (cause) => log(Effect.logError("an HTTP/2 stream could not be served", cause))
+    })
+  }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       faces.http1.close()

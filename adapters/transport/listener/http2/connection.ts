@@ -14,6 +14,8 @@ export interface ConnectionOptions {
   readonly limits: ListenerLimits
   /** Serves a stream: sets its receiver, and answers. */
   readonly onStream: (stream: Stream) => void
+  /** Told of what was thrown by whoever serves a stream, or by this code: neither may end the process. */
+  readonly onFault: (cause: unknown) => void
   readonly onClose: () => void
 }
 
@@ -21,6 +23,7 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #socket: Socket
   readonly #limits: ListenerLimits
+  readonly #onFault: (cause: unknown) => void
   readonly #onClose: () => void
   readonly #reader = new FrameReader((type, flag, id, payload) => this.#frame(type, flag, id, payload))
   readonly #output: Output
@@ -33,9 +36,10 @@ export class Connection {
   readonly #unread = new Unchanged()
   #isOver = false
 
-  constructor(socket: Socket, { limits, onStream, onClose }: ConnectionOptions) {
+  constructor(socket: Socket, { limits, onStream, onFault, onClose }: ConnectionOptions) {
     this.#socket = socket
     this.#limits = limits
+    this.#onFault = onFault
     this.#onClose = onClose
     const output = new Output(socket, limits.heldBytesMax)
     this.#output = output
@@ -51,6 +55,7 @@ export class Connection {
       output,
       windowBytes: () => this.#peer.windowBytes,
       onStream,
+      onFault,
       onFailed: within(limits.resetsPerWindowMax),
       onIdle: this.#idled,
       onEmpty: () => this.#endIfDone()
@@ -112,8 +117,11 @@ export class Connection {
     try {
       this.#reader.read(chunk)
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error
-      this.#fail(error.code)
+      if (error instanceof ConnectionError) this.#fail(error.code)
+      else {
+        this.#onFault(error)
+        this.#fail(codes.internal)
+      }
     } finally {
       this.#streams.timeBegun()
       this.#output.uncork()

@@ -5,8 +5,15 @@ import { Connection } from "./connection.ts"
 import { serveByHandler } from "./node-messages.ts"
 import type { Stream } from "./stream.ts"
 
+interface Serving {
+  readonly handler: Handler
+  /** Asked first. */
+  readonly onStream: StreamHandler
+  readonly onFault: (cause: unknown) => void
+}
+
 /** HTTP/2 on connections that somebody else accepted. */
-export const http2 = (handler: Handler, limits: ListenerLimits, onStream: StreamHandler = () => false): Face => {
+export const http2 = (limits: ListenerLimits, { handler, onStream, onFault }: Serving): Face => {
   const connections = new Set<Connection>()
   const timer = setInterval(() => {
     const now = performance.now()
@@ -22,6 +29,7 @@ export const http2 = (handler: Handler, limits: ListenerLimits, onStream: Stream
       const connection: Connection = new Connection(socket, {
         limits,
         onStream: serve,
+        onFault,
         onClose: () => connections.delete(connection)
       })
       connections.add(connection)

@@ -57,3 +57,11 @@ export class ConnectionError extends Error {
     this.code = code
   }
 }
+
+/** The payload of a DATA or HEADERS frame without its padding. Throws when that is longer than the frame (RFC 9113, 6.1). */
+export const unpadded = (flag: number, payload: Buffer): Buffer => {
+  if ((flag & flags.padded) === 0) return payload
+  const padding = payload[0]
+  if (padding === undefined || padding >= payload.length) throw new ConnectionError(codes.protocol, "padding too long")
+  return payload.subarray(1, payload.length - padding)
+}

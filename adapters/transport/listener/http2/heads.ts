@@ -1,4 +1,4 @@
-import { ConnectionError, codes, flags, frameTypes } from "./frames.ts"
+import { ConnectionError, codes, flags, frameTypes, unpadded } from "./frames.ts"
 import { type HeadLimits, type NoHead, type RequestHead, readHead, readTrailers } from "./head.ts"
 import { CompressionError, HpackDecoder } from "./hpack-decoder.ts"
 
@@ -84,18 +84,11 @@ export class Heads {
 
 /** What is in a HEADERS frame beside padding and priority (RFC 9113, 6.2). */
 const fragment = (flag: number, id: number, payload: Buffer): Buffer => {
-  let from = 0
-  let to = payload.length
-  if ((flag & flags.padded) !== 0) {
-    to -= payload[0] ?? 0
-    from += 1
+  const bytes = unpadded(flag, payload)
+  if ((flag & flags.priority) === 0) return bytes
+  if (bytes.length < 5) throw new ConnectionError(codes.frameSize, "a priority that is cut short")
+  if ((bytes.readUInt32BE(0) & 0x7fffffff) === id) {
+    throw new ConnectionError(codes.protocol, "a stream that depends on itself")
   }
-  if ((flag & flags.priority) !== 0) {
-    if (payload.length >= from + 4 && (payload.readUInt32BE(from) & 0x7fffffff) === id) {
-      throw new ConnectionError(codes.protocol, "a stream that depends on itself")
-    }
-    from += 5
-  }
-  if (from > to) throw new ConnectionError(codes.protocol, "padding longer than the frame")
-  return payload.subarray(from, to)
+  return bytes.subarray(5)
 }

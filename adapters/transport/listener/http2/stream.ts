@@ -24,11 +24,18 @@ export interface Carrier {
   queuedBytes: number
   /** Puts a stream in the line of those that wait until more may be sent. */
   readonly waits: (stream: Stream) => void
+  /** Gives turns to those that wait. */
+  readonly pump: () => void
+  /** Calls whoever serves a stream. What goes wrong there ends the stream, and nothing else. */
+  readonly serve: (stream: Stream, act: () => void) => void
   readonly took: (bytes: number) => void
   /** The answer is complete; the rest of the request, if any, is of no interest. */
   readonly answered: (stream: Stream) => void
   readonly closed: (stream: Stream, isReset: boolean) => void
 }
+
+/** Bytes that a stream sends before it is another's turn. */
+const turnBytes = 4 * frameBytesMax
 
 const nothing = new Uint8Array()
 const nobody: Receiver = { onData: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: () => {} }
@@ -56,6 +63,7 @@ export class Stream {
   #sendWindow: number
   readonly #queue: Array<Uint8Array> = []
   #queuedBytes = 0
+  /** What comes last, once that is known: nothing can be added behind it. */
   #last: { readonly trailers: ReadonlyArray<Field> } | undefined
   #isWaiting = false
   #owesDrain = false
@@ -76,25 +84,28 @@ export class Stream {
     this.#sendWindow = sendWindow
   }
 
-  /** Bytes that were written and could not be sent yet. */
-  get queuedBytes(): number {
-    return this.#queuedBytes
+  /** Whether the body is not as long as its head says, now that it ends, or goes on. */
+  misstates(ends: boolean): boolean {
+    const { contentLength } = this.head
+    if (contentLength === undefined) return false
+    return ends ? this.receivedBytes !== contentLength : this.receivedBytes > contentLength
   }
 
   /** Sends the head of the answer; 1xx may come before it. With `end` there is nothing else. */
   respond(fields: Iterable<Field>, end = false, isInformational = false): void {
-    if (this.closed) return
+    if (this.closed || this.#last !== undefined) return
     this.responded ||= !isInformational
+    if (end) this.#last = { trailers: [] }
     this.#carrier.output.headers(this.id, fields, end)
     if (end) this.#finished()
   }
 
   /** Sends a piece of the body, or queues it. False when it would be better to wait for `onDrain`. */
   write(bytes: Uint8Array): boolean {
-    if (this.closed) return true
-    this.#queue.push(bytes)
+    if (this.closed || this.#last !== undefined) return true
+    if (bytes.length > 0) this.#queue.push(bytes)
     this.#queued(bytes.length)
-    if (!this.#isWaiting) this.pump()
+    this.#send()
     this.#owesDrain ||= this.#queuedBytes > 0
     return this.#queuedBytes === 0
   }
@@ -103,7 +114,7 @@ export class Stream {
   end(trailers: ReadonlyArray<Field> = []): void {
     if (this.closed || this.#last !== undefined) return
     this.#last = { trailers }
-    if (!this.#isWaiting) this.pump()
+    this.#send()
   }
 
   /** Breaks off. */
@@ -137,17 +148,18 @@ export class Stream {
   grow(bytes: number): boolean {
     this.#sendWindow += bytes
     if (this.#sendWindow > windowBytesMax) return false
-    if (bytes > 0 && this.#queuedBytes > 0 && !this.#isWaiting) this.pump()
+    if (bytes > 0 && this.#queuedBytes > 0) this.#send()
     return true
   }
 
-  /** Sends what may be sent; the rest waits for a window, or for a peer that reads slowly. */
+  /** Takes a turn: sends what may be sent. The rest waits for the next, for a window, or for a peer that reads slowly. */
   pump(): void {
     this.#isWaiting = false
     if (this.closed) return
     const carrier = this.#carrier
+    let left = turnBytes
     while (this.#queuedBytes > 0) {
-      const room = Math.min(this.#sendWindow, carrier.sendWindow, frameBytesMax)
+      const room = Math.min(this.#sendWindow, carrier.sendWindow, left, frameBytesMax)
       if (room <= 0 || carrier.output.isFull) {
         // Its own window comes with a word of its own; the others are the whole connection's.
         if (this.#sendWindow > 0) {
@@ -162,6 +174,7 @@ export class Stream {
       else this.#queue[0] = next.subarray(room)
       this.#queued(-piece.length)
       this.#unreadSince = undefined
+      left -= piece.length
       this.#sendWindow -= piece.length
       carrier.sendWindow -= piece.length
       const endsHere = this.#queuedBytes === 0 && this.#last?.trailers.length === 0
@@ -179,7 +192,7 @@ export class Stream {
       this.#finished()
     } else if (this.#owesDrain) {
       this.#owesDrain = false
-      this.receiver.onDrain()
+      carrier.serve(this, () => this.receiver.onDrain())
     }
   }
 
@@ -203,7 +216,13 @@ export class Stream {
     // Nobody reads it any more, and the other streams of the connection share its window.
     this.#carrier.took(this.#untaken)
     this.#carrier.closed(this, isReset)
-    this.receiver.onClose(code)
+    this.#carrier.serve(this, () => this.receiver.onClose(code))
+  }
+
+  #send(): void {
+    if (this.#isWaiting) return
+    this.pump()
+    if (this.#isWaiting) this.#carrier.pump()
   }
 
   #queued(bytes: number): void {

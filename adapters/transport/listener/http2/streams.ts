@@ -1,8 +1,9 @@
 import type { ListenerLimits } from "../../../../application/limits.ts"
-import { ConnectionError, codes, flags, windowBytes, windowBytesMax } from "./frames.ts"
+import { ConnectionError, codes, flags, unpadded, windowBytes, windowBytesMax } from "./frames.ts"
 import type { RequestHead } from "./head.ts"
 import { Heads } from "./heads.ts"
 import type { Output } from "./output.ts"
+import { Recent } from "./recent.ts"
 import { type Carrier, Stream } from "./stream.ts"
 
 /** What the streams of a connection need of it. */
@@ -12,6 +13,8 @@ export interface Around {
   /** What may be sent on a stream that begins now. */
   readonly windowBytes: () => number
   readonly onStream: (stream: Stream) => void
+  /** Whoever serves a stream made a mistake. */
+  readonly onFault: (cause: unknown) => void
   /** Called for each stream that ended without an answer, and for each frame that did nothing: both are bounded. */
   readonly onFailed: () => void
   readonly onIdle: () => void
@@ -34,9 +37,9 @@ export class Streams implements Carrier {
   readonly #heads: Heads
   readonly #open = new Map<number, Stream>()
   /** Those that have more to send than they may, in the order in which they get to. */
-  #waiting: Array<Stream> = []
+  readonly #waiting = new Set<Stream>()
   /** Those that we broke off, the latest of them: what their clients had sent by then is no mistake of theirs. */
-  readonly #broken = new Set<number>()
+  readonly #broken: Recent
   /** Those whose requests did not come in one piece. */
   readonly #begun: Array<Stream> = []
   #receiveWindow: number
@@ -46,6 +49,7 @@ export class Streams implements Carrier {
     this.output = around.output
     this.#around = around
     this.#heads = new Heads(around.limits)
+    this.#broken = new Recent(around.limits.streamsPerSessionMax)
     this.#receiveWindow = around.limits.sessionWindowBytes
   }
 
@@ -59,7 +63,7 @@ export class Streams implements Carrier {
   }
 
   waits(stream: Stream): void {
-    this.#waiting.push(stream)
+    this.#waiting.add(stream)
   }
 
   took(bytes: number): void {
@@ -78,7 +82,8 @@ export class Streams implements Carrier {
 
   closed(stream: Stream, isReset: boolean): void {
     this.#open.delete(stream.id)
-    if (isReset) this.#breakOff(stream.id)
+    this.#waiting.delete(stream)
+    if (isReset) this.#broken.add(stream.id)
     // Whoever broke it off, and however it was called: work was begun, and nobody waits for its end.
     if (!stream.answered) this.#around.onFailed()
     if (this.#open.size === 0) this.#around.onEmpty()
@@ -87,7 +92,15 @@ export class Streams implements Carrier {
   closeAll(): void {
     this.isClosed = true
     for (const stream of this.#open.values()) stream.close(codes.cancel, false)
-    this.#waiting = []
+  }
+
+  serve(stream: Stream, act: () => void): void {
+    try {
+      act()
+    } catch (cause) {
+      this.#around.onFault(cause)
+      stream.reset(codes.internal)
+    }
   }
 
   /** The peer changed what may be sent on every stream. */
@@ -95,11 +108,14 @@ export class Streams implements Carrier {
     for (const stream of this.#open.values()) if (!stream.grow(bytes)) throw windowTooLarge
   }
 
-  /** Everyone who waits gets a turn; who has to wait again does so behind the others. */
+  /** Gives turns to those who wait, as long as anything may be sent; who has to wait again does so behind the others. */
   pump(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const stream of waiting) stream.pump()
+    while (this.sendWindow > 0 && !this.output.isFull) {
+      const next = this.#waiting.values().next().value
+      if (next === undefined) return
+      this.#waiting.delete(next)
+      next.pump()
+    }
   }
 
   /** Ends answers that are complete, and of which their clients take nothing. */
@@ -136,8 +152,7 @@ export class Streams implements Carrier {
     stream.arrived(payload.length)
     stream.receivedBytes += body.length
     const ends = (flag & flags.endStream) !== 0
-    const problem =
-      stream.receiveWindow < 0 ? codes.flowControl : isMisstated(stream, ends) ? codes.protocol : undefined
+    const problem = stream.receiveWindow < 0 ? codes.flowControl : stream.misstates(ends) ? codes.protocol : undefined
     if (problem !== undefined) {
       stream.reset(problem)
       return
@@ -146,7 +161,7 @@ export class Streams implements Carrier {
     // Each takes more room than it brings.
     if (body.length < tinyBytes && !ends) this.#around.onIdle()
     if (stream.answered) stream.taken(body.length)
-    else if (body.length > 0) this.#serve(stream, () => stream.receiver.onData(body))
+    else if (body.length > 0) this.serve(stream, () => stream.receiver.onData(body))
     if (ends) this.#end(stream)
   }
 
@@ -164,7 +179,7 @@ export class Streams implements Carrier {
     if (stream === undefined || stream.ended) {
       throw new ConnectionError(codes.streamClosed, "HEADERS on a closed stream")
     }
-    if (!isGood || !block.ends || isMisstated(stream, true)) stream.reset(codes.protocol)
+    if (!isGood || !block.ends || stream.misstates(true)) stream.reset(codes.protocol)
     else this.#end(stream)
   }
 
@@ -204,7 +219,7 @@ export class Streams implements Carrier {
       return
     }
     this.output.reset(id, code)
-    this.#breakOff(id)
+    this.#broken.add(id)
   }
 
   #begin(id: number, block: Buffer, ends: boolean): void {
@@ -232,8 +247,8 @@ export class Streams implements Carrier {
       stream.respond([[":status", "431"]], true)
       return
     }
-    this.#serve(stream, () => onStream(stream))
-    if (ends && !stream.closed) this.#serve(stream, () => stream.receiver.onEnd())
+    this.serve(stream, () => onStream(stream))
+    if (ends && !stream.closed) this.serve(stream, () => stream.receiver.onEnd())
   }
 
   #end(stream: Stream): void {
@@ -241,28 +256,12 @@ export class Streams implements Carrier {
     stream.ended = true
     clearTimeout(stream.timer)
     if (stream.answered) stream.close(codes.noError, false)
-    else this.#serve(stream, () => stream.receiver.onEnd())
-  }
-
-  /** What goes wrong in serving a stream ends it, and nothing else. */
-  #serve(stream: Stream, act: () => void): void {
-    try {
-      act()
-    } catch {
-      stream.reset(codes.internal)
-    }
+    else this.serve(stream, () => stream.receiver.onEnd())
   }
 
   /** Sent by nobody yet. Stream 0 is the connection. */
   #isIdle(id: number): boolean {
     return id > this.last && !this.isClosed
-  }
-
-  #breakOff(id: number): void {
-    this.#broken.add(id)
-    if (this.#broken.size <= this.#around.limits.streamsPerSessionMax) return
-    const [oldest] = this.#broken
-    this.#broken.delete(oldest!)
   }
 }
 
@@ -270,15 +269,3 @@ export class Streams implements Carrier {
 const tinyBytes = 32
 
 const windowTooLarge = new ConnectionError(codes.flowControl, "a window beyond all bounds")
-
-/** Whether a body is not as long as its head says. */
-const isMisstated = ({ head: { contentLength }, receivedBytes }: Stream, ends: boolean): boolean =>
-  contentLength !== undefined && (ends ? receivedBytes !== contentLength : receivedBytes > contentLength)
-
-/** Throws when the padding is longer than the frame (RFC 9113, 6.1). */
-const unpadded = (flag: number, payload: Buffer): Buffer => {
-  if ((flag & flags.padded) === 0) return payload
-  const padding = payload[0]
-  if (padding === undefined || padding >= payload.length) throw new ConnectionError(codes.protocol, "padding too long")
-  return payload.subarray(1, payload.length - padding)
-}
