@@ -175,9 +175,12 @@ export const listenerLimits = {
   /** What one stream may send before it is read. */
   streamWindowBytes: 262_144,
   /** The same for all streams of a session together: so much of what it sends is held at most. */
-  sessionWindowBytes: 67_108_864,
-  /** What all streams of a session have to send and may not; above it no stream begins. */
-  sessionQueueBytesMax: 33_554_432,
+  sessionWindowBytes: 8_388_608,
+  /**
+   * What all HTTP/2 sessions hold of requests that are not complete, and of answers that their clients do not take; above
+   * it those that hold most lose streams.
+   */
+  sessionsHeldBytesMax: 268_435_456,
   /** How long a complete answer, or anything that was written to a connection, waits for a client that takes none of it. */
   unreadMsMax: 120_000,
   /** What a session has not read yet; above it nothing is added, and nothing more is taken from it. */

@@ -81,21 +81,6 @@ describe("a peer that costs more than it asks for", () => {
       yield* client.expect("begun")
     })
   )
-
-  it.live("begins nothing more while too much waits for it", () =>
-    Effect.gen(function* () {
-      const { port } = yield* serve((_, response) => void response.end("x".repeat(1_000)), {
-        limits: { sessionQueueBytesMax: 1_500 }
-      })
-      const client = yield* wire(port)
-      client.send(preface, noWindow, get(1), get(3))
-      yield* client.expect("\0\0\0\x03")
-      yield* Effect.sleep(20)
-      client.send(get(5))
-      // RST_STREAM with REFUSED_STREAM.
-      yield* client.expect("\0\0\x04\x03\0\0\0\0\x05\0\0\0\x07")
-    })
-  )
 })
 
 describe("whatever comes in", () => {

@@ -3,6 +3,7 @@ import type { ListenerLimits } from "../../../../application/limits.ts"
 import { allowance } from "./allowance.ts"
 import { ConnectionError, codes, flags, frameTypes, settings, windowBytes } from "./frames.ts"
 import { hangUp } from "./hang-up.ts"
+import type { Holder, Holdings } from "./holdings.ts"
 import { Output } from "./output.ts"
 import { PeerSettings } from "./peer-settings.ts"
 import { FrameReader } from "./reader.ts"
@@ -12,6 +13,7 @@ import { Unchanged } from "./unchanged.ts"
 
 export interface ConnectionOptions {
   readonly limits: ListenerLimits
+  readonly holdings: Holdings
   /** Serves a stream: sets its receiver, and answers. */
   readonly onStream: (stream: Stream) => void
   /** Told of what was thrown by whoever serves a stream, or by this code: neither may end the process. */
@@ -20,9 +22,10 @@ export interface ConnectionOptions {
 }
 
 /** The server's side of one HTTP/2 connection (RFC 9113), on a socket that somebody else accepted. */
-export class Connection {
+export class Connection implements Holder {
   readonly #socket: Socket
   readonly #limits: ListenerLimits
+  readonly #holdings: Holdings
   readonly #onFault: (cause: unknown) => void
   readonly #onClose: () => void
   readonly #reader = new FrameReader((type, flag, id, payload) => this.#frame(type, flag, id, payload))
@@ -34,11 +37,14 @@ export class Connection {
   readonly #begun = new Unchanged()
   readonly #rest = new Unchanged()
   readonly #unread = new Unchanged()
+  /** Bytes that wait on the socket, when that was last looked at. */
+  #unsentBytes = 0
   #isOver = false
 
-  constructor(socket: Socket, { limits, onStream, onFault, onClose }: ConnectionOptions) {
+  constructor(socket: Socket, { limits, holdings, onStream, onFault, onClose }: ConnectionOptions) {
     this.#socket = socket
     this.#limits = limits
+    this.#holdings = holdings
     this.#onFault = onFault
     this.#onClose = onClose
     const output = new Output(socket, limits.heldBytesMax)
@@ -58,6 +64,7 @@ export class Connection {
       onFault,
       onFailed: within(limits.resetsPerWindowMax),
       onIdle: this.#idled,
+      onHeld: (bytes) => holdings.changed(bytes),
       onEmpty: () => this.#endIfDone()
     })
     this.#peer = new PeerSettings({
@@ -69,7 +76,8 @@ export class Connection {
       .on("data", (chunk: Buffer) => this.#read(chunk))
       .on("drain", () => this.#drained())
       .on("end", () => this.#over())
-      .on("close", () => this.#over())
+      .on("close", () => this.#closed())
+    holdings.holders.add(this)
     output.settings([
       [settings.maxConcurrentStreams, limits.streamsPerSessionMax],
       [settings.initialWindowSize, limits.streamWindowBytes],
@@ -90,9 +98,19 @@ export class Connection {
     this.#endIfDone()
   }
 
+  get heldBytes(): number {
+    return this.#streams.heldBytes + this.#unsentBytes
+  }
+
+  letGo(isEnough: () => boolean): void {
+    this.#streams.letGo(isEnough)
+    if (this.#unsentBytes > 0 && !isEnough()) this.#socket.destroy()
+  }
+
   /** To be called now and then: ends what takes too long. */
   look(now: number): void {
     const limits = this.#limits
+    this.#unsent(this.#socket.writableLength)
     const [begun, begunMsMax] = this.#unfinished()
     if (this.#unread.ms(this.#output.leftOfSome, now) > limits.unreadMsMax) this.#socket.destroy()
     else if (this.#begun.ms(begun, now) > begunMsMax) this.#fail(codes.enhanceYourCalm)
@@ -123,7 +141,7 @@ export class Connection {
         this.#fail(codes.internal)
       }
     } finally {
-      this.#streams.timeBegun()
+      this.#streams.paused()
       this.#output.uncork()
     }
     // Who asks without reading the answers has to wait.
@@ -204,6 +222,17 @@ export class Connection {
     if (this.#isOver) return
     this.#output.goAway(this.#streams.last, code)
     this.#over(true)
+  }
+
+  #unsent(bytes: number): void {
+    this.#holdings.changed(bytes - this.#unsentBytes)
+    this.#unsentBytes = bytes
+  }
+
+  #closed(): void {
+    this.#over()
+    this.#unsent(0)
+    this.#holdings.holders.delete(this)
   }
 
   #over(isLost = false): void {

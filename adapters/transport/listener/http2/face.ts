@@ -2,6 +2,7 @@ import type { Socket } from "node:net"
 import type { ListenerLimits } from "../../../../application/limits.ts"
 import type { Face, Handler, StreamHandler } from "../face.ts"
 import { Connection } from "./connection.ts"
+import { Holdings } from "./holdings.ts"
 import { serveByHandler } from "./node-messages.ts"
 import type { Stream } from "./stream.ts"
 
@@ -15,6 +16,7 @@ interface Serving {
 /** HTTP/2 on connections that somebody else accepted. */
 export const http2 = (limits: ListenerLimits, { handler, onStream, onFault }: Serving): Face => {
   const connections = new Set<Connection>()
+  const holdings = new Holdings(limits.sessionsHeldBytesMax)
   const timer = setInterval(() => {
     const now = performance.now()
     for (const connection of connections) connection.look(now)
@@ -28,6 +30,7 @@ export const http2 = (limits: ListenerLimits, { handler, onStream, onFault }: Se
     accept: (socket: Socket) => {
       const connection: Connection = new Connection(socket, {
         limits,
+        holdings,
         onStream: serve,
         onFault,
         onClose: () => connections.delete(connection)

@@ -9,6 +9,8 @@ export interface RequestHead {
   readonly headers: Readonly<Record<string, string>>
   /** Bytes that the body must have, if the head says so. */
   readonly contentLength: number | undefined
+  /** How large the list of its fields is (RFC 9113, 6.5.2). */
+  readonly bytes: number
 }
 
 /** Why there is no head: the request is malformed (RFC 9113, 8.1.1), or its head is larger than anyone needs. */
@@ -41,7 +43,7 @@ export const readHead = (decoder: HpackDecoder, block: Buffer, limits: HeadLimit
   let isMalformed = false
   let isRegular = false
   let fields = 0
-  const { whole } = decoder.decode(block, limits.headerBytesMax, (name, value) => {
+  const { whole, bytes } = decoder.decode(block, limits.headerBytesMax, (name, value) => {
     fields += 1
     if (name.startsWith(":")) {
       // They come first, and each once.
@@ -66,7 +68,8 @@ export const readHead = (decoder: HpackDecoder, block: Buffer, limits: HeadLimit
     path: path ?? "",
     scheme: scheme ?? "",
     headers,
-    contentLength: length === undefined ? undefined : Number(length)
+    contentLength: length === undefined ? undefined : Number(length),
+    bytes
   }
 }
 

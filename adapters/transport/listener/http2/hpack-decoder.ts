@@ -16,8 +16,15 @@ export class HpackDecoder {
     return this.#table.changes
   }
 
-  /** Names every field in turn. A list that is larger than `bytesMax` is read to its end, and only so far told. */
-  decode(block: Buffer, bytesMax: number, field: (name: string, value: string) => void): { readonly whole: boolean } {
+  /**
+   * Names every field in turn, and gives how large their list is. One that is larger than `bytesMax` is read to its end,
+   * and only so far told.
+   */
+  decode(
+    block: Buffer,
+    bytesMax: number,
+    field: (name: string, value: string) => void
+  ): { readonly whole: boolean; readonly bytes: number } {
     this.#block = block
     this.#at = 0
     let bytes = 0
@@ -37,7 +44,7 @@ export class HpackDecoder {
       bytes += fieldBytes(name, value)
       if (bytes <= bytesMax) field(name, value)
     }
-    return { whole: bytes <= bytesMax }
+    return { whole: bytes <= bytesMax, bytes }
   }
 
   #field(first: number): readonly [string, string] {

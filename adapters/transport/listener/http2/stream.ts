@@ -20,8 +20,8 @@ export interface Carrier {
   readonly output: Output
   /** What may be sent on all streams together. */
   sendWindow: number
-  /** What all streams together have to send, and may not yet. */
-  queuedBytes: number
+  /** What is held for its streams has changed by so much. */
+  readonly holds: (bytes: number) => void
   /** Puts a stream in the line of those that wait until more may be sent. */
   readonly waits: (stream: Stream) => void
   /** Gives turns to those that wait. */
@@ -33,6 +33,10 @@ export interface Carrier {
   readonly answered: (stream: Stream) => void
   readonly closed: (stream: Stream, isReset: boolean) => void
 }
+
+/** What a stream takes beside its head and body, and what a piece of that body takes beside its bytes. */
+const streamBytes = 4_096
+const pieceBytes = 256
 
 /** Bytes that a stream sends before it is another's turn. */
 const turnBytes = 4 * frameBytesMax
@@ -53,6 +57,8 @@ export class Stream {
   responded = false
   timer: NodeJS.Timeout | undefined
   receivedBytes = 0
+  /** Bytes that are held for its client: what is queued of the answer, and the request as long as it is not complete. */
+  heldBytes = 0
   receiveWindow: number
   readonly #carrier: Carrier
   readonly #windowBytes: number
@@ -63,6 +69,7 @@ export class Stream {
   #sendWindow: number
   readonly #queue: Array<Uint8Array> = []
   #queuedBytes = 0
+  #requestBytes = 0
   /** What comes last, once that is known: nothing can be added behind it. */
   #last: { readonly trailers: ReadonlyArray<Field> } | undefined
   #isWaiting = false
@@ -104,8 +111,9 @@ export class Stream {
   write(bytes: Uint8Array): boolean {
     if (this.closed || this.#last !== undefined) return true
     if (bytes.length > 0) this.#queue.push(bytes)
-    this.#queued(bytes.length)
+    this.#queuedBytes += bytes.length
     this.#send()
+    this.#account()
     this.#owesDrain ||= this.#queuedBytes > 0
     return this.#queuedBytes === 0
   }
@@ -124,10 +132,31 @@ export class Stream {
     this.close(code, true)
   }
 
+  /** The request did not come in one piece, and gets no more than its time. */
+  waitsForRest(msMax: number): void {
+    if (this.ended || this.closed || this.timer !== undefined) return
+    this.timer = setTimeout(() => this.reset(codes.cancel), msMax)
+    this.#requestBytes = streamBytes + this.head.bytes + this.receivedBytes
+    this.#account()
+  }
+
   /** Bytes came in, padding among them. */
   arrived(bytes: number): void {
     this.receiveWindow -= bytes
     this.#untaken += bytes
+    if (this.#requestBytes === 0) return
+    this.#requestBytes += pieceBytes + bytes
+    this.#account()
+  }
+
+  /** The request is complete. */
+  complete(): void {
+    this.ended = true
+    clearTimeout(this.timer)
+    this.#requestBytes = 0
+    this.#account()
+    if (this.answered) this.close(codes.noError, false)
+    else this.#carrier.serve(this, () => this.receiver.onEnd())
   }
 
   /** Says that bytes which came in are used up, so that as many may come again. */
@@ -156,6 +185,11 @@ export class Stream {
   pump(): void {
     this.#isWaiting = false
     if (this.closed) return
+    this.#turn()
+    this.#account()
+  }
+
+  #turn(): void {
     const carrier = this.#carrier
     let left = turnBytes
     while (this.#queuedBytes > 0) {
@@ -172,7 +206,7 @@ export class Stream {
       const piece = next.length > room ? next.subarray(0, room) : next
       if (piece === next) this.#queue.shift()
       else this.#queue[0] = next.subarray(room)
-      this.#queued(-piece.length)
+      this.#queuedBytes -= piece.length
       this.#unreadSince = undefined
       left -= piece.length
       this.#sendWindow -= piece.length
@@ -211,7 +245,8 @@ export class Stream {
     if (this.closed) return
     this.closed = true
     this.#queue.length = 0
-    this.#queued(-this.#queuedBytes)
+    this.#queuedBytes = this.#requestBytes = 0
+    this.#account()
     clearTimeout(this.timer)
     // Nobody reads it any more, and the other streams of the connection share its window.
     this.#carrier.took(this.#untaken)
@@ -225,9 +260,11 @@ export class Stream {
     if (this.#isWaiting) this.#carrier.pump()
   }
 
-  #queued(bytes: number): void {
-    this.#queuedBytes += bytes
-    this.#carrier.queuedBytes += bytes
+  #account(): void {
+    const held = this.#queuedBytes + this.#requestBytes
+    if (held === this.heldBytes) return
+    this.#carrier.holds(held - this.heldBytes)
+    this.heldBytes = held
   }
 
   #finished(): void {

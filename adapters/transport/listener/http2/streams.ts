@@ -18,17 +18,20 @@ export interface Around {
   /** Called for each stream that ended without an answer, and for each frame that did nothing: both are bounded. */
   readonly onFailed: () => void
   readonly onIdle: () => void
+  /** Told of what is held for streams, as it changes. */
+  readonly onHeld: (bytes: number) => void
   /** The last stream is over. */
   readonly onEmpty: () => void
 }
 
-const tooLarge: RequestHead = { method: "", path: "", scheme: "", headers: {}, contentLength: undefined }
+const tooLarge: RequestHead = { method: "", path: "", scheme: "", headers: {}, contentLength: undefined, bytes: 0 }
 
 /** The streams of one connection, and the frames about them (RFC 9113, 5.1 and 6). */
 export class Streams implements Carrier {
   readonly output: Output
   sendWindow = windowBytes
-  queuedBytes = 0
+  /** What is held for their clients. */
+  heldBytes = 0
   /** The last stream that was served, or refused. */
   last = 0
   /** No stream is served any more that has not begun yet. */
@@ -60,6 +63,20 @@ export class Streams implements Carrier {
   /** The header block that has begun: nothing but the rest of it may come. */
   get block(): object | undefined {
     return this.#heads.open
+  }
+
+  holds(bytes: number): void {
+    this.heldBytes += bytes
+    this.#around.onHeld(bytes)
+  }
+
+  /** Ends those for which something is held, the largest first, until that is enough. */
+  letGo(isEnough: () => boolean): void {
+    const holding = [...this.#open.values()].filter(({ heldBytes }) => heldBytes > 0)
+    for (const stream of holding.sort((a, b) => b.heldBytes - a.heldBytes)) {
+      if (isEnough()) return
+      stream.reset(codes.enhanceYourCalm)
+    }
   }
 
   waits(stream: Stream): void {
@@ -120,19 +137,16 @@ export class Streams implements Carrier {
 
   /** Ends answers that are complete, and of which their clients take nothing. */
   look(now: number): void {
-    if (this.queuedBytes === 0) return
+    if (this.heldBytes === 0) return
     for (const stream of this.#open.values()) {
       if (stream.unreadMs(now) > this.#around.limits.unreadMsMax) stream.reset(codes.cancel)
     }
   }
 
-  /** After a piece of input: requests that are not complete yet get no more than their time. */
-  timeBegun(): void {
+  /** After a piece of input: it may have ended in the middle of requests. */
+  paused(): void {
     if (this.#begun.length === 0) return
-    for (const stream of this.#begun) {
-      if (stream.ended || stream.closed || stream.timer !== undefined) continue
-      stream.timer = setTimeout(() => stream.reset(codes.cancel), this.#around.limits.requestMsMax)
-    }
+    for (const stream of this.#begun) stream.waitsForRest(this.#around.limits.requestMsMax)
     this.#begun.length = 0
   }
 
@@ -158,11 +172,12 @@ export class Streams implements Carrier {
       return
     }
     stream.taken(payload.length - body.length)
-    // Each takes more room than it brings.
-    if (body.length < tinyBytes && !ends) this.#around.onIdle()
     if (stream.answered) stream.taken(body.length)
     else if (body.length > 0) this.serve(stream, () => stream.receiver.onData(body))
-    if (ends) this.#end(stream)
+    if (!ends) {
+      // Each takes more room than it brings.
+      if (body.length < tinyBytes) this.#around.onIdle()
+    } else if (!stream.closed) stream.complete()
   }
 
   headers(type: number, flag: number, id: number, payload: Buffer): void {
@@ -180,7 +195,7 @@ export class Streams implements Carrier {
       throw new ConnectionError(codes.streamClosed, "HEADERS on a closed stream")
     }
     if (!isGood || !block.ends || stream.misstates(true)) stream.reset(codes.protocol)
-    else this.#end(stream)
+    else stream.complete()
   }
 
   reset(id: number, payload: Buffer): void {
@@ -229,7 +244,7 @@ export class Streams implements Carrier {
     if (this.isClosed) return
     this.last = id
     const { limits, onFailed, onStream, windowBytes: sendWindow } = this.#around
-    const isFull = this.#open.size >= limits.streamsPerSessionMax || this.queuedBytes > limits.sessionQueueBytesMax
+    const isFull = this.#open.size >= limits.streamsPerSessionMax
     const isMalformed = head === "malformed" || (head !== "too large" && ends && (head.contentLength ?? 0) > 0)
     if (isFull || isMalformed) {
       this.refuse(id, isFull ? codes.refused : codes.protocol)
@@ -249,14 +264,6 @@ export class Streams implements Carrier {
     }
     this.serve(stream, () => onStream(stream))
     if (ends && !stream.closed) this.serve(stream, () => stream.receiver.onEnd())
-  }
-
-  #end(stream: Stream): void {
-    if (stream.closed) return
-    stream.ended = true
-    clearTimeout(stream.timer)
-    if (stream.answered) stream.close(codes.noError, false)
-    else this.serve(stream, () => stream.receiver.onEnd())
   }
 
   /** Sent by nobody yet. Stream 0 is the connection. */
