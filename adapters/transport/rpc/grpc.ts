@@ -19,7 +19,7 @@ export interface GrpcStream {
     readonly headers: Readonly<Record<string, string>>
   }
   receiver: {
-    readonly onData: (bytes: Buffer) => void
+    readonly onData: (bytes: Buffer, isLast: boolean) => void
     readonly onEnd: () => void
     readonly onDrain: () => void
     readonly onClose: (code: number) => void
@@ -95,7 +95,7 @@ const tooLarge = (bytesMax: number): WireStatus => ({
 
 const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void => {
   const call = callOf(stream.head.headers)
-  let chunks: Array<Buffer> = []
+  let body = nothing
   let bytes = 0
   let cancel = () => {}
   let onRoom = () => {}
@@ -115,17 +115,18 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
     }
   }
   stream.receiver = {
-    onData: (chunk) => {
+    onData: (chunk, isLast) => {
       stream.taken(chunk.length)
       if (stream.responded) return
-      chunks.push(chunk)
+      // Most messages come in one piece. Others are copied: a piece may be small, and keeps all that came with it.
+      body = isLast && bytes === 0 ? chunk : appended(body, bytes, chunk)
       bytes += chunk.length
       if (bytes > bytesMax + prefixBytes) refuse(tooLarge(bytesMax))
     },
     onEnd: () => {
       if (stream.responded) return
-      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      const message = Number.isNaN(call.timeoutMs) ? noTimeout : messageIn(method.input, body)
+      const message = Number.isNaN(call.timeoutMs) ? noTimeout : messageIn(method.input, body.subarray(0, bytes))
+      body = nothing
       if ("http" in message) {
         refuse(message)
         return
@@ -140,13 +141,23 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
     }
   }
   const refuse = (status: WireStatus) => {
-    chunks = []
+    body = nothing
     method.refused(call, status)
     answer(stream, method, call, { status })
   }
 }
 
 const prefixBytes = 5
+const nothing: Buffer = Buffer.alloc(0)
+
+/** The same buffer with a piece behind its first bytes, or a larger one. */
+const appended = (body: Buffer, bytes: number, piece: Buffer): Buffer => {
+  const length = bytes + piece.length
+  const whole = length <= body.length ? body : Buffer.allocUnsafe(Math.max(length, 2 * body.length))
+  if (whole !== body) body.copy(whole, 0, 0, bytes)
+  whole.set(piece, bytes)
+  return whole
+}
 
 /** The one message of a unary call, or why there is none. */
 const messageIn = (desc: DescMessage, body: Buffer): MessageShape<DescMessage> | WireStatus => {

@@ -5,8 +5,11 @@ import type { Output } from "./output.ts"
 
 /** What a stream tells whoever serves it. */
 export interface Receiver {
-  /** A piece of the body. Whoever has used it up says so with `taken`; until then no more than a window's worth comes. */
-  readonly onData: (bytes: Buffer) => void
+  /**
+   * A piece of the body, which keeps all that came with it: to be copied by whoever keeps it. Whoever has used it up says
+   * so with `taken`; until then no more than a window's worth comes.
+   */
+  readonly onData: (bytes: Buffer, isLast: boolean) => void
   /** The request is complete. */
   readonly onEnd: () => void
   /** What was queued has left: there is room again. */

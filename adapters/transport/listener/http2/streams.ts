@@ -173,7 +173,7 @@ export class Streams implements Carrier {
     }
     stream.taken(payload.length - body.length)
     if (stream.answered) stream.taken(body.length)
-    else if (body.length > 0) this.serve(stream, () => stream.receiver.onData(body))
+    else if (body.length > 0) this.serve(stream, () => stream.receiver.onData(body, ends))
     if (!ends) {
       // Each takes more room than it brings.
       if (body.length < tinyBytes) this.#around.onIdle()
