@@ -4,8 +4,9 @@ import { CompressionError, HpackDecoder } from "./hpack-decoder.ts"
 
 /** Heads that are kept: a client that asks for the same again and again sends the same few bytes every time. */
 const headsMax = 16
-/** Bytes of a block that may be one of those. */
-const knownBytesMax = 512
+/** Bytes of a block that may be one of those, and of the list of fields that is in it. */
+const blockBytesMax = 2_048
+const listBytesMax = 4_096
 
 interface Block {
   readonly bytes: Buffer
@@ -17,7 +18,7 @@ interface Block {
 export class Heads {
   readonly #decoder = new HpackDecoder()
   readonly #limits: HeadLimits
-  readonly #known = new Map<string, RequestHead | NoHead>()
+  readonly #known = new Map<string, RequestHead>()
   #knownAt = 0
   #open: { readonly id: number; readonly ends: boolean; readonly parts: Array<Buffer>; bytes: number } | undefined
 
@@ -59,12 +60,14 @@ export class Heads {
       this.#known.clear()
       this.#knownAt = this.#decoder.changes
     }
-    const key = block.length <= knownBytesMax ? block.toString("latin1") : ""
+    if (block.length > blockBytesMax) return this.#read(() => readHead(this.#decoder, block, this.#limits))
+    const key = block.toString("latin1")
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const head = this.#read(() => readHead(this.#decoder, block, this.#limits))
-    if (key === "") return head
-    if (this.#decoder.changes === this.#knownAt && this.#known.size < headsMax) this.#known.set(key, head)
+    if (typeof head === "string" || head.bytes > listBytesMax || this.#decoder.changes !== this.#knownAt) return head
+    if (this.#known.size === headsMax) this.#known.delete(this.#known.keys().next().value!)
+    this.#known.set(key, head)
     return head
   }
 

@@ -41,7 +41,9 @@ const children = ((): Int16Array => {
 
 /** The text, as latin1; undefined when the bits are none. */
 export const huffmanDecoded = (bytes: Buffer, from: number, to: number): string | undefined => {
-  let text = ""
+  // No code is shorter than five bits.
+  const text = Buffer.allocUnsafe(Math.ceil(((to - from) * 8) / 5))
+  let length = 0
   let node = 0
   let depth = 0
   let ones = true
@@ -54,12 +56,12 @@ export const huffmanDecoded = (bytes: Buffer, from: number, to: number): string 
       ones &&= one === 1
       if (node < 0) {
         if (~node === endOfString) return undefined
-        text += String.fromCharCode(~node)
+        text[length++] = ~node
         node = 0
         depth = 0
         ones = true
       }
     }
   }
-  return depth < 8 && ones ? text : undefined
+  return depth < 8 && ones ? text.toString("latin1", 0, length) : undefined
 }
