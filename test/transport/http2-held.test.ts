@@ -1,9 +1,6 @@
-import { EmptySchema } from "@bufbuild/protobuf/wkt"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
 import type { Handler } from "../../adapters/transport/listener/listen.ts"
-import { type GrpcMethod, grpcFace } from "../../adapters/transport/rpc/grpc.ts"
-import { held } from "../support/garbage.ts"
 import { call, echo, frame, get, ping, preface, reset, serve, session, settings, wire } from "./listener-clients.ts"
 
 // What is held for all peers together is bounded. Nobody is refused for it: those who hold most make room.
@@ -117,35 +114,5 @@ it.live("what is not held any more makes room by itself", () =>
     assert.notInclude(yield* client.expect(pong), calm)
     client.send(data(401, 0, 1), frame(8, 0, 401, Buffer.from([0, 4, 0, 0])), frame(8, 0, 0, Buffer.from([0, 4, 0, 0])))
     yield* client.expect("x".repeat(1_000))
-  })
-)
-
-it.live("a stream that goes on does not keep what its request came with", () =>
-  Effect.gen(function* () {
-    const goesOn: GrpcMethod = {
-      input: EmptySchema,
-      output: EmptySchema,
-      begin: (_, __, { open }) => {
-        open({})
-        return () => {}
-      },
-      refused: () => {}
-    }
-    const { port } = yield* serve(echo, { onStream: grpcFace(new Map([["/on", goesOn]])) })
-    const client = yield* wire(port)
-    client.send(preface, settings)
-    const head = Buffer.concat([
-      Buffer.from([0x83, 0x86, 0x04, 3, ...Buffer.from("/on"), 0x41, 0x01, 0x61]),
-      Buffer.from([0x0f, 0x10, 16, ...Buffer.from("application/grpc")])
-    ])
-    const others = Buffer.concat(Array.from({ length: 3 }, () => frame(0xbb, 0, 0, Buffer.alloc(16_000))))
-    yield* Effect.promise(() => held([]))
-    const before = process.memoryUsage().arrayBuffers
-    for (let stream = 1; stream < 401; stream += 2) {
-      client.send(Buffer.concat([frame(1, 4, stream, head), frame(0, 1, stream, Buffer.alloc(5)), others, ping]))
-      yield* client.expect(pong)
-    }
-    yield* Effect.promise(() => held([]))
-    assert.isBelow(process.memoryUsage().arrayBuffers - before, 100 * others.length)
   })
 )
