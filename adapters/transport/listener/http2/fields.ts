@@ -1,6 +1,12 @@
 /** A header field, or a pseudo-header one, whose name begins with a colon. */
 export type Field = readonly [name: string, value: string]
 
+/** A token, in lower case (RFC 9113, 8.2.1). */
+export const isFieldName = (name: string): boolean => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)
+
+/** What may be a value in HTTP/1.1 as well (RFC 9110, 5.5), where a message may be passed on. */
+export const isFieldValue = (value: string): boolean => !/[^\t\x20-\x7e\x80-\xff]|^[ \t]|[ \t]$/.test(value)
+
 /** The table that every connection begins with (RFC 7541, appendix A). Its first index is 1. */
 // biome-ignore format: a table, not code
 export const staticFields: ReadonlyArray<Field> = [

@@ -1,3 +1,4 @@
+import { isFieldName, isFieldValue } from "./fields.ts"
 import type { HpackDecoder } from "./hpack-decoder.ts"
 
 /** The head of a request. Shared by requests whose heads are the same bytes, so nobody may change it. */
@@ -32,10 +33,11 @@ const ofConnections: ReadonlySet<string> = new Set([
 
 const pseudo: ReadonlySet<string> = new Set([":method", ":scheme", ":authority", ":path"])
 
-/** Names are lower case tokens. */
-const isName = (name: string): boolean => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)
+const isMethod = (method: string): boolean => isFieldName(method.toLowerCase())
 
-const isValue = (value: string): boolean => !/[\0\r\n]|^[ \t]|[ \t]$/.test(value)
+/** Paths as those of HTTP/1.1: no host comes in by this way, and nothing that ends a line or a word. */
+const isPath = (path: string, method: string): boolean =>
+  /^\/[!-~]*$/.test(path) || (path === "*" && method === "OPTIONS")
 
 /** Reads the head of a request. Throws `CompressionError`. */
 export const readHead = (decoder: HpackDecoder, block: Buffer, limits: HeadLimits): RequestHead | NoHead => {
@@ -47,19 +49,24 @@ export const readHead = (decoder: HpackDecoder, block: Buffer, limits: HeadLimit
     fields += 1
     if (name.startsWith(":")) {
       // They come first, and each once.
-      isMalformed ||= isRegular || !pseudo.has(name) || name in headers || !isValue(value)
+      isMalformed ||= isRegular || !pseudo.has(name) || name in headers || !isFieldValue(value)
       headers[name] = value
       return
     }
     isRegular = true
     isMalformed ||=
-      !isName(name) || !isValue(value) || ofConnections.has(name) || (name === "te" && value !== "trailers")
+      !isFieldName(name) || !isFieldValue(value) || ofConnections.has(name) || (name === "te" && value !== "trailers")
     const earlier = headers[name]
     headers[name] = earlier === undefined ? value : `${earlier}${name === "cookie" ? "; " : ", "}${value}`
   })
-  const { ":method": method, ":path": path, ":scheme": scheme, "content-length": length } = headers
-  const isComplete = method === "CONNECT" || (path !== undefined && path !== "" && scheme !== undefined)
-  isMalformed ||= method === undefined || !isComplete || (length !== undefined && !/^\d{1,15}$/.test(length))
+  const { ":method": method, ":path": path, ":scheme": scheme, ":authority": authority, host } = headers
+  const length = headers["content-length"]
+  const isComplete =
+    method === "CONNECT" ||
+    (method !== undefined && isMethod(method) && path !== undefined && isPath(path, method) && scheme !== undefined)
+  // Whoever looks at one of them must not be told something else by the other (RFC 9113, 8.3.1).
+  const isOneHost = authority === undefined || host === undefined || host.toLowerCase() === authority.toLowerCase()
+  isMalformed ||= !isComplete || !isOneHost || (length !== undefined && !/^\d{1,15}$/.test(length))
   // What is cut off might have been what is missing.
   if (!whole || fields > limits.headersMax) return "too large"
   if (isMalformed) return "malformed"
@@ -77,7 +84,7 @@ export const readHead = (decoder: HpackDecoder, block: Buffer, limits: HeadLimit
 export const readTrailers = (decoder: HpackDecoder, block: Buffer, { headerBytesMax }: HeadLimits): boolean => {
   let isGood = true
   decoder.decode(block, headerBytesMax, (name, value) => {
-    isGood &&= isName(name) && isValue(value) && !ofConnections.has(name)
+    isGood &&= isFieldName(name) && isFieldValue(value) && !ofConnections.has(name)
   })
   return isGood
 }

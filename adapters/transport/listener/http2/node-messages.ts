@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { Readable, Writable } from "node:stream"
-import type { Field } from "./fields.ts"
+import { type Field, isFieldName, isFieldValue } from "./fields.ts"
 import { type Code, codes } from "./frames.ts"
 import type { Stream } from "./stream.ts"
 
@@ -90,7 +90,7 @@ class Response extends Writable {
   sendDate = true
   readonly req: Request
   readonly #stream: Stream
-  readonly #headers = new Map<string, string | ReadonlyArray<string>>()
+  readonly #headers = new Map<string, ReadonlyArray<Field>>()
   readonly #trailers: Array<Field> = []
   #onRoom: (() => void) | undefined
   #isComplete = false
@@ -106,13 +106,14 @@ class Response extends Writable {
   }
 
   setHeader(name: string, value: string | number | ReadonlyArray<string>): this {
-    const text = typeof value === "object" ? value.map(String) : String(value)
-    this.#headers.set(name.toLowerCase(), text)
+    const fields = (typeof value === "object" ? value : [value]).map((one) => checked(name, String(one)))
+    this.#headers.set(name.toLowerCase(), fields)
     return this
   }
 
   getHeader(name: string): string | ReadonlyArray<string> | undefined {
-    return this.#headers.get(name.toLowerCase())
+    const values = this.#headers.get(name.toLowerCase())?.map(([, value]) => value)
+    return values?.length === 1 ? values[0] : values
   }
 
   hasHeader(name: string): boolean {
@@ -139,13 +140,14 @@ class Response extends Writable {
   }
 
   addTrailers(headers: Readonly<Record<string, string>>): void {
-    for (const [name, value] of Object.entries(headers)) this.#trailers.push([name.toLowerCase(), value])
+    for (const [name, value] of Object.entries(headers)) this.#trailers.push(checked(name, value))
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
     this.flushHeaders()
+    const isBodiless = this.req.method === "HEAD" || this.statusCode === 204 || this.statusCode === 304
     // What is complete is handed on, so that the stream knows it: holding it back would hold as much.
-    if (this.req.method === "HEAD" || this.#stream.write(chunk) || this.writableEnded) done()
+    if (isBodiless || this.#stream.write(chunk) || this.writableEnded) done()
     else this.#onRoom = done
   }
 
@@ -186,13 +188,18 @@ class Response extends Writable {
   #head(end: boolean): void {
     this.headersSent = true
     const fields: Array<Field> = [[":status", String(this.statusCode)]]
-    for (const [name, value] of this.#headers) {
-      if (ofConnections.has(name)) continue
-      for (const one of typeof value === "string" ? [value] : value) fields.push([name, one])
-    }
+    for (const [name, some] of this.#headers) if (!ofConnections.has(name)) fields.push(...some)
     if (!this.#headers.has("date")) fields.push(["date", new Date().toUTCString()])
     this.#stream.respond(fields, end)
   }
+}
+
+/** Throws where Node does: what ends a header for one of its readers must not get into it. */
+const checked = (name: string, value: string): Field => {
+  const field: Field = [name.toLowerCase(), value.trim()]
+  if (!isFieldName(field[0])) throw new TypeError(`${JSON.stringify(name)} is no name of a header`)
+  if (!isFieldValue(field[1])) throw new TypeError(`the header ${field[0]} has a character that none may have`)
+  return field
 }
 
 const pairsOf = (flat: ReadonlyArray<string>): Array<[string, string]> =>
@@ -217,6 +224,6 @@ export const serveByHandler = (
       request.over(code)
     }
   }
-  if (stream.head.headers["expect"] === "100-continue") response.writeContinue()
+  if (stream.head.headers["expect"]?.toLowerCase() === "100-continue") response.writeContinue()
   handler(request as unknown as IncomingMessage, response as unknown as ServerResponse)
 }
