@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { Effect, Result } from "effect"
 import { assert, describe, test } from "vitest"
 import { Lost } from "../../adapters/storage/postgres/connection.ts"
@@ -112,6 +113,16 @@ describe("a server of PostgreSQL that goes away", server.faults, () => {
       await sql`select pg_reload_conf()`
     }
     await waitsFor("nobody")
+    // The server's processes hear of it one by one; they all know once somebody's commit waits.
+    const someone = stranger(place)
+    const isWaiting = async () => (await sql`select from pg_stat_activity where wait_event = 'SyncRep'`).length > 0
+    for (let isDone = true; isDone; ) {
+      isDone = false
+      someone`select txid_current()`.then(() => {
+        isDone = true
+      })
+      while (!isDone && !(await isWaiting())) await sleep(5)
+    }
     const { outcome, events } = await one.runPromise(tried(domain))
     await waitsFor("")
     assert.strictEqual(outcome, "OutcomeUnknown")
