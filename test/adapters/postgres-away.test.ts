@@ -118,7 +118,7 @@ describe("a server of PostgreSQL that goes away", server.faults, () => {
     const isWaiting = async () => (await sql`select from pg_stat_activity where wait_event = 'SyncRep'`).length > 0
     for (let isDone = true; isDone; ) {
       isDone = false
-      someone`select txid_current()`.then(() => {
+      someone`select pg_logical_emit_message(true, '', '')`.then(() => {
         isDone = true
       })
       while (!isDone && !(await isWaiting())) await sleep(5)
