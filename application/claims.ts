@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Random } from "effect"
 import { type Head, keyText, type Snapshot } from "../domain/batch.ts"
 import { refText } from "../domain/entity.ts"
-import { type Event, fold } from "../domain/event.ts"
+import type { Event } from "../domain/event.ts"
 import type { ClaimRecord, Place, Primitives, Recalled } from "./claims/primitives.ts"
 import { type Claim, claimOf, recordOf } from "./claims/record.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
@@ -42,7 +42,7 @@ export const claims = (store: Primitives): Claims => {
     const head: Head = { ...unborn(domain), incarnation, position: last.position, time: last.time, eventId: last.id }
     // In this order, so that who has seen an entity or the mark finds the events behind it.
     yield* store.projectEvents(domain, events)
-    yield* store.projectStates(domain, [...fold(events).values()])
+    yield* store.projectStates(domain, latestOf(events))
     yield* store.moveMark(head)
     return head
   })
@@ -140,6 +140,11 @@ export const claims = (store: Primitives): Claims => {
 
 const busy = new Unavailable({ message: "too many change this domain at once; try again later" })
 const tooNew = new Unavailable({ message: "a newer version of the gateway is at work here; this one must be upgraded" })
+
+/** The last event of each entity. */
+const latestOf = (events: ReadonlyArray<Event>): ReadonlyArray<Event> => [
+  ...new Map(events.map((event) => [refText(event.entity), event])).values()
+]
 
 /** A domain before its first event. Its incarnation is born with the claim of that event, if this is the one. */
 const unborn = (domain: string, incarnation = newIncarnation()): Head => ({

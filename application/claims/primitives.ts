@@ -51,8 +51,8 @@ export interface Primitives {
   readonly claimed: (places: ReadonlyArray<Place>) => Effect.Effect<ReadonlyArray<ClaimRecord>, Unavailable>
   /** Makes each event readable, once, at its position. */
   readonly projectEvents: (domain: string, events: ReadonlyArray<Event>) => Effect.Effect<void, Unavailable>
-  /** Makes each state the one of its entity, unless that has a later version. Entities occur once. */
-  readonly projectStates: (domain: string, states: ReadonlyArray<State>) => Effect.Effect<void, Unavailable>
+  /** Makes what each event made of its entity the state of that, unless it has a later one. Entities occur once. */
+  readonly projectStates: (domain: string, latest: ReadonlyArray<Event>) => Effect.Effect<void, Unavailable>
   /** Moves the domain's mark to this head, unless it is there or beyond. */
   readonly moveMark: (head: Head) => Effect.Effect<void, Unavailable>
 }

@@ -5,7 +5,7 @@ import type { ClaimRecord, Place, Primitives } from "../../application/claims/pr
 import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import { type Head, keyText } from "../../domain/batch.ts"
 import { refText, type State } from "../../domain/entity.ts"
-import type { Event } from "../../domain/event.ts"
+import { type Event, evolve } from "../../domain/event.ts"
 
 const placeText = ({ domain, position }: Place): string => `${domain}\n${position}`
 
@@ -75,8 +75,8 @@ export const primitivesOver = (rows: Rows, act: Act): Primitives => {
     claimed: (places) => one("claimed", () => places.flatMap((place) => rows.record(place) ?? [])),
     projectEvents: (domain, events) =>
       Effect.forEach(events, (event) => one("event", () => rows.putEvent(domain, event)), { discard: true }),
-    projectStates: (_, states) =>
-      Effect.forEach(states, (state) => one("entity", () => rows.putState(state)), { discard: true }),
+    projectStates: (_, latest) =>
+      Effect.forEach(latest, (event) => one("entity", () => rows.putState(evolve(event))), { discard: true }),
     moveMark: (head) => one("move", () => rows.moveMark(head))
   }
 }

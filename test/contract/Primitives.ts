@@ -5,7 +5,7 @@ import { assert } from "vitest"
 import type { ClaimRecord, Primitives } from "../../application/claims/primitives.ts"
 import type { Head } from "../../domain/batch.ts"
 import type { State } from "../../domain/entity.ts"
-import { type Event, methods } from "../../domain/event.ts"
+import { type Event, evolve, methods } from "../../domain/event.ts"
 import { fresh, type Law, register, same } from "./law.ts"
 
 export class PrimitivesUnderTest extends Context.Service<PrimitivesUnderTest, Primitives>()(
@@ -30,22 +30,12 @@ const headAt = (domain: string, position: bigint): Head => ({
   eventId: `event ${position}`
 })
 
-const stateOf = (domain: string, key: string, version: bigint, more: Partial<State> = {}): State => ({
-  domain,
-  type: "thing",
-  key,
-  values: { version: String(version), list: [[1], { a: null }] },
-  version,
-  deleted: false,
-  ...more
-})
-
-const eventOf = (domain: string, position: bigint, key: string): Event => ({
+const eventOf = (domain: string, position: bigint, key: string, version = position): Event => ({
   id: crypto.randomUUID(),
   position,
   time: 2n ** 62n + position,
   method: methods.set,
-  entity: { domain, type: "thing", key, values: { position: String(position) }, version: position },
+  entity: { domain, type: "thing", key, values: { position: String(position), list: [[1], { a: null }] }, version },
   claims: { sub: "me" },
   idempotency: { caller: '["issuer","me"]', key: "once\u0001", hash: "h" },
   erased: false
@@ -126,19 +116,31 @@ const states: ClaimLaw = {
     const domain = fresh("states")
     const refs = ["a", "b", "c", "never"].map((key) => ({ domain, type: "thing", key }))
     const byKey = (one: State, other: State) => (one.key < other.key ? -1 : 1)
-    const is = Effect.fnUntraced(function* (expected: ReadonlyArray<State>) {
+    const is = Effect.fnUntraced(function* (expected: ReadonlyArray<Event>) {
       const { states } = yield* recall(domain, [...refs, refs[0]!], [])
-      same([...states].sort(byKey), expected, "states")
+      same([...states].sort(byKey), expected.map(evolve), "states")
     })
+    const [a1, b1, a2, b2, c1] = ["a", "b", "a", "b", "c"].map((key, i) =>
+      eventOf(domain, BigInt(i) + 8n, key, i < 2 ? 1n : i < 4 ? 2n : 2n ** 62n + 1n)
+    ) as [Event, Event, Event, Event, Event]
+    const a3: Event = { ...eventOf(domain, 13n, "a", 3n), method: methods.del }
+    const b12 = eventOf(domain, 14n, "b", 12n)
     yield* is([])
-    yield* projectStates(domain, [stateOf(domain, "a", 2n), stateOf(domain, "b", 1n)])
+    yield* projectStates(domain, [a2, b1])
     // Late, early and again, in one write.
-    yield* projectStates(domain, [stateOf(domain, "a", 1n), stateOf(domain, "b", 12n), stateOf(domain, "c", 1n)])
-    yield* is([stateOf(domain, "a", 2n), stateOf(domain, "b", 12n), stateOf(domain, "c", 1n)])
-    const tombstone = stateOf(domain, "a", 3n, { deleted: true })
-    yield* projectStates(domain, [tombstone, stateOf(domain, "b", 9n)])
-    yield* projectStates(domain, [stateOf(domain, "a", 2n), stateOf(domain, "c", 2n ** 62n + 1n)])
-    yield* is([tombstone, stateOf(domain, "b", 12n), stateOf(domain, "c", 2n ** 62n + 1n)])
+    yield* projectStates(domain, [a1, b12, c1])
+    yield* is([a2, b12, c1])
+    yield* projectStates(domain, [a3, b2])
+    yield* projectStates(domain, [a2, c1])
+    yield* is([a3, b12, c1])
+    // What is to be found by may be less than before.
+    const c2 = {
+      ...eventOf(domain, 15n, "c", 2n ** 62n + 2n),
+      entity: { ...c1.entity, values: {}, version: 2n ** 62n + 2n }
+    }
+    yield* projectStates(domain, [c2])
+    yield* projectStates(domain, [c1])
+    yield* is([a3, b12, c2])
   })
 }
 

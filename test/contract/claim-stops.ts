@@ -40,8 +40,8 @@ const sleepingAt = (store: Primitives, { at, how }: Stop, sleep: Effect.Effect<v
     claim: (record) => around(Effect.void, store.claim(record)),
     projectEvents: (domain, events) =>
       around(store.projectEvents(domain, events.slice(0, 1)), store.projectEvents(domain, events)),
-    projectStates: (domain, states) =>
-      around(store.projectStates(domain, states.slice(0, 1)), store.projectStates(domain, states)),
+    projectStates: (domain, latest) =>
+      around(store.projectStates(domain, latest.slice(0, 1)), store.projectStates(domain, latest)),
     moveMark: (head) => around(Effect.void, store.moveMark(head))
   }
   return { ...store, [at]: sleepers[at] }

@@ -1,6 +1,6 @@
+import { anyTerm, termOf } from "../../../application/terms.ts"
 import type { Field, Operand, Query, Subject } from "../../../domain/query.ts"
 import { type EventRow, integerMax } from "./rows.ts"
-import { anyTerm, termOf } from "./terms.ts"
 
 export type Condition =
   | { readonly $and: ReadonlyArray<Condition> }

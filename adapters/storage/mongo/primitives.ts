@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from "mongodb"
 import type { ClaimRecord, Place, Primitives } from "../../../application/claims/primitives.ts"
 import { OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { evolve } from "../../../domain/event.ts"
 import { attempt, away, byId, type Open } from "./connection.ts"
 import {
   callText,
@@ -95,9 +96,9 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
         await isFirst(() => events.insertMany(made.map(eventRow), { ordered: false }))
       }),
 
-    projectStates: (_, states) =>
+    projectStates: (_, latest) =>
       attempt(async () => {
-        const rows = states.map(entityRow)
+        const rows = latest.map(evolve).map(entityRow)
         if (await isFirst(() => setOlder(rows, true))) return
         // A row that is not older cannot be inserted either, and there a server may have left it.
         await isFirst(() => entities.insertMany(rows, { ordered: false }))

@@ -1,9 +1,9 @@
 import type { ClaimRecord, Place } from "../../../application/claims/primitives.ts"
+import { termsOf } from "../../../application/terms.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref, State } from "../../../domain/entity.ts"
 import type { Event, Idempotency, Mutation } from "../../../domain/event.ts"
 import { jsonParsed, jsonText } from "../../../domain/json.ts"
-import { termsOf } from "./terms.ts"
 
 /** The most that an integer of a row holds. */
 export const integerMax = 2n ** 63n - 1n

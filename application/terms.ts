@@ -1,5 +1,5 @@
-import { indexTermsMax } from "../../../application/limits.ts"
-import { isArray, type Json, type JsonObject } from "../../../domain/json.ts"
+import { isArray, type Json, type JsonObject } from "../domain/json.ts"
+import { indexTermsMax } from "./limits.ts"
 
 /** Stands for all the terms that are too many. */
 export const anyTerm = -1
@@ -31,8 +31,8 @@ const pathText = (path: string, key: string): string => `${path}${JSON.stringify
 const numberOf = (path: string, scalar: string | number | boolean | null): number =>
   hashed(`${path}:${JSON.stringify(scalar)}`)
 
-/** 53 bits, spread well (cyrb53). Nothing depends on nobody finding two texts with one number. */
-const hashed = (text: string): number => {
+/** 53 bits, spread well (cyrb53), the same for ever. Nothing depends on nobody finding two texts with one number. */
+export const hashed = (text: string): number => {
   let [high, low] = [0xdeadbeef, 0x41c6ce57]
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at)
