@@ -90,6 +90,18 @@ export const transactionIdleMsMax = 2_000
 export const headLockMsMax = 5_000
 /** Milliseconds that a gateway which starts waits for another to make or change the tables. */
 export const migrationWaitMs = 60_000
+/** Events in one partition of a log in Cassandra, unless the keyspace was made with another number. */
+export const cassandraBucketEvents = 1_000
+/** Requests that one commit, or one read, has under way at once in Cassandra. */
+export const cassandraRequestsMax = 32
+/** Milliseconds between tries to reach a server of Cassandra that went away. */
+export const storeReconnectMs = 250
+/** Milliseconds between looks at what another gateway makes of a schema. */
+export const schemaPollMs = 50
+/** Types of entities that a gateway remembers having told of. */
+export const knownTypesMax = 10_000
+/** Queries by which an index answers one search; what would take more is looked at row by row. */
+export const searchQueriesMax = 8
 /** Times that a commit is tried which turns out not to have been stored, its connection having been lost. */
 export const commitTriesMax = 2
 /** Domains that one look for those of a glob takes at a time. */

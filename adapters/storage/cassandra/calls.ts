@@ -1,0 +1,69 @@
+import { type Client, errors, policies, type QueryOptions } from "cassandra-driver"
+import { Effect } from "effect"
+import { Unavailable } from "../../../application/failure.ts"
+import type { Params, Row } from "./rows.ts"
+
+/** What is asked of the servers. */
+export interface Calls {
+  /** Reads all, where it is known that it is not much. */
+  readonly rows: (statement: string, params: Params) => Promise<ReadonlyArray<Row>>
+  /** Reads as far as it is wanted, page by page. */
+  readonly each: (statement: string, params: Params, pageRows?: number) => AsyncGenerator<Row, void>
+  /** Writes under a condition, and answers what became of it. Sent once: it is the caller's to say it again. */
+  readonly once: (statement: string, params: Params) => Promise<Row | undefined>
+  /** Writes in one request, but not as one; any of it may be made again. */
+  readonly write: (writes: ReadonlyArray<Write>) => Promise<void>
+}
+
+export interface Write {
+  readonly query: string
+  readonly params: Params
+}
+
+/** Rows of a page, where rows are small. */
+const smallRows = 1_000
+
+export const callsOf = (client: Client): Calls => ({
+  rows: async (statement, params) => {
+    const { rows } = await client.execute(statement, [...params], { fetchSize: 0 })
+    return rows
+  },
+  each: async function* (statement, params, pageRows = smallRows) {
+    let pageState: string | null = null
+    do {
+      const options: QueryOptions = { fetchSize: pageRows, ...(typeof pageState === "string" ? { pageState } : {}) }
+      const page = await client.execute(statement, [...params], options)
+      yield* page.rows
+      pageState = page.pageState
+    } while (typeof pageState === "string")
+  },
+  once: async (statement, params) => {
+    const sentOnce = { isIdempotent: false, retry: new policies.retry.FallthroughRetryPolicy() }
+    const { rows } = await client.execute(statement, [...params], sentOnce)
+    return rows[0]
+  },
+  write: async (writes) => {
+    const [first, ...more] = writes
+    if (more.length === 0) await client.execute(first!.query, [...first!.params])
+    else
+      await client.batch(
+        writes.map(({ query, params }) => ({ query, params: [...params] })),
+        { logged: false }
+      )
+  }
+})
+
+/** Whether it is trouble with the servers, or the way to them, and no mistake of ours. */
+export const isTrouble = (cause: unknown): boolean =>
+  (cause instanceof errors.DriverError && !(cause instanceof errors.ArgumentError)) ||
+  (cause instanceof Error && "isSocketError" in cause)
+
+/** What the driver answers, or that the store is not available. */
+export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable> =>
+  Effect.catch(
+    Effect.tryPromise({ try: use, catch: (cause) => cause }),
+    (cause): Effect.Effect<never, Unavailable> => (isTrouble(cause) ? Effect.fail(away(cause)) : Effect.die(cause))
+  )
+
+export const away = (cause: unknown) =>
+  new Unavailable({ message: "the store is not available; try again later", cause })

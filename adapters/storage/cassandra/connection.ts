@@ -1,0 +1,124 @@
+import { readFileSync } from "node:fs"
+import { auth, Client, errors, policies, types } from "cassandra-driver"
+import { Effect, Schedule, type Scope } from "effect"
+import { Unavailable } from "../../../application/failure.ts"
+import {
+  storeCallMsMax,
+  storeConnectMsMax,
+  storeProbeAfterMs,
+  storeReconnectMs,
+  storeSelectMsMax,
+  storeStartMsMax
+} from "../../../application/limits.ts"
+import { type Calls, callsOf } from "./calls.ts"
+import { prepareKeyspace, warningsOf } from "./cluster.ts"
+import { prepare, type Run } from "./schema.ts"
+import { type Statements, statements } from "./statements.ts"
+
+export interface CassandraSettings {
+  /** Servers to begin with, as host:port, separated by commas; the others are learnt from them. */
+  readonly addr: string
+  readonly keyspace: string
+  /** Where the servers are that are talked to; not needed where all are in one data centre. */
+  readonly datacenter?: string
+  /** Copies in each data centre, for a keyspace that is still to be made; up to three when absent. */
+  readonly replication?: Readonly<Record<string, number>>
+  readonly username?: string
+  readonly password?: string
+  /** Of the certificates that servers show: with it, connections are encrypted. */
+  readonly caFile?: string
+  /** Events in one partition of a log, for a keyspace that is still to be made. */
+  readonly bucketEvents?: number
+}
+
+/** An open keyspace. */
+export interface Open extends Calls {
+  readonly cql: Statements
+  /** Positions in one partition of a log. */
+  readonly bucketEvents: bigint
+}
+
+/** Opens the keyspace and brings it up to this version; what keeps it from being served is said in words. */
+export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { addr, keyspace, bucketEvents } = settings
+    const connected = Effect.acquireRelease(
+      Effect.tryPromise({
+        try: async () => {
+          const client = clientOf(settings)
+          try {
+            await client.connect()
+            return client
+          } catch (error) {
+            await client.shutdown()
+            throw error
+          }
+        },
+        catch: (cause) => refused(`${keyspace} at ${addr}: ${reasonOf(cause)}`, cause)
+      }),
+      (client) => Effect.promise(() => client.shutdown())
+    )
+    // One that is started at the same time may need a moment more.
+    const client = yield* Effect.retry(connected, {
+      while: ({ cause }) => cause instanceof errors.NoHostAvailableError,
+      schedule: Schedule.upTo(Schedule.spaced(storeSelectMsMax), { duration: storeStartMsMax })
+    })
+    const run: Run = async (statement, params = []) => {
+      const result = await client.execute(statement, [...params], { prepare: params.length > 0 })
+      if ((result.info as { isSchemaInAgreement?: boolean }).isSchemaInAgreement !== false) return result.rows ?? []
+      throw new Error("its servers do not agree on their schema")
+    }
+    const prepared = yield* Effect.tryPromise({
+      try: async () => {
+        await prepareKeyspace(client, run, settings)
+        const events = await prepare(run, keyspace, bucketEvents)
+        return { events, warnings: await warningsOf(client, run, keyspace) }
+      },
+      catch: (cause) => refused(`${keyspace} at ${addr}: ${reasonOf(cause)}`, cause)
+    })
+    for (const warning of prepared.warnings) yield* Effect.logWarning(warning)
+    return { cql: statements(keyspace), bucketEvents: prepared.events, ...callsOf(client) }
+  })
+
+const clientOf = ({ addr, datacenter, username, password, caFile }: CassandraSettings): Client => {
+  const { loadBalancing, reconnection, retry } = policies
+  return new Client({
+    applicationName: "stategate",
+    contactPoints: addr.split(","),
+    ...(datacenter === undefined ? {} : { localDataCenter: datacenter }),
+    ...(username === undefined ? {} : { authProvider: new auth.PlainTextAuthProvider(username, password ?? "") }),
+    ...(caFile === undefined ? {} : { sslOptions: { ca: readFileSync(caFile, "utf8"), rejectUnauthorized: true } }),
+    encoding: { useBigIntAsLong: true },
+    queryOptions: {
+      prepare: true,
+      // Of any two majorities one server is in both: who reads sees what was answered to who wrote.
+      consistency: types.consistencies.quorum,
+      // In all data centres, for a claim must be the only one in any of them.
+      serialConsistency: types.consistencies.serial,
+      isIdempotent: true,
+      captureStackTrace: false
+    },
+    policies: {
+      // Without a data centre there is only one.
+      ...(datacenter === undefined
+        ? { loadBalancing: new loadBalancing.TokenAwarePolicy(new loadBalancing.RoundRobinPolicy()) }
+        : {}),
+      reconnection: new reconnection.ConstantReconnectionPolicy(storeReconnectMs),
+      retry: new retry.RetryPolicy()
+    },
+    pooling: { heartBeatInterval: storeProbeAfterMs },
+    socketOptions: { connectTimeout: storeConnectMsMax, readTimeout: storeCallMsMax }
+  })
+}
+
+const refused = (reason: string, cause?: unknown) =>
+  new Unavailable({ message: `the database cannot be opened: ${reason}`, cause })
+
+/** The driver says "all hosts", and keeps to itself what each of them had. */
+const reasonOf = (cause: unknown): string => {
+  if (cause instanceof errors.NoHostAvailableError) {
+    const [inner] = Object.values(cause.innerErrors ?? {}) as ReadonlyArray<unknown>
+    return inner instanceof Error ? inner.message : cause.message
+  }
+  return cause instanceof Error ? cause.message : String(cause)
+}

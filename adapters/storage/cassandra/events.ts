@@ -1,0 +1,51 @@
+import type { Event } from "../../../domain/event.ts"
+import type { Open } from "./connection.ts"
+import { bucketOf, eventOf } from "./rows.ts"
+
+/** The events of a domain at these positions, in the order of these, as far as they are there. */
+export const eventsAt = async (
+  { cql, bucketEvents, rows }: Open,
+  domain: string,
+  positions: ReadonlyArray<bigint>
+): Promise<ReadonlyArray<Event>> => {
+  const buckets = Map.groupBy(positions, (position) => bucketOf(position, bucketEvents))
+  const found = await Promise.all([...buckets].map(([bucket, some]) => rows(cql.events, [domain, bucket, some])))
+  const byPosition = new Map(found.flat().map((row) => [row["position"] as bigint, row]))
+  return positions.flatMap((position) => {
+    const row = byPosition.get(position)
+    return row === undefined ? [] : eventOf(row)
+  })
+}
+
+/**
+ * The events of a domain from behind a position up to another, in order: no more than `limit`, and no more than make up
+ * so many bytes, but one in any case.
+ */
+export const eventsAfter = async (
+  { cql, bucketEvents, rows }: Open,
+  domain: string,
+  after: bigint,
+  upTo: bigint,
+  { limit, bytesMax }: { readonly limit: number; readonly bytesMax: number }
+): Promise<ReadonlyArray<Event>> => {
+  const events: Array<Event> = []
+  let bytes = 0
+  for (let at = after; at < upTo && events.length < limit; ) {
+    // How large they are first: what is too much is not even read.
+    const bucket = bucketOf(at + 1n, bucketEvents)
+    const sizes = await rows(cql.sizes, [domain, bucket, at, upTo, limit - events.length])
+    let end = at
+    for (const size of sizes) {
+      bytes += size["bytes"]
+      const isFirst = events.length === 0 && end === after
+      if (size["position"] !== end + 1n || (bytes > bytesMax && !isFirst)) break
+      end += 1n
+    }
+    if (end === at) break
+    const read = await rows(cql.eventsUpTo, [domain, bucket, at, end])
+    events.push(...read.map(eventOf))
+    if (end < upTo && end !== (bucket + 1n) * bucketEvents) break
+    at = end
+  }
+  return events
+}

@@ -1,0 +1,141 @@
+import type { types } from "cassandra-driver"
+import type { ClaimRecord, Place } from "../../../application/claims/primitives.ts"
+import { hashed } from "../../../application/terms.ts"
+import type { Head } from "../../../domain/batch.ts"
+import type { State } from "../../../domain/entity.ts"
+import type { Event, Idempotency, Mutation } from "../../../domain/event.ts"
+import { jsonParsed, jsonText } from "../../../domain/json.ts"
+
+// Rows as they are bound and read, columns in the order of the statements. Integers of 64 bits are bigints. What clients
+// wrote is text, and only ever bound.
+
+/** A row as the driver gives it: what each column holds is known by the statement. */
+export type Row = types.Row
+export type Params = ReadonlyArray<unknown>
+
+/** The most that an integer of a row holds. */
+export const integerMax = 2n ** 63n - 1n
+
+/** Partitions that the marks of all domains are spread over, and the entities of one type of a domain. Never to change. */
+export const parts = Array.from({ length: 64 }, (_, part) => part)
+export const shards = Array.from({ length: 16 }, (_, shard) => shard)
+
+export const partOf = (domain: string): number => hashed(domain) % parts.length
+export const shardOf = (key: string): number => hashed(key) % shards.length
+
+/**
+ * The timestamp of what a commit writes: of two writes to one cell the later one by position counts, in whatever order
+ * they come. Above every clock, so that what somebody writes by hand never stands above a commit; and with room behind
+ * it for what mends the projection.
+ */
+export const timestampAt = (position: bigint): bigint => 2n ** 62n + position * 2n ** 16n
+
+/** A place as it is looked for, in logs that are cut into partitions of so many positions. */
+export const placeOf = ({ domain, position }: Place, bucketEvents: bigint): Params => [
+  domain,
+  bucketOf(position, bucketEvents),
+  position
+]
+
+export const bucketOf = (position: bigint, bucketEvents: bigint): bigint => (position - 1n) / bucketEvents
+
+export const claimRow = (record: ClaimRecord, bucketEvents: bigint): Params => [
+  ...placeOf(record, bucketEvents),
+  record.id,
+  record.format,
+  record.text
+]
+
+export const recordOf = (row: Row): ClaimRecord => ({
+  domain: row["domain"],
+  position: row["position"],
+  id: row["id"],
+  format: row["format"],
+  text: row["text"]
+})
+
+export const domainRow = ({ domain, incarnation, position, time, eventId }: Head): Params => [
+  partOf(domain),
+  domain,
+  incarnation,
+  position,
+  time,
+  eventId,
+  timestampAt(position)
+]
+
+export const headOf = (row: Row): Head => ({
+  domain: row["domain"],
+  incarnation: row["incarnation"],
+  first: 1n,
+  position: row["position"],
+  time: row["time"],
+  eventId: row["event_id"]
+})
+
+export const entityRow = (state: State, terms: ReadonlyArray<number>, timestamp: bigint): Params => {
+  const { domain, type, key, version, deleted, values } = state
+  // With its length, so that no more rows are read at once than there is room for.
+  const text = jsonText(values)
+  return [domain, type, shardOf(key), key, version, deleted, text, text.length, terms.map(BigInt), timestamp]
+}
+
+export const stateOf = (row: Row): State => ({
+  domain: row["domain"],
+  type: row["type"],
+  key: row["key"],
+  values: jsonParsed(row["values_json"]),
+  version: row["version"],
+  deleted: row["deleted"]
+})
+
+/** How much of an event's row depends on who wrote it. */
+export const bytesOf = (event: Event): number => jsonText(event.entity.values).length + jsonText(event.claims).length
+
+export const eventRow = (event: Event, bucketEvents: bigint): Params => {
+  const { domain, type, key, version, values } = event.entity
+  const { idempotency } = event
+  return [
+    ...placeOf({ domain, position: event.position }, bucketEvents),
+    event.id,
+    event.time,
+    event.method,
+    type,
+    key,
+    version,
+    jsonText(values),
+    jsonText(event.claims),
+    bytesOf(event),
+    event.erased,
+    // What is undefined is not written.
+    idempotency?.caller,
+    idempotency?.key,
+    idempotency?.hash,
+    event.traceparent,
+    timestampAt(event.position)
+  ]
+}
+
+export const eventOf = (row: Row): Event => ({
+  id: row["id"],
+  position: row["position"],
+  time: row["time"],
+  method: row["method"] as Mutation,
+  entity: {
+    domain: row["domain"],
+    type: row["type"],
+    key: row["key"],
+    values: jsonParsed(row["values_json"]),
+    version: row["version"]
+  },
+  claims: jsonParsed(row["claims_json"]),
+  ...(row["call_hash"] === null ? {} : { idempotency: idempotencyOf(row) }),
+  ...(row["traceparent"] === null ? {} : { traceparent: row["traceparent"] }),
+  erased: row["erased"]
+})
+
+const idempotencyOf = (row: Row): Idempotency => ({
+  caller: row["call_caller"],
+  key: row["call_key"],
+  hash: row["call_hash"]
+})

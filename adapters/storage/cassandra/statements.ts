@@ -1,0 +1,56 @@
+/** What is said to the server, for tables of a keyspace; what changes is bound, always. */
+export const statements = (keyspace: string) => {
+  const table = (name: string) => `"${keyspace}".${name}`
+  const [claims, domains, types] = [table("claims"), table("domains"), table("types")]
+  const [entities, events, lists] = [table("entities"), table("events"), table("lists")]
+  const inShard = "domain = ? and type = ? and shard = ?"
+  const inBucket = "domain = ? and bucket = ?"
+  const entity = "domain, type, key, version, deleted, values_json"
+  const head = "domain, incarnation, position, time, event_id"
+  const keys = `select key, bytes from ${entities} where ${inShard}`
+  return {
+    claim: `insert into ${claims} (domain, bucket, position, id, format, text) values (?, ?, ?, ?, ?, ?) if not exists`,
+    claimed: `select domain, position, id, format, text from ${claims} where ${inBucket} and position = ?`,
+
+    mark: `select ${head} from ${domains} where part = ? and domain = ?`,
+    marks: `select ${head} from ${domains} where part = ? and domain >= ?`,
+    moved: `select ${head} from ${domains} where moved > ?`,
+    moveMark: `insert into ${domains} (part, domain, incarnation, position, time, event_id, moved)
+      values (?, ?, ?, ?, ?, ?, toTimestamp(now())) using timestamp ?`,
+    now: "select toUnixTimestamp(now()) as now from system.local",
+
+    mended: `select writetime(mended) as mended from ${domains} where part = ? and domain = ?`,
+    mend: `insert into ${domains} (part, domain, mended) values (?, ?, true) using timestamp ?`,
+
+    type: `select wide from ${types} where domain = ? and type = ?`,
+    typesFrom: `select type from ${types} where domain = ? and type >= ?`,
+    /** Never `wide = false`: what was, stays. */
+    putType: `insert into ${types} (domain, type) values (?, ?)`,
+    putWideType: `insert into ${types} (domain, type, wide) values (?, ?, true)`,
+
+    version: `select version from ${entities} where ${inShard} and key = ?`,
+    entities: `select ${entity} from ${entities} where ${inShard} and key in ?`,
+    entitiesAfter: `select ${entity} from ${entities} where ${inShard} and key > ?`,
+    keys: `${keys} and deleted = false allow filtering`,
+    keysDown: `${keys} and deleted = false order by key desc allow filtering`,
+    keysWith: (terms: number) => `${keys}${" and terms contains ?".repeat(terms)}`,
+    putEntity: `insert into ${entities} (domain, type, shard, key, version, deleted, values_json, bytes, terms)
+      values (?, ?, ?, ?, ?, ?, ?, ?, ?) using timestamp ?`,
+    dropEntity: `delete from ${entities} using timestamp ? where ${inShard} and key = ?`,
+
+    events: `select * from ${events} where ${inBucket} and position in ?`,
+    eventsUpTo: `select * from ${events} where ${inBucket} and position > ? and position <= ?`,
+    sizes: `select position, bytes from ${events} where ${inBucket} and position > ? and position <= ? limit ?`,
+    time: `select time from ${events} where ${inBucket} and position = ?`,
+    putEvent: `insert into ${events} (domain, bucket, position, id, time, method, type, key, version, values_json, claims_json,
+      bytes, erased, call_caller, call_key, call_hash, traceparent)
+      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) using timestamp ?`,
+
+    listed: `select position, bytes from ${lists} where domain = ? and list = ? and at >= ? and at <= ?`,
+    listedDown: `select position, bytes from ${lists} where domain = ? and list = ? and at >= ? and at <= ?
+      order by at desc`,
+    putListed: `insert into ${lists} (domain, list, at, position, bytes) values (?, ?, ?, ?, ?) using timestamp ?`
+  } as const
+}
+
+export type Statements = ReturnType<typeof statements>

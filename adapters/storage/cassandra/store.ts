@@ -1,0 +1,116 @@
+import { Context, Effect, Layer } from "effect"
+import { claims } from "../../../application/claims.ts"
+import { clockGuarded } from "../../../application/clock-guard.ts"
+import type { Unavailable } from "../../../application/failure.ts"
+import {
+  claimBytesMax,
+  commitEventsMax,
+  logPageBytesMax,
+  movedOverlapMs,
+  storeCommitsMax
+} from "../../../application/limits.ts"
+import { EventStore } from "../../../application/ports/EventStore.ts"
+import { Projection } from "../../../application/ports/Projection.ts"
+import type { Head } from "../../../domain/batch.ts"
+import { type Glob, matches } from "../../../domain/glob.ts"
+import { compareText } from "../../../domain/query.ts"
+import { attempt, away } from "./calls.ts"
+import { type CassandraSettings, open } from "./connection.ts"
+import { eventsAfter, eventsAt } from "./events.ts"
+import { entityList, idList, type List, partition } from "./lists.ts"
+import { merged } from "./merged.ts"
+import { primitives } from "./primitives.ts"
+import { projection } from "./projection.ts"
+import { headOf, integerMax, parts, type Row } from "./rows.ts"
+import { searchEntities, searchEvents } from "./search.ts"
+import { statesIn } from "./states.ts"
+
+/**
+ * A keyspace of Cassandra, for any number of gateways. A commit is one record, inserted where there is none by a
+ * lightweight transaction; the rows that readers look at follow it.
+ */
+export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Projection, Unavailable> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const opened = yield* open(settings)
+      const { cql, bucketEvents, rows, each } = opened
+      const { commit, head, settled, readable } = claims(primitives(opened))
+      const states = statesIn(opened)
+
+      const serverMillis = Effect.map(
+        attempt(() => rows(cql.now, [])),
+        ([row]) => Number(row!["now"])
+      )
+
+      /** An event of an entity, once the domain has come as far: its row is there before everything else is. */
+      const event = Effect.fnUntraced(function* (domain: string, list: List, at: readonly [bigint, bigint]) {
+        const name = partition(list, at[0], bucketEvents)
+        const [listed] = yield* attempt(() => rows(cql.listed, [domain, name, ...at]))
+        if (listed === undefined) return undefined
+        yield* head(domain, listed["position"])
+        const [found] = yield* attempt(() => eventsAt(opened, domain, [listed["position"]]))
+        return found
+      })
+
+      const read = Effect.fnUntraced(function* (domain: string, after: bigint, limit: number) {
+        const { position } = (yield* head(domain, after + BigInt(limit))) ?? { position: 0n }
+        if (position <= after) return { events: [], scanned: after }
+        const most = { limit, bytesMax: logPageBytesMax }
+        const events = yield* attempt(() => eventsAfter(opened, domain, after, position, most))
+        // Nobody may take a row that cannot be seen for the end of the log.
+        if (events.length === 0) return yield* away(new Error(`${domain} has no row at ${after + 1n}, below its mark`))
+        return { events, scanned: events.at(-1)!.position }
+      })
+
+      const byDomain = (a: Row, b: Row) => compareText(a["domain"], b["domain"])
+      const heads = Effect.fnUntraced(function* (glob: Glob, limit: number) {
+        if (glob.literal !== undefined) {
+          const found = yield* head(glob.literal)
+          return found === undefined ? [] : [found].slice(0, limit)
+        }
+        const marks = yield* attempt(async () => {
+          const found: Array<Head> = []
+          const inParts = parts.map((part) => each(cql.marks, [part, glob.prefix]))
+          for await (const row of merged(inParts, byDomain)) {
+            if (found.length === limit || !row["domain"].startsWith(glob.prefix)) break
+            if (matches(glob, row["domain"])) found.push(headOf(row))
+          }
+          return found
+        })
+        return yield* settled(marks)
+      })
+
+      const movedSince = Effect.fnUntraced(function* (mark: string | undefined) {
+        if (mark === undefined) yield* readable
+        const now = yield* serverMillis
+        const since = new Date(Number(mark) - movedOverlapMs)
+        const moved = attempt(() => rows(cql.moved, [since]))
+        const heads = mark === undefined ? [] : yield* settled((yield* moved).map(headOf))
+        return { heads, mark: String(now) }
+      })
+
+      const store = EventStore.of({
+        capacity: { commits: storeCommitsMax, events: commitEventsMax, bytes: claimBytesMax },
+        commit,
+        state: (ref) => Effect.map(states.read([ref]), ([state]) => state),
+        version: ({ domain, type, key }, version) =>
+          0n < version && version <= integerMax
+            ? event(domain, entityList(type, key), [version, version])
+            : Effect.succeed(undefined),
+        event: ({ domain, type, key }, id) =>
+          Effect.map(event(domain, idList(id), [1n, integerMax]), (found) =>
+            found?.entity.type === type && found.entity.key === key ? found : undefined
+          ),
+        entities: (search) => searchEntities(opened, search),
+        events: (search) =>
+          Effect.flatMap(head(search.domain), (upTo) =>
+            upTo === undefined ? Effect.succeed([]) : searchEvents(opened, upTo, search)
+          ),
+        read,
+        heads,
+        movedSince
+      })
+      const guarded = yield* clockGuarded(store, serverMillis)
+      return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(opened)))
+    })
+  )
