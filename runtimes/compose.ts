@@ -22,7 +22,8 @@ const storage = {
   memory: async () => (await import("../adapters/storage/memory/store.ts")).layer,
   sqlite: async ({ path }) => (await import("../adapters/storage/sqlite/store.ts")).layer({ path }),
   postgres: async (settings) => (await import("../adapters/storage/postgres/store.ts")).layer(settings),
-  mongo: async (settings) => (await import("../adapters/storage/mongo/store.ts")).layer(settings)
+  mongo: async (settings) => (await import("../adapters/storage/mongo/store.ts")).layer(settings),
+  cassandra: async (settings) => (await import("../adapters/storage/cassandra/store.ts")).layer(settings)
 } satisfies Providers<StorageProvider, EventStore | Projection>
 
 const channel = {

@@ -14,6 +14,16 @@ export type StorageProvider =
       readonly caFile?: string
     }
   | { readonly name: "mongo"; readonly addr: string; readonly database: string; readonly connections?: number }
+  | {
+      readonly name: "cassandra"
+      readonly addr: string
+      readonly keyspace: string
+      readonly datacenter?: string
+      readonly replication?: Readonly<Record<string, number>>
+      readonly credentials?: { readonly username: string; readonly password: string }
+      readonly connections?: number
+      readonly caFile?: string
+    }
 export type ChannelProvider = { readonly name: "inmem" }
 
 /** What each field of a provider is checked by: the problem, if there is one. */
@@ -83,6 +93,37 @@ const mongoDatabase: Check = (value) =>
     ? undefined
     : "must be the name of a database"
 
+const cassandraAddress: Check = (value) =>
+  typeof value === "string" && /^[\w.-]+(:\d{1,5})?(,[\w.-]+(:\d{1,5})?)*$/.test(value)
+    ? undefined
+    : "must name servers such as localhost:9042, with commas in between"
+
+const cassandraKeyspace: Check = (value) =>
+  typeof value === "string" && /^(?!system)[A-Za-z]\w{0,47}$/.test(value)
+    ? undefined
+    : "must be the name of a keyspace: letters, digits and _"
+
+const isDatacenter = (value: unknown): boolean => typeof value === "string" && /^[\w. -]{1,64}$/.test(value)
+
+const datacenter: Check = (value) =>
+  value === undefined || isDatacenter(value) ? undefined : "must be the name of a data centre"
+
+const replication: Check = (value) => {
+  if (value === undefined) return undefined
+  const copies = typeof value === "object" && value !== null ? Object.entries(value) : []
+  return copies.length > 0 && copies.every(([center, of]) => isDatacenter(center) && Number.isInteger(of) && of > 0)
+    ? undefined
+    : 'must tell the copies in each data centre, such as {"datacenter1":3}'
+}
+
+const credentials: Check = (value) => {
+  if (value === undefined) return undefined
+  const { username, password, ...more } = (value ?? {}) as Record<string, unknown>
+  return typeof username === "string" && typeof password === "string" && Object.keys(more).length === 0
+    ? undefined
+    : 'must be {"username":"…","password":"…"}'
+}
+
 const connections =
   (least: number): Check =>
   (value) =>
@@ -95,6 +136,16 @@ const knownStorage: Known<StorageProvider> = {
   // One to commit and one to read.
   postgres: { addr: postgresAddress, schema: postgresSchema, connections: connections(2), caFile },
   mongo: { addr: mongoAddress, database: mongoDatabase, connections: connections(1) },
+  cassandra: {
+    addr: cassandraAddress,
+    keyspace: cassandraKeyspace,
+    datacenter,
+    replication,
+    credentials,
+    // To each server.
+    connections: connections(1),
+    caFile
+  },
   memory: {}
 }
 const knownChannel: Known<ChannelProvider> = { inmem: {} }

@@ -48,7 +48,7 @@ const table = {
   ],
   STATEGATE_STORAGE_PROVIDER: [
     JSON.stringify(defaultStorage),
-    "JSON. `sqlite` with its `path`, `postgres` with its `addr`, `mongo` with its `addr` and `database`, or `memory`, which forgets."
+    "JSON. `sqlite` with its `path`, `postgres` with its `addr`, `mongo` with its `addr` and `database`, `cassandra` with its `addr` and `keyspace`, or `memory`, which forgets."
   ],
   STATEGATE_CHANNEL_PROVIDER: [JSON.stringify(defaultChannel), "JSON. `inmem`."]
 } as const satisfies Record<string, readonly [value: string | undefined, meaning: string]>

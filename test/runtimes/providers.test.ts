@@ -13,7 +13,7 @@ describe("providers", () => {
       ])
     for (const text of ["{}", '{"name":"toString"}', '{"name":["sqlite"]}'])
       assert.deepStrictEqual(storage(text), [
-        'STATEGATE_STORAGE_PROVIDER: its "name" must be one of: sqlite, postgres, mongo, memory'
+        'STATEGATE_STORAGE_PROVIDER: its "name" must be one of: sqlite, postgres, mongo, cassandra, memory'
       ])
     assert.deepStrictEqual(storage('{"name":"memory","size":3}'), [
       'STATEGATE_STORAGE_PROVIDER: memory has no field "size"; it has: name'
@@ -105,6 +105,36 @@ describe("providers", () => {
     for (const connections of [0, 1.5, "8", 1001])
       assert.match(problem({ connections }), /"connections" must be a whole number from 1 to 1000/)
     assert.match(problem({ user: "me" }), /mongo has no field "user"; it has: name, addr, database, connections/)
+  })
+
+  test("of Cassandra are servers and a keyspace", () => {
+    const given = (more: object) => ({ name: "cassandra" as const, addr: "localhost:9042", keyspace: "shop", ...more })
+    for (const more of [
+      {},
+      { addr: "cassandra-1.example.com,10.0.0.7:9043" },
+      {
+        datacenter: "dc 1",
+        replication: { "dc 1": 3, dc2: 1 },
+        credentials: { username: "me", password: "hunter2" },
+        connections: 2,
+        caFile: "/etc/ca.pem"
+      }
+    ]) {
+      const { settings } = accepted({ STATEGATE_STORAGE_PROVIDER: JSON.stringify(given(more)) })
+      assert.deepStrictEqual(settings.storage, given(more))
+    }
+    const problem = (more: object) => storage(JSON.stringify(given(more)))[0]!
+    for (const addr of [undefined, "", "a,", "cassandra://a", "a b", "me:hunter2@a", 7])
+      assert.match(problem({ addr }), /"addr" must name servers such as localhost:9042/)
+    for (const keyspace of [undefined, "", "1", "a-b", 'a"', "system", "system_auth", "x".repeat(49)])
+      assert.match(problem({ keyspace }), /"keyspace" must be the name of a keyspace/)
+    for (const datacenter of ["", "a'b", 7])
+      assert.match(problem({ datacenter }), /"datacenter" must be the name of a data centre/)
+    for (const replication of [3, {}, { dc1: 0 }, { dc1: "3" }, { "a'": 1 }, null])
+      assert.match(problem({ replication }), /"replication" must tell the copies in each data centre/)
+    for (const credentials of ["me", null, { username: "me" }, { username: "me", password: "p", more: 1 }])
+      assert.match(problem({ credentials }), /"credentials" must be \{"username"/)
+    assert.match(problem({ user: "me" }), /cassandra has no field "user"; it has: name, addr, keyspace, datacenter/)
   })
 
   test("keep their secrets when they are refused", () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { auth, Client, errors, policies, types } from "cassandra-driver"
+import { Client, errors, policies, types } from "cassandra-driver"
 import { Effect, Schedule, type Scope } from "effect"
 import { Unavailable } from "../../../application/failure.ts"
 import {
@@ -23,8 +23,9 @@ export interface CassandraSettings {
   readonly datacenter?: string
   /** Copies in each data centre, for a keyspace that is still to be made; up to three when absent. */
   readonly replication?: Readonly<Record<string, number>>
-  readonly username?: string
-  readonly password?: string
+  readonly credentials?: { readonly username: string; readonly password: string }
+  /** To each server; each carries many requests at once. */
+  readonly connections?: number
   /** Of the certificates that servers show: with it, connections are encrypted. */
   readonly caFile?: string
   /** Events in one partition of a log, for a keyspace that is still to be made. */
@@ -71,8 +72,7 @@ export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailab
     const prepared = yield* Effect.tryPromise({
       try: async () => {
         await prepareKeyspace(client, run, settings)
-        const events = await prepare(run, keyspace, bucketEvents)
-        return { events, warnings: await warningsOf(client, run, keyspace) }
+        return { events: await prepare(run, keyspace, bucketEvents), warnings: await warningsOf(client, run, keyspace) }
       },
       catch: (cause) => refused(`${keyspace} at ${addr}: ${reasonOf(cause)}`, cause)
     })
@@ -80,13 +80,14 @@ export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailab
     return { cql: statements(keyspace), bucketEvents: prepared.events, ...callsOf(client) }
   })
 
-const clientOf = ({ addr, datacenter, username, password, caFile }: CassandraSettings): Client => {
+const clientOf = ({ addr, datacenter, credentials, connections, caFile }: CassandraSettings): Client => {
   const { loadBalancing, reconnection, retry } = policies
+  const { local } = types.distance
   return new Client({
     applicationName: "stategate",
     contactPoints: addr.split(","),
     ...(datacenter === undefined ? {} : { localDataCenter: datacenter }),
-    ...(username === undefined ? {} : { authProvider: new auth.PlainTextAuthProvider(username, password ?? "") }),
+    ...(credentials === undefined ? {} : { credentials }),
     ...(caFile === undefined ? {} : { sslOptions: { ca: readFileSync(caFile, "utf8"), rejectUnauthorized: true } }),
     encoding: { useBigIntAsLong: true },
     queryOptions: {
@@ -106,7 +107,10 @@ const clientOf = ({ addr, datacenter, username, password, caFile }: CassandraSet
       reconnection: new reconnection.ConstantReconnectionPolicy(storeReconnectMs),
       retry: new retry.RetryPolicy()
     },
-    pooling: { heartBeatInterval: storeProbeAfterMs },
+    pooling: {
+      heartBeatInterval: storeProbeAfterMs,
+      ...(connections === undefined ? {} : { coreConnectionsPerHost: { [local]: connections } })
+    },
     socketOptions: { connectTimeout: storeConnectMsMax, readTimeout: storeCallMsMax }
   })
 }
