@@ -39,12 +39,15 @@ export const claimOf = ({ id, domain, format, text }: ClaimRecord): Claim | unde
   return { id, domain, incarnation, events: events.map((event) => eventOf(domain, event)) }
 }
 
-/** Integers as texts, since JSON would round them; values and claims by their own texts, which are mostly known. */
-const eventText = ({ position, time, entity, claims, ...rest }: Event): string => {
+/** An event as text. Integers are texts in it, since JSON would round them; values and claims are as they are. */
+export const eventText = ({ position, time, entity, claims, ...rest }: Event): string => {
   const { type, key, version, values } = entity
   const small = { ...rest, position: `${position}`, time: `${time}`, type, key, version: `${version}` }
   return `${JSON.stringify(small).slice(0, -1)},"values":${jsonText(values)},"claims":${jsonText(claims)}}`
 }
+
+/** The event of a domain that was made a text. */
+export const eventFrom = (domain: string, text: string): Event => eventOf(domain, JSON.parse(text) as EventJson)
 
 const eventOf = (domain: string, { position, time, type, key, version, values, ...rest }: EventJson): Event => ({
   ...rest,

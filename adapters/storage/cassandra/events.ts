@@ -1,6 +1,9 @@
+import { eventFrom } from "../../../application/claims/record.ts"
+import { scanRowsMax } from "../../../application/limits.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Open } from "./connection.ts"
-import { bucketOf, eventOf } from "./rows.ts"
+import type { Listed } from "./lists.ts"
+import { bucketOf } from "./rows.ts"
 
 /** The events of a domain at these positions, in the order of these, as far as they are there. */
 export const eventsAt = async (
@@ -10,11 +13,24 @@ export const eventsAt = async (
 ): Promise<ReadonlyArray<Event>> => {
   const buckets = Map.groupBy(positions, (position) => bucketOf(position, bucketEvents))
   const found = await Promise.all([...buckets].map(([bucket, some]) => rows(cql.events, [domain, bucket, some])))
-  const byPosition = new Map(found.flat().map((row) => [row["position"] as bigint, row]))
+  const texts = new Map(found.flat().map((row) => [row["position"] as bigint, row["text"] as string]))
   return positions.flatMap((position) => {
-    const row = byPosition.get(position)
-    return row === undefined ? [] : eventOf(row)
+    const text = texts.get(position)
+    return text === undefined ? [] : eventFrom(domain, text)
   })
+}
+
+/**
+ * Where the events of a domain are that have a term, and perhaps some that have not, in their order: an index finds them
+ * in none. No more than a search may look at.
+ */
+export const positionsWith = async ({ cql, each }: Open, domain: string, term: bigint): Promise<Array<Listed>> => {
+  const found: Array<Listed> = []
+  for await (const row of each(cql.positionsWith, [term])) {
+    if (row["domain"] !== domain) continue
+    if (found.push({ position: row["position"], bytes: row["bytes"] }) > scanRowsMax) break
+  }
+  return found.sort((a, b) => (a.position < b.position ? -1 : 1))
 }
 
 /**
@@ -37,14 +53,14 @@ export const eventsAfter = async (
     let end = at
     for (const size of sizes) {
       bytes += size["bytes"]
-      const isFirst = events.length === 0 && end === after
+      const isFirst = end === after
       if (size["position"] !== end + 1n || (bytes > bytesMax && !isFirst)) break
       end += 1n
     }
     if (end === at) break
     const read = await rows(cql.eventsUpTo, [domain, bucket, at, end])
-    events.push(...read.map(eventOf))
-    if (end < upTo && end !== (bucket + 1n) * bucketEvents) break
+    events.push(...read.map((row) => eventFrom(domain, row["text"])))
+    if (end !== (bucket + 1n) * bucketEvents) break
     at = end
   }
   return events

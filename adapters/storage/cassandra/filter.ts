@@ -1,7 +1,7 @@
 import { searchQueriesMax } from "../../../application/limits.ts"
 import { termOf } from "../../../application/terms.ts"
 import type { Query } from "../../../domain/query.ts"
-import { entityList, idList, type List } from "./lists.ts"
+import { entityTerm, idTerm } from "./rows.ts"
 
 // What the servers can tell of a query. What they find is looked at again, so it may be too much, but never too little.
 
@@ -39,23 +39,23 @@ const both = (some: ReadonlyArray<Terms>, others: ReadonlyArray<Terms>): Readonl
   few(some.flatMap((terms) => others.map((more) => [...new Set([...terms, ...more])].slice(0, searchQueriesMax)))) ??
   (others.length < some.length ? others : some)
 
-/** Lists of events: everything that passes is on one of them. Undefined where no list can tell, or not a few. */
-export const listsFor = (query: Query, type: string): ReadonlyArray<List> | undefined => {
+/** Terms of events: everything that passes has one of them. Undefined where terms cannot tell, or not a few. */
+export const eventTermsFor = (query: Query, domain: string, type: string): ReadonlyArray<bigint> | undefined => {
   switch (query.kind) {
     case "equals": {
       const { at, anyOf } = query
       if (at.kind !== "field") return undefined
       const texts = anyOf.filter((value) => typeof value === "string")
-      if (at.field === "id") return few(texts.map(idList))
-      return at.field === "entity.key" ? few(texts.map((key) => entityList(type, key))) : undefined
+      if (at.field === "id") return few(texts.map((id) => idTerm(domain, id)))
+      return at.field === "entity.key" ? few(texts.map((key) => entityTerm({ domain, type, key }))) : undefined
     }
     case "and":
       return query.of
-        .map((part) => listsFor(part, type))
-        .filter((lists) => lists !== undefined)
+        .map((part) => eventTermsFor(part, domain, type))
+        .filter((terms) => terms !== undefined)
         .sort((a, b) => a.length - b.length)[0]
     case "or":
-      return few(whole(query.of.map((part) => listsFor(part, type)))?.flat())
+      return few(whole(query.of.map((part) => eventTermsFor(part, domain, type)))?.flat())
     default:
       return undefined
   }

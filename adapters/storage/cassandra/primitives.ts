@@ -9,20 +9,8 @@ import { batched, type RowWrite } from "./batches.ts"
 import { attempt, away, isTrouble } from "./calls.ts"
 import type { Open } from "./connection.ts"
 import { eventsAt } from "./events.ts"
-import { callList, listRows, partition } from "./lists.ts"
-import {
-  bucketOf,
-  bytesOf,
-  claimRow,
-  domainRow,
-  eventRow,
-  headOf,
-  integerMax,
-  partOf,
-  placeOf,
-  recordOf,
-  timestampAt
-} from "./rows.ts"
+import { callList, listRows } from "./lists.ts"
+import { claimRow, domainRow, eventRow, headOf, integerMax, partOf, placeOf, recordOf, timestampAt } from "./rows.ts"
 import { statesIn } from "./states.ts"
 
 const concurrency = cassandraRequestsMax
@@ -39,12 +27,7 @@ export const primitives = (open: Open): Primitives => {
 
   const madeUnder = (domain: string, caller: string, key: string) =>
     attempt(async () => {
-      const listed = await rows(cql.listed, [
-        domain,
-        partition(callList(caller, key), 1n, bucketEvents),
-        1n,
-        integerMax
-      ])
+      const listed = await rows(cql.listed, [domain, callList(caller, key)(0n), 1n, integerMax])
       const positions = listed.map((row) => row["position"] as bigint)
       return eventsAt(open, domain, positions)
     })
@@ -91,22 +74,17 @@ export const primitives = (open: Open): Primitives => {
   }
 }
 
-/** Its row in the log, and those by which it is found. */
+/** Its row in the log, and those that tell of it. */
 const eventWrites = ({ cql, bucketEvents }: Open, event: Event): ReadonlyArray<RowWrite> => {
   const { domain } = event.entity
+  const params = eventRow(event, bucketEvents)
+  const bytes = params[5] as number
   return [
-    {
-      query: cql.putEvent,
-      params: eventRow(event, bucketEvents),
-      partition: JSON.stringify([domain, `${bucketOf(event.position, bucketEvents)}`]),
-      bytes: bytesOf(event)
-    },
-    ...listRows(event, bucketEvents).map((params) => ({
-      query: cql.putListed,
-      params,
-      partition: JSON.stringify([domain, params[1]]),
-      bytes: (params[1] as string).length
-    }))
+    { query: cql.putEvent, params, partition: JSON.stringify([domain, `${params[1]}`]), bytes },
+    ...listRows(event, bytes, bucketEvents).map((row) => {
+      const [, list] = row as [domain: string, list: string]
+      return { query: cql.putListed, params: row, partition: JSON.stringify([domain, list]), bytes: list.length }
+    })
   ]
 }
 

@@ -1,9 +1,10 @@
 import type { types } from "cassandra-driver"
 import type { ClaimRecord, Place } from "../../../application/claims/primitives.ts"
+import { eventText } from "../../../application/claims/record.ts"
 import { hashed } from "../../../application/terms.ts"
 import type { Head } from "../../../domain/batch.ts"
-import type { State } from "../../../domain/entity.ts"
-import type { Event, Idempotency, Mutation } from "../../../domain/event.ts"
+import type { Ref, State } from "../../../domain/entity.ts"
+import type { Event } from "../../../domain/event.ts"
 import { jsonParsed, jsonText } from "../../../domain/json.ts"
 
 // Rows as they are bound and read, columns in the order of the statements. Integers of 64 bits are bigints. What clients
@@ -89,53 +90,23 @@ export const stateOf = (row: Row): State => ({
   deleted: row["deleted"]
 })
 
-/** How much of an event's row depends on who wrote it. */
-export const bytesOf = (event: Event): number => jsonText(event.entity.values).length + jsonText(event.claims).length
-
+/** As the text that it was claimed in, with its length for the same reason. */
 export const eventRow = (event: Event, bucketEvents: bigint): Params => {
-  const { domain, type, key, version, values } = event.entity
-  const { idempotency } = event
-  return [
-    ...placeOf({ domain, position: event.position }, bucketEvents),
-    event.id,
-    event.time,
-    event.method,
-    type,
-    key,
-    version,
-    jsonText(values),
-    jsonText(event.claims),
-    bytesOf(event),
-    event.erased,
-    // What is undefined is not written.
-    idempotency?.caller,
-    idempotency?.key,
-    idempotency?.hash,
-    event.traceparent,
-    timestampAt(event.position)
-  ]
+  const text = eventText(event)
+  const place = placeOf({ domain: event.entity.domain, position: event.position }, bucketEvents)
+  return [...place, event.time, text, text.length, eventTerms(event), timestampAt(event.position)]
 }
 
-export const eventOf = (row: Row): Event => ({
-  id: row["id"],
-  position: row["position"],
-  time: row["time"],
-  method: row["method"] as Mutation,
-  entity: {
-    domain: row["domain"],
-    type: row["type"],
-    key: row["key"],
-    values: jsonParsed(row["values_json"]),
-    version: row["version"]
-  },
-  claims: jsonParsed(row["claims_json"]),
-  ...(row["call_hash"] === null ? {} : { idempotency: idempotencyOf(row) }),
-  ...(row["traceparent"] === null ? {} : { traceparent: row["traceparent"] }),
-  erased: row["erased"]
-})
+/** What an event is found by: a number for each, which others may share. */
+const eventTerms = ({ id, entity }: Event): ReadonlyArray<bigint> => [
+  idTerm(entity.domain, id),
+  entityTerm(entity),
+  versionTerm(entity, entity.version)
+]
 
-const idempotencyOf = (row: Row): Idempotency => ({
-  caller: row["call_caller"],
-  key: row["call_key"],
-  hash: row["call_hash"]
-})
+export const idTerm = (domain: string, id: string): bigint => termOf("id", domain, id)
+export const entityTerm = ({ domain, type, key }: Ref): bigint => termOf("entity", domain, type, key)
+export const versionTerm = ({ domain, type, key }: Ref, version: bigint): bigint =>
+  termOf("version", domain, type, key, `${version}`)
+
+const termOf = (...of: ReadonlyArray<string>): bigint => BigInt(hashed(JSON.stringify(of)))

@@ -17,16 +17,17 @@ const tables = {
   entities: `(domain text, type text, shard int, key text, version bigint, deleted boolean, values_json text, bytes int,
     terms set<bigint>, primary key ((domain, type, shard), key))`,
   /** The log. A partition has so many positions and no more. */
-  events: `(domain text, bucket bigint, position bigint, id text, time bigint, method text, type text, key text,
-    version bigint, values_json text, claims_json text, bytes int, erased boolean, call_caller text, call_key text,
-    call_hash text, traceparent text, primary key ((domain, bucket), position))`,
-  lists: "(domain text, list text, at bigint, position bigint, bytes int, primary key ((domain, list), at))"
+  events: `(domain text, bucket bigint, position bigint, time bigint, text text, bytes int, terms set<bigint>,
+    primary key ((domain, bucket), position))`,
+  /** Positions, by which events are found. */
+  lists: "(domain text, list text, position bigint, bytes int, primary key ((domain, list), position))"
 } as const
 
 /** What each is made on, and a condition that it has to answer. */
 const indexes = {
   moved: { on: ["domains", "moved"], probe: "moved > '9999-12-31'" },
-  terms: { on: ["entities", "terms"], probe: "terms contains 0" }
+  entities_terms: { on: ["entities", "terms"], probe: "terms contains 0" },
+  events_terms: { on: ["events", "terms"], probe: "terms contains 0" }
 } as const
 
 /** Says something to the server; a change of the schema is made when all servers have it. */

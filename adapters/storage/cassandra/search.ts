@@ -11,8 +11,8 @@ import { compareText } from "../../../domain/query.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 import { attempt } from "./calls.ts"
 import type { Open } from "./connection.ts"
-import { eventsAt } from "./events.ts"
-import { listsFor, type Terms, termsFor } from "./filter.ts"
+import { eventsAt, positionsWith } from "./events.ts"
+import { eventTermsFor, type Terms, termsFor } from "./filter.ts"
 import { type Listed, listed, typeList } from "./lists.ts"
 import { merged } from "./merged.ts"
 import { bucketOf, shardOf, shards, stateOf } from "./rows.ts"
@@ -120,8 +120,13 @@ export const searchEvents = Effect.fnUntraced(function* (open: Open, head: Head,
   const eventsOf = async (positions: ReadonlyArray<bigint>) =>
     (await eventsAt(open, domain, positions)).filter(({ entity }) => entity.type === type)
 
-  const lists = listsFor(query, type) ?? [typeList(type)]
-  const sources = lists.map((list) => listed(open, domain, list, [from, to], order.reverse))
+  async function* having(term: bigint): AsyncGenerator<Listed, void> {
+    const all = await positionsWith(open, domain, term)
+    const some = all.filter(({ position }) => from <= position && position <= to)
+    yield* order.reverse ? some.reverse() : some
+  }
+  const terms = eventTermsFor(query, domain, type)
+  const sources = terms?.map(having) ?? [listed(open, domain, typeList(type), [from, to], order.reverse)]
   const up = (a: Listed, b: Listed) => (a.position < b.position ? -1 : a.position > b.position ? 1 : 0)
   const positions = merged(sources, order.reverse ? (a, b) => up(b, a) : up)
   const next = inPieces(positions, offset + limit, (some) => eventsOf(some.map(({ position }) => position)))

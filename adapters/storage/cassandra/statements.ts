@@ -8,6 +8,7 @@ export const statements = (keyspace: string) => {
   const entity = "domain, type, key, version, deleted, values_json"
   const head = "domain, incarnation, position, time, event_id"
   const keys = `select key, bytes from ${entities} where ${inShard}`
+  const listed = `select position, bytes from ${lists} where domain = ? and list = ?`
   return {
     claim: `insert into ${claims} (domain, bucket, position, id, format, text) values (?, ?, ?, ?, ?, ?) if not exists`,
     claimed: `select domain, position, id, format, text from ${claims} where ${inBucket} and position = ?`,
@@ -28,7 +29,6 @@ export const statements = (keyspace: string) => {
     putType: `insert into ${types} (domain, type) values (?, ?)`,
     putWideType: `insert into ${types} (domain, type, wide) values (?, ?, true)`,
 
-    version: `select version from ${entities} where ${inShard} and key = ?`,
     entities: `select ${entity} from ${entities} where ${inShard} and key in ?`,
     entitiesAfter: `select ${entity} from ${entities} where ${inShard} and key > ?`,
     keys: `${keys} and deleted = false allow filtering`,
@@ -38,18 +38,18 @@ export const statements = (keyspace: string) => {
       values (?, ?, ?, ?, ?, ?, ?, ?, ?) using timestamp ?`,
     dropEntity: `delete from ${entities} using timestamp ? where ${inShard} and key = ?`,
 
-    events: `select * from ${events} where ${inBucket} and position in ?`,
-    eventsUpTo: `select * from ${events} where ${inBucket} and position > ? and position <= ?`,
+    events: `select position, text from ${events} where ${inBucket} and position in ?`,
+    eventsUpTo: `select position, text from ${events} where ${inBucket} and position > ? and position <= ?`,
+    textsWith: `select domain, text from ${events} where terms contains ?`,
+    positionsWith: `select domain, position, bytes from ${events} where terms contains ?`,
     sizes: `select position, bytes from ${events} where ${inBucket} and position > ? and position <= ? limit ?`,
     time: `select time from ${events} where ${inBucket} and position = ?`,
-    putEvent: `insert into ${events} (domain, bucket, position, id, time, method, type, key, version, values_json, claims_json,
-      bytes, erased, call_caller, call_key, call_hash, traceparent)
-      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) using timestamp ?`,
+    putEvent: `insert into ${events} (domain, bucket, position, time, text, bytes, terms)
+      values (?, ?, ?, ?, ?, ?, ?) using timestamp ?`,
 
-    listed: `select position, bytes from ${lists} where domain = ? and list = ? and at >= ? and at <= ?`,
-    listedDown: `select position, bytes from ${lists} where domain = ? and list = ? and at >= ? and at <= ?
-      order by at desc`,
-    putListed: `insert into ${lists} (domain, list, at, position, bytes) values (?, ?, ?, ?, ?) using timestamp ?`
+    listed: `${listed} and position >= ? and position <= ?`,
+    listedDown: `${listed} and position >= ? and position <= ? order by position desc`,
+    putListed: `insert into ${lists} (domain, list, position, bytes) values (?, ?, ?, ?) using timestamp ?`
   } as const
 }
 

@@ -1,4 +1,5 @@
 import { Context, Effect, Layer } from "effect"
+import { eventFrom } from "../../../application/claims/record.ts"
 import { claims } from "../../../application/claims.ts"
 import { clockGuarded } from "../../../application/clock-guard.ts"
 import type { Unavailable } from "../../../application/failure.ts"
@@ -12,16 +13,17 @@ import {
 import { EventStore } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
 import type { Head } from "../../../domain/batch.ts"
+import { type Ref, refText } from "../../../domain/entity.ts"
+import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
 import { compareText } from "../../../domain/query.ts"
 import { attempt, away } from "./calls.ts"
 import { type CassandraSettings, open } from "./connection.ts"
-import { eventsAfter, eventsAt } from "./events.ts"
-import { entityList, idList, type List, partition } from "./lists.ts"
+import { eventsAfter } from "./events.ts"
 import { merged } from "./merged.ts"
 import { primitives } from "./primitives.ts"
 import { projection } from "./projection.ts"
-import { headOf, integerMax, parts, type Row } from "./rows.ts"
+import { headOf, idTerm, parts, type Row, versionTerm } from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
 import { statesIn } from "./states.ts"
 
@@ -33,7 +35,7 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
   Layer.effectContext(
     Effect.gen(function* () {
       const opened = yield* open(settings)
-      const { cql, bucketEvents, rows, each } = opened
+      const { cql, rows, each } = opened
       const { commit, head, settled, readable } = claims(primitives(opened))
       const states = statesIn(opened)
 
@@ -43,12 +45,12 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
       )
 
       /** An event of an entity, once the domain has come as far: its row is there before everything else is. */
-      const event = Effect.fnUntraced(function* (domain: string, list: List, at: readonly [bigint, bigint]) {
-        const name = partition(list, at[0], bucketEvents)
-        const [listed] = yield* attempt(() => rows(cql.listed, [domain, name, ...at]))
-        if (listed === undefined) return undefined
-        yield* head(domain, listed["position"])
-        const [found] = yield* attempt(() => eventsAt(opened, domain, [listed["position"]]))
+      const event = Effect.fnUntraced(function* (ref: Ref, term: bigint, is: (event: Event) => boolean) {
+        const { domain } = ref
+        const having = yield* attempt(() => rows(cql.textsWith, [term]))
+        const events = having.filter((row) => row["domain"] === domain).map((row) => eventFrom(domain, row["text"]))
+        const found = events.find((some) => refText(some.entity) === refText(ref) && is(some))
+        if (found !== undefined) yield* head(domain, found.position)
         return found
       })
 
@@ -93,14 +95,8 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
         capacity: { commits: storeCommitsMax, events: commitEventsMax, bytes: claimBytesMax },
         commit,
         state: (ref) => Effect.map(states.read([ref]), ([state]) => state),
-        version: ({ domain, type, key }, version) =>
-          0n < version && version <= integerMax
-            ? event(domain, entityList(type, key), [version, version])
-            : Effect.succeed(undefined),
-        event: ({ domain, type, key }, id) =>
-          Effect.map(event(domain, idList(id), [1n, integerMax]), (found) =>
-            found?.entity.type === type && found.entity.key === key ? found : undefined
-          ),
+        version: (ref, version) => event(ref, versionTerm(ref, version), ({ entity }) => entity.version === version),
+        event: (ref, id) => event(ref, idTerm(ref.domain, id), (some) => some.id === id),
         entities: (search) => searchEntities(opened, search),
         events: (search) =>
           Effect.flatMap(head(search.domain), (upTo) =>
