@@ -18,6 +18,14 @@ export interface Claims {
    * claimed when the domain has come as far as `enough` anyway.
    */
   readonly head: (domain: string, enough?: bigint) => Effect.Effect<Head | undefined, Unavailable>
+  /**
+   * What is found of a domain, once as much is finished as was claimed before: who has seen an entity misses none of the
+   * events behind it.
+   */
+  readonly lookup: <A>(
+    domain: string,
+    find: Effect.Effect<A | undefined, Unavailable>
+  ) => Effect.Effect<A | undefined, Unavailable>
   /** Heads as marks told them, with what was claimed right behind them finished, as far as that can be done now. */
   readonly settled: (heads: ReadonlyArray<Head>) => Effect.Effect<ReadonlyArray<Head>, Unavailable>
   /** Fails while a commit that only a newer version can read stands where this one has met it. */
@@ -40,9 +48,9 @@ export const claims = (store: Primitives): Claims => {
   const project = Effect.fnUntraced(function* ({ domain, incarnation, events }: Claim) {
     const last = events.at(-1)!
     const head: Head = { ...unborn(domain), incarnation, position: last.position, time: last.time, eventId: last.id }
-    // In this order, so that who has seen an entity or the mark finds the events behind it.
-    yield* store.projectEvents(domain, events)
-    yield* store.projectStates(domain, latestOf(events))
+    const projections = [store.projectEvents(domain, events), store.projectStates(domain, latestOf(events))]
+    yield* Effect.all(projections, { concurrency: "unbounded", discard: true })
+    // Behind both, so that who has seen the mark finds all that it tells of.
     yield* store.moveMark(head)
     return head
   })
@@ -119,6 +127,12 @@ export const claims = (store: Primitives): Claims => {
   return {
     commit: (units) => Effect.forEach(units, (unit) => Effect.result(commit(unit)), { concurrency: unitsAtOnceMax }),
     head,
+    lookup: Effect.fnUntraced(function* (domain, find) {
+      const found = yield* find
+      if (found !== undefined) return found
+      yield* head(domain)
+      return yield* find
+    }),
     settled: Effect.fnUntraced(function* (heads) {
       const records = yield* store.claimed(heads.map((head) => behind(head.domain, head)))
       const found = new Map(records.map((record) => [record.domain, record]))

@@ -67,6 +67,11 @@ const ways: Readonly<Record<string, Way>> = {
     Effect.map(commit(domain, [both(domain)]), ({ head, events }) => head.position - BigInt(events.length)),
   "a read of the log": (domain) => Effect.map(logOf(domain), (log) => BigInt(log.length)),
   "a search of events": (domain) => Effect.map(eventsOf(domain, "thing"), (found) => BigInt(found.length)),
+  "a look at a version": (domain) =>
+    Effect.map(
+      EventStore.use((store) => store.version(refIn(domain, "b"), 2n)),
+      (event) => event?.position ?? 2n
+    ),
   "a look at the head": (domain) =>
     Effect.map(
       EventStore.use((store) => store.heads(globOf(domain), 1)),

@@ -36,7 +36,7 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
     Effect.gen(function* () {
       const opened = yield* open(settings)
       const { cql, rows, each } = opened
-      const { commit, head, settled, readable } = claims(primitives(opened))
+      const { commit, head, lookup, settled, readable } = claims(primitives(opened))
       const states = statesIn(opened)
 
       const serverMillis = Effect.map(
@@ -44,14 +44,17 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
         ([row]) => Number(row!["now"])
       )
 
-      /** An event of an entity, once the domain has come as far: its row is there before everything else is. */
-      const event = Effect.fnUntraced(function* (ref: Ref, term: bigint, is: (event: Event) => boolean) {
+      /** An event of an entity, once the domain has come as far. */
+      const eventOf = Effect.fnUntraced(function* (ref: Ref, term: bigint, is: (event: Event) => boolean) {
         const { domain } = ref
-        const having = yield* attempt(() => rows(cql.textsWith, [term]))
-        const events = having.filter((row) => row["domain"] === domain).map((row) => eventFrom(domain, row["text"]))
-        const found = events.find((some) => refText(some.entity) === refText(ref) && is(some))
-        if (found !== undefined) yield* head(domain, found.position)
-        return found
+        const find = attempt(async () => {
+          const having = (await rows(cql.textsWith, [term])).filter((row) => row["domain"] === domain)
+          const events = having.map((row) => eventFrom(domain, row["text"]))
+          return events.find((some) => refText(some.entity) === refText(ref) && is(some))
+        })
+        const event = yield* lookup(domain, find)
+        if (event !== undefined) yield* head(domain, event.position)
+        return event
       })
 
       const read = Effect.fnUntraced(function* (domain: string, after: bigint, limit: number) {
@@ -95,8 +98,8 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
         capacity: { commits: storeCommitsMax, events: commitEventsMax, bytes: claimBytesMax },
         commit,
         state: (ref) => Effect.map(states.read([ref]), ([state]) => state),
-        version: (ref, version) => event(ref, versionTerm(ref, version), ({ entity }) => entity.version === version),
-        event: (ref, id) => event(ref, idTerm(ref.domain, id), (some) => some.id === id),
+        version: (ref, version) => eventOf(ref, versionTerm(ref, version), ({ entity }) => entity.version === version),
+        event: (ref, id) => eventOf(ref, idTerm(ref.domain, id), (some) => some.id === id),
         entities: (search) => searchEntities(opened, search),
         events: (search) =>
           Effect.flatMap(head(search.domain), (upTo) =>

@@ -31,17 +31,18 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
       const opened = yield* open(settings)
       const { client, collections, fresh } = opened
       const { domains, entities, events } = collections
-      const { commit, head, settled, readable } = claims(primitives(opened))
+      const { commit, head, lookup, settled, readable } = claims(primitives(opened))
 
       const serverMillis = Effect.map(
         attempt(() => client.db("admin").command({ hello: 1 }, { readPreference: "primary" })),
         ({ localTime }) => (localTime as Date).getTime()
       )
 
-      /** An event of an entity, once the domain has come as far: its row is there before everything else is. */
+      /** An event of an entity, once the domain has come as far. */
       const event = Effect.fnUntraced(function* ({ domain, type, key }: Ref, which: Partial<EventRow>) {
-        const row = yield* attempt(() => events.findOne({ domain, type, key, ...which }, fresh))
-        if (row === null) return undefined
+        const find = attempt(async () => (await events.findOne({ domain, type, key, ...which }, fresh)) ?? undefined)
+        const row = yield* lookup(domain, find)
+        if (row === undefined) return undefined
         yield* head(domain, row.position)
         return eventOf(row)
       })
