@@ -7,6 +7,8 @@ import { createClient } from "@connectrpc/connect"
 import { createGrpcTransport } from "@connectrpc/connect-node"
 import { afterEach, assert, describe, test } from "vitest"
 import { EntityService, EventService } from "../../proto/gen/stategate/stategate_pb.js"
+import { cassandra } from "../services/cassandra.ts"
+import { ferretdb } from "../services/ferretdb.ts"
 import { postgresql } from "../services/postgres.ts"
 import { use } from "../services/service.ts"
 import { ending, startGateway, temporaryFolder } from "../support/process.ts"
@@ -54,16 +56,19 @@ const positionsAfter = async (url: string, after: string, until: bigint) => {
   return seen
 }
 
-const server = use(postgresql)
+const servers = { postgres: use(postgresql), mongo: use(ferretdb), cassandra: use(cassandra) }
 
 describe("migrate", () => {
-  const moves: Readonly<Record<string, () => object>> = {
-    "to another file": () => sqlite(fileOf("to.db")),
-    "to PostgreSQL": () => ({ name: "postgres", ...server.fresh() })
-  }
-  for (const [where, target] of Object.entries(moves)) {
-    const options = where === "to PostgreSQL" ? server.options : {}
-    test(`moves logs ${where}: cursors and retries go on, and it can be gone on with`, options, async () => {
+  const places = [
+    { name: "sqlite", options: {}, target: () => sqlite(fileOf("to.db")) },
+    ...Object.entries(servers).map(([name, { options, fresh }]) => ({
+      name,
+      options,
+      target: () => ({ name, ...fresh() })
+    }))
+  ]
+  for (const { name, options, target } of places) {
+    test(`moves logs to ${name} and back: cursors and retries go on, and it can be gone on with`, options, async () => {
       const from = sqlite(fileOf("from.db"))
       const to = target()
       const [first] = await serving(from, async (url) => {
@@ -97,6 +102,15 @@ describe("migrate", () => {
       const parted = await stategate(...args)
       assert.strictEqual(parted.code, 1)
       assert.include(parted.stderr, "the target has another log of shop")
+
+      const sound = await stategate("rebuild", "--storage", `@${file}`)
+      assert.strictEqual(sound.code, 0, sound.stderr)
+      assert.include(sound.stdout, '"shop": 5 events make 1 entities; 0 differ')
+
+      const home = sqlite(fileOf("home.db"))
+      const back = await stategate("migrate", "--from", `@${file}`, "--to", JSON.stringify(home))
+      assert.strictEqual(back.code, 0, back.stderr)
+      await serving(home, async (url) => assert.lengthOf(await positionsAfter(url, first!.cursor, 5n), 4))
     })
   }
 })
