@@ -109,6 +109,11 @@ export const headsSliceMax = 1_000
 /** Terms by which an entity can be found through an index; one that has more is looked at whatever is asked for. */
 export const indexTermsMax = 64
 
+// An embedded database
+
+/** Milliseconds to wait for another program that looks at the file of SQLite and is in the way. */
+export const sqliteBusyMs = 250
+
 // Streaming
 
 /** Streams open at once in one process. */

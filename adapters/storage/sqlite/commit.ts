@@ -6,45 +6,58 @@ import { type Event, methods } from "../../../domain/event.ts"
 import { jsonText } from "../../../domain/json.ts"
 import type { Open } from "./connection.ts"
 import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, stateOf } from "./rows.ts"
-import type { Statements } from "./statements.ts"
+import type { Reads, Step } from "./statements.ts"
 
-/** Decides and writes the units inside the transaction that is open. */
-export const commitUnits = ({ statements }: Open, units: ReadonlyArray<Unit>): ReadonlyArray<Head> => {
-  const last = statements.lastMoved.get() as unknown as { readonly moved: bigint }
-  return units.map((unit, i) => commitUnit(statements, unit, last.moved + BigInt(i) + 1n))
+/** A commit that is decided: the heads that it makes, in the order of its units, and how. No steps if nothing changes. */
+export interface Decided {
+  readonly heads: ReadonlyArray<Head>
+  readonly steps: ReadonlyArray<Step>
 }
 
-/** Whether the commit that made these heads is in the file. */
-export const holds = ({ statements }: Open, heads: ReadonlyArray<Head>): boolean =>
-  heads.every(({ domain, eventId }) => {
-    const row = statements.domain.get(domain) as DomainRow | undefined
-    return eventId === "" || row?.event_id === eventId
-  })
+/** Decides the units on the file as it is. Nothing may be written before the steps are. */
+export const decideUnits = ({ statements }: Open, units: ReadonlyArray<Unit>): Decided => {
+  const last = statements.last.get() as unknown as { readonly moved: bigint; readonly id: bigint }
+  const steps: Array<Step> = []
+  const heads = units.map((unit, i) => decideUnit(statements, unit, steps, BigInt(i) + 1n, last))
+  return { heads, steps }
+}
 
-const commitUnit = (statements: Statements, unit: Unit, moved: bigint): Head => {
+const decideUnit = (
+  statements: Reads,
+  unit: Unit,
+  steps: Array<Step>,
+  nth: bigint,
+  last: { readonly moved: bigint; readonly id: bigint }
+): Head => {
   const row = statements.domain.get(unit.domain) as DomainRow | undefined
   const events = unit.decide(snapshotOf(statements, unit.domain, row))
-  const last = events.at(-1)
-  if (last === undefined) {
-    return row === undefined ? { ...newHead(unit.domain), position: 0n, time: 0n, eventId: "" } : headOf(row)
-  }
   const head = row === undefined ? newHead(unit.domain, unit.incarnation) : headOf(row)
-  const id = row === undefined ? addDomain(statements, head) : row.id
+  const end = events.at(-1)
+  if (end === undefined) return head
+  const id = row?.id ?? last.id + nth
+  if (row === undefined) steps.push(["addDomain", id, head.domain, head.incarnation])
   // Of several events of one entity only the last state is kept, so only that is written.
-  const changed = new Map<string, Event>()
+  const changed = new Map<string, Step>()
   for (const event of events) {
-    addEvent(statements, id, event)
-    changed.set(refText(event.entity), event)
+    const { type, key, version, values } = event.entity
+    const text = jsonText(values)
+    steps.push(["addEvent", id, ...eventParams(event, text)])
+    changed.set(refText(event.entity), [
+      "putEntity",
+      id,
+      type,
+      key,
+      version,
+      event.method === methods.del ? 1 : 0,
+      text
+    ])
   }
-  for (const { entity, method } of changed.values()) {
-    const { type, key, version, values } = entity
-    statements.putEntity.run(id, type, key, version, method === methods.del ? 1 : 0, jsonText(values))
-  }
-  statements.moveDomain.run(last.position, last.time, last.id, moved, id)
-  return { ...head, position: last.position, time: last.time, eventId: last.id }
+  steps.push(...changed.values())
+  steps.push(["moveDomain", end.position, end.time, end.id, last.moved + nth, id, head.position])
+  return { ...head, position: end.position, time: end.time, eventId: end.id }
 }
 
-const snapshotOf = (statements: Statements, domain: string, row: DomainRow | undefined): Snapshot => {
+const snapshotOf = (statements: Reads, domain: string, row: DomainRow | undefined): Snapshot => {
   if (row === undefined) return { position: 0n, time: 0n, state: () => undefined, remembered: () => [] }
   return {
     position: row.position,
@@ -69,26 +82,20 @@ const newHead = (domain: string, incarnation = newIncarnation()): Head => ({
   eventId: ""
 })
 
-const addDomain = (statements: Statements, { domain, incarnation }: Head): bigint =>
-  (statements.addDomain.get(domain, incarnation) as unknown as { readonly id: bigint }).id
-
-const addEvent = (statements: Statements, domain: bigint, event: Event): void => {
-  const { type, key, version, values } = event.entity
-  statements.addEvent.run(
-    domain,
-    event.position,
-    event.id,
-    event.time,
-    event.method,
-    type,
-    key,
-    version,
-    jsonText(values),
-    jsonText(event.claims),
-    event.idempotency?.caller ?? null,
-    event.idempotency?.key ?? null,
-    event.idempotency?.hash ?? null,
-    event.traceparent ?? null,
-    event.erased ? 1 : 0
-  )
-}
+const eventParams = ({ id, position, time, method, entity, claims, ...rest }: Event, values: string) =>
+  [
+    position,
+    id,
+    time,
+    method,
+    entity.type,
+    entity.key,
+    entity.version,
+    values,
+    jsonText(claims),
+    rest.idempotency?.caller ?? null,
+    rest.idempotency?.key ?? null,
+    rest.idempotency?.hash ?? null,
+    rest.traceparent ?? null,
+    rest.erased ? 1 : 0
+  ] as const

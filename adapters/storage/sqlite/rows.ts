@@ -1,5 +1,5 @@
 import type { Head } from "../../../domain/batch.ts"
-import type { Ref, State } from "../../../domain/entity.ts"
+import type { State } from "../../../domain/entity.ts"
 import type { Event, Mutation } from "../../../domain/event.ts"
 import { jsonParsed } from "../../../domain/json.ts"
 
@@ -25,22 +25,27 @@ export interface EntityRow {
   readonly values: string
 }
 
-export interface EventRow {
-  readonly position: bigint
-  readonly id: string
-  readonly time: bigint
-  readonly method: string
-  readonly type: string
-  readonly key: string
-  readonly version: bigint
-  readonly values: string
-  readonly claims: string
-  readonly caller: string | null
-  readonly request_id: string | null
-  readonly request_hash: string | null
-  readonly traceparent: string | null
-  readonly erased: bigint
-}
+/** The columns of an event, in the order in which its row has them. */
+export const eventColumns =
+  'position, id, time, method, type, key, version, "values", claims, caller, request_id, request_hash, traceparent, erased'
+
+/** Events are read by the hundred thousand, so their rows come as arrays: half of the time that objects take. */
+export type EventRow = readonly [
+  position: bigint,
+  id: string,
+  time: bigint,
+  method: string,
+  type: string,
+  key: string,
+  version: bigint,
+  values: string,
+  claims: string,
+  caller: string | null,
+  requestId: string | null,
+  requestHash: string | null,
+  traceparent: string | null,
+  erased: bigint
+]
 
 export const headOf = (row: DomainRow): Head => ({
   domain: row.name,
@@ -61,19 +66,20 @@ export const stateOf = (domain: string, row: EntityRow): State => ({
 })
 
 export const eventOf = (domain: string, row: EventRow): Event => {
-  const { type, key, version } = row
-  const ref: Ref = { domain, type, key }
+  const [position, id, time, method, type, key, version, values, claims, ...rest] = row
+  const [caller, requestId, requestHash, traceparent, erased] = rest
   return {
-    id: row.id,
-    position: row.position,
-    time: row.time,
-    method: row.method as Mutation,
-    entity: { ...ref, values: jsonParsed(row.values), version },
-    claims: jsonParsed(row.claims),
-    ...(row.request_id === null
-      ? {}
-      : { idempotency: { caller: row.caller!, key: row.request_id, hash: row.request_hash! } }),
-    ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
-    erased: row.erased === 1n
+    id,
+    position,
+    time,
+    method: method as Mutation,
+    entity: { domain, type, key, values: jsonParsed(values), version },
+    claims: jsonParsed(claims),
+    ...(requestId === null ? {} : { idempotency: { caller: caller!, key: requestId, hash: requestHash! } }),
+    ...(traceparent === null ? {} : { traceparent }),
+    erased: erased === 1n
   }
 }
+
+/** Characters of what callers wrote. */
+export const eventChars = ([, , , , , , , values, claims]: EventRow): number => values.length + claims.length

@@ -68,17 +68,12 @@ const pragma = (db: DatabaseSync, name: string): unknown => {
 }
 
 /**
- * Makes a freshly opened database durable and exclusively ours, and brings it up to this version. Throws, with a
- * message for the operator, when it is another program's or a newer version's.
+ * Brings a freshly opened database up to this version. Throws, with a message for the operator, when it is another
+ * program's or a newer version's.
  */
 export const prepare = (db: DatabaseSync, path: string): void => {
-  // Exclusive before WAL: the index of the log then lives in our memory, and no other process can open the file.
-  db.exec("PRAGMA locking_mode = EXCLUSIVE")
-  const mode = pragma(db, "journal_mode = WAL")
-  if (mode !== "wal") throw new Error(`${path}: the file system does not allow write-ahead logging`)
-  // With FULL every commit is on the disk before it returns; NORMAL would lose the last ones with the power.
-  db.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")
-  db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
+  makeDurable(db, path)
+  if (isCurrent(db)) return
   db.exec("BEGIN EXCLUSIVE")
   try {
     migrate(db, path)
@@ -88,6 +83,18 @@ export const prepare = (db: DatabaseSync, path: string): void => {
     throw error
   }
 }
+
+/** Every commit of this connection is on the disk before it returns. */
+export const makeDurable = (db: DatabaseSync, path: string): void => {
+  const mode = pragma(db, "journal_mode = WAL")
+  if (mode !== "wal") throw new Error(`${path}: the file system does not allow write-ahead logging`)
+  // NORMAL would lose the last ones with the power.
+  db.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")
+  db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
+}
+
+const isCurrent = (db: DatabaseSync): boolean =>
+  pragma(db, "application_id") === applicationId && Number(pragma(db, "user_version")) === migrations.length
 
 const migrate = (db: DatabaseSync, path: string): void => {
   const id = pragma(db, "application_id")

@@ -1,3 +1,4 @@
+import type { StatementSync } from "node:sqlite"
 import { Effect } from "effect"
 import type { Unavailable } from "../../../application/failure.ts"
 import { pageOf } from "../../../application/page.ts"
@@ -7,7 +8,7 @@ import type { Event } from "../../../domain/event.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 import type { Open } from "./connection.ts"
 import type { Columns } from "./filter.ts"
-import { type DomainRow, type EntityRow, type EventRow, eventOf, integerMax, stateOf } from "./rows.ts"
+import { type DomainRow, type EntityRow, type EventRow, eventChars, eventOf, integerMax, stateOf } from "./rows.ts"
 import { Scan, type Source } from "./scan.ts"
 
 const entityColumns: Columns = { "entity.key": "r.key", values: 'r."values"' }
@@ -27,7 +28,7 @@ const eventColumns: Columns = {
   claims: "r.claims"
 }
 
-/** Reads from the open database, within one turn of the event loop. */
+/** Reads from the open database, within one turn of the event loop, what it holds at one moment. */
 export type Read = <A>(use: (open: Open) => A) => Effect.Effect<A, Unavailable>
 
 type Found<Row> = ReadonlyArray<Row> | TooLarge | "more"
@@ -37,6 +38,7 @@ const search = Effect.fnUntraced(function* <Row extends object>(
   wanted: Search,
   columns: Columns,
   source: (domain: bigint) => Source,
+  at: "entityAt" | "eventAt",
   bytesOf: (row: Row) => number
 ) {
   let scan: Scan | undefined
@@ -49,7 +51,7 @@ const search = Effect.fnUntraced(function* <Row extends object>(
     const complete = scan.step()
     if (complete === false) return "more"
     if (complete !== true) return complete
-    return pageOf(rowsAt<Row>(open, source(0n).table, scan.page()), bytesOf)
+    return pageOf(rowsAt<Row>(open.statements[at], scan.page()), bytesOf)
   }
   while (true) {
     const found = yield* read(step)
@@ -59,12 +61,10 @@ const search = Effect.fnUntraced(function* <Row extends object>(
 })
 
 /** The rows as they are now; one that went away while the search went on is left out. */
-function* rowsAt<Row extends object>({ db }: Open, table: string, rows: ReadonlyArray<bigint>): Iterable<Row> {
-  const statement = db.prepare(`SELECT * FROM ${table} WHERE rowid = ?`)
-  statement.setReadBigInts(true)
+function* rowsAt<Row extends object>(statement: StatementSync, rows: ReadonlyArray<bigint>): Iterable<Row> {
   for (const row of rows) {
-    const found = statement.get(row) as (Row & { readonly deleted?: bigint }) | undefined
-    if (found !== undefined && found.deleted !== 1n) yield found
+    const found = statement.get(row) as Row | undefined
+    if (found !== undefined) yield found
   }
 }
 
@@ -83,6 +83,7 @@ export const searchEntities = (
         params: [domain, wanted.type],
         natural: "key"
       }),
+      "entityAt",
       ({ values }) => values.length
     ),
     (rows) => rows.map((row) => stateOf(wanted.domain, row))
@@ -103,7 +104,8 @@ export const searchEvents = (
         params: [domain, wanted.type, wanted.min, wanted.max === 0n ? integerMax : wanted.max - 1n],
         natural: "position"
       }),
-      ({ values, claims }) => values.length + claims.length
+      "eventAt",
+      eventChars
     ),
     (rows) => rows.map((row) => eventOf(wanted.domain, row))
   )

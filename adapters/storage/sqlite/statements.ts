@@ -1,42 +1,73 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite"
+import { eventColumns } from "./rows.ts"
 
-const eventColumns =
-  'position, id, time, method, type, key, version, "values", claims, caller, request_id, request_hash, traceparent, erased'
-
-/** The statements that never change, prepared once a connection. Integers are read exactly, as bigints. */
-export const prepareStatements = (db: DatabaseSync) => {
-  const prepare = (sql: string): StatementSync => {
+const prepared =
+  (db: DatabaseSync) =>
+  (sql: string): StatementSync => {
     const statement = db.prepare(sql)
+    // Exactly, as bigints.
     statement.setReadBigInts(true)
     return statement
   }
-  const events = (where: string) => prepare(`SELECT ${eventColumns} FROM events WHERE ${where}`)
+
+/** The statements that read and never change, prepared once a connection. */
+export const prepareReads = (db: DatabaseSync) => {
+  const prepare = prepared(db)
+  const entities = (where: string) =>
+    prepare(`SELECT type, key, version, deleted, "values" FROM entities WHERE ${where}`)
+  const events = (where: string) => {
+    const statement = prepare(`SELECT ${eventColumns} FROM events WHERE ${where}`)
+    statement.setReturnArrays(true)
+    return statement
+  }
   return {
-    begin: prepare("BEGIN IMMEDIATE"),
-    commit: prepare("COMMIT"),
+    begin: prepare("BEGIN"),
+    end: prepare("END"),
     domain: prepare("SELECT * FROM domains WHERE name = ?"),
     domains: prepare("SELECT * FROM domains WHERE name >= ? ORDER BY name"),
     moved: prepare("SELECT * FROM domains WHERE moved > ?"),
-    lastMoved: prepare("SELECT coalesce(max(moved), 0) AS moved FROM domains"),
-    addDomain: prepare(
-      "INSERT INTO domains (name, incarnation, position, time, event_id, moved) VALUES (?, ?, 0, 0, '', 0) RETURNING id"
-    ),
-    moveDomain: prepare("UPDATE domains SET position = ?, time = ?, event_id = ?, moved = ? WHERE id = ?"),
-    entity: prepare(
-      'SELECT type, key, version, deleted, "values" FROM entities WHERE domain = ? AND type = ? AND key = ?'
-    ),
-    putEntity: prepare(`INSERT INTO entities (domain, type, key, version, deleted, "values") VALUES (?, ?, ?, ?, ?, ?)
-      ON CONFLICT (domain, type, key) DO UPDATE
-      SET version = excluded.version, deleted = excluded.deleted, "values" = excluded."values"`),
-    dropEntity: prepare("DELETE FROM entities WHERE domain = ? AND type = ? AND key = ?"),
-    entitiesAfter: prepare(`SELECT type, key, version, deleted, "values" FROM entities
-      WHERE domain = ? AND (type, key) > (?, ?) ORDER BY type, key LIMIT ?`),
-    addEvent: prepare(`INSERT INTO events (domain, ${eventColumns}) VALUES (?${", ?".repeat(14)})`),
+    last: prepare("SELECT coalesce(max(moved), 0) AS moved, coalesce(max(id), 0) AS id FROM domains"),
+    entity: entities("domain = ? AND type = ? AND key = ?"),
+    entityAt: entities("rowid = ? AND deleted = 0"),
+    entitiesAfter: entities("domain = ? AND (type, key) > (?, ?) ORDER BY type, key LIMIT ?"),
+    bytesAfter: prepare(`SELECT coalesce(sum(octet_length("values") + octet_length(claims)), 0) AS bytes
+      FROM (SELECT "values", claims FROM events WHERE domain = ? AND position > ? ORDER BY position LIMIT ?)`),
     eventsAfter: events("domain = ? AND position > ? ORDER BY position LIMIT ?"),
+    eventAt: events("rowid = ?"),
     version: events("domain = ? AND type = ? AND key = ? AND version = ?"),
     event: events("id = ? AND domain = ? AND type = ? AND key = ?"),
     remembered: events("domain = ? AND caller = ? AND request_id = ? ORDER BY position")
   }
 }
 
-export type Statements = ReturnType<typeof prepareStatements>
+export type Reads = ReturnType<typeof prepareReads>
+
+/** What a transaction is made of; each changes one row. */
+const writes = {
+  addDomain:
+    "INSERT INTO domains (id, name, incarnation, position, time, event_id, moved) VALUES (?, ?, ?, 0, 0, '', 0)",
+  addEvent: `INSERT INTO events (domain, ${eventColumns}) VALUES (?${", ?".repeat(14)})`,
+  putEntity: `INSERT INTO entities (domain, type, key, version, deleted, "values") VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (domain, type, key) DO UPDATE
+    SET version = excluded.version, deleted = excluded.deleted, "values" = excluded."values"`,
+  /** Only from where it was when the commit was decided. */
+  moveDomain: "UPDATE domains SET position = ?, time = ?, event_id = ?, moved = ? WHERE id = ? AND position = ?",
+  dropEntity: "DELETE FROM entities WHERE domain = ? AND type = ? AND key = ?"
+} as const
+
+/** One change of one row: the statement by its name, and what is bound to it. */
+export type Step = readonly [name: keyof typeof writes, ...params: ReadonlyArray<null | number | bigint | string>]
+
+/** What writes, prepared once a connection. */
+export const prepareWrites = (db: DatabaseSync) => {
+  const prepare = prepared(db)
+  const steps = Object.entries(writes).map(([name, sql]) => [name, prepare(sql)] as const)
+  return {
+    begin: prepare("BEGIN IMMEDIATE"),
+    commit: prepare("COMMIT"),
+    eventId: prepare("SELECT event_id FROM domains WHERE name = ?"),
+    steps: Object.fromEntries(steps) as Record<Step[0], StatementSync>
+  }
+}
+
+export type Writes = ReturnType<typeof prepareWrites>

@@ -1,17 +1,34 @@
-import { Context, Effect, Layer, Result } from "effect"
-import { OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
-import { commitBytesMax, commitEventsMax, logPageBytesMax } from "../../../application/limits.ts"
-import { EventStore, type LogPage, type Moved } from "../../../application/ports/EventStore.ts"
+import { Context, Effect, Layer, Result, Semaphore } from "effect"
+import { Unavailable } from "../../../application/failure.ts"
+import {
+  claimsBytesMax,
+  commitBytesMax,
+  commitEventsMax,
+  logPageBytesMax,
+  valuesBytesMax
+} from "../../../application/limits.ts"
+import { EventStore, type LogPage, type Moved, type Unit } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
-import { commitUnits, holds } from "./commit.ts"
+import { decideUnits } from "./commit.ts"
 import { Connection, type Open } from "./connection.ts"
 import { projection } from "./projection.ts"
-import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, integerMax, stateOf } from "./rows.ts"
+import {
+  type DomainRow,
+  type EntityRow,
+  type EventRow,
+  eventChars,
+  eventOf,
+  headOf,
+  integerMax,
+  stateOf
+} from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
+import type { Step } from "./statements.ts"
+import { writer } from "./writer.ts"
 
 export interface SqliteSettings {
   /** The file; its folder is made if it is not there. */
@@ -19,7 +36,8 @@ export interface SqliteSettings {
 }
 
 /**
- * One file, embedded: every commit is one transaction and one fsync, however many domains and events it holds. The file
+ * One file, embedded: every commit is one transaction and one fsync, however many domains and events it holds. This
+ * thread reads and decides; another one writes, so that nobody but the callers of a commit waits for the disk. The file
  * is locked for this process alone.
  */
 export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projection, Unavailable> =>
@@ -38,11 +56,30 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projec
         (open) => Effect.sync(() => open.close())
       )
 
-      const read = <A>(use: (open: Open) => A): Effect.Effect<A, Unavailable> =>
+      const answered = <A>(ask: () => A | Unavailable): Effect.Effect<A, Unavailable> =>
         Effect.suspend(() => {
-          const answer = connection.read(use)
+          const answer = ask()
           return answer instanceof Unavailable ? Effect.fail(answer) : Effect.succeed(answer)
         })
+      const read = <A>(use: (open: Open) => A) => answered(() => connection.read(use))
+      const once = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use))
+
+      const writes = yield* writer(path)
+      /** One commit at a time: nothing is written between what one reads and what it writes. */
+      const turn = Semaphore.withPermit(yield* Semaphore.make(1))
+
+      /** Writes what was decided. After trouble with the file both threads have let go of it. */
+      const write = (steps: ReadonlyArray<Step>, heads: ReadonlyArray<Head> = []) => {
+        if (steps.length === 0) return Effect.void
+        const proof = heads.map(({ domain, eventId }) => [domain, eventId] as const).filter(([, id]) => id !== "")
+        return Effect.tapError(writes.write({ steps, proof }), () => Effect.sync(() => connection.drop()))
+      }
+
+      const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
+        const { heads, steps } = yield* once((open) => decideUnits(open, units))
+        yield* write(steps, heads)
+        return heads
+      })
 
       const inDomain = <A>({ statements }: Open, name: string, use: (row: DomainRow) => A): A | undefined => {
         const row = statements.domain.get(name) as DomainRow | undefined
@@ -55,11 +92,9 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projec
       const store = EventStore.of({
         capacity: { commits: 1, events: commitEventsMax, bytes: commitBytesMax },
         commit: (units) =>
-          Effect.sync(() => {
-            const heads = connection.write((open) => commitUnits(open, units), holds)
-            const isFailure = heads instanceof Unavailable || heads instanceof OutcomeUnknown
-            return units.map((_, i) => (isFailure ? Result.fail(heads) : Result.succeed(heads[i]!)))
-          }),
+          Effect.map(Effect.result(turn(Effect.uninterruptible(commit(units)))), (done) =>
+            units.map((_, i) => Result.map(done, (heads) => heads[i]!))
+          ),
         state: (ref) =>
           read((open) =>
             inDomain(open, ref.domain, ({ id }) => {
@@ -81,8 +116,8 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projec
               event(ref, open.statements.event.get(eventId, id, ref.type, ref.key) as EventRow | undefined)
             )
           ),
-        entities: (wanted) => searchEntities(read, wanted),
-        events: (wanted) => searchEvents(read, wanted),
+        entities: (wanted) => searchEntities(once, wanted),
+        events: (wanted) => searchEvents(once, wanted),
         read: (domain, after, limit) =>
           read(
             (open) =>
@@ -103,24 +138,44 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projec
           }),
         movedSince: (mark) =>
           read(({ statements }): Moved => {
-            const { moved } = statements.lastMoved.get() as unknown as { readonly moved: bigint }
+            const { moved } = statements.last.get() as unknown as { readonly moved: bigint }
             const rows = mark === undefined ? [] : statements.moved.all(BigInt(mark))
             return { heads: (rows as unknown as ReadonlyArray<DomainRow>).map(headOf), mark: String(moved) }
           })
       })
-      return Context.make(EventStore, store).pipe(Context.add(Projection, projection(connection)))
+      return Context.make(EventStore, store).pipe(
+        Context.add(
+          Projection,
+          projection(read, (steps) => turn(Effect.uninterruptible(write(steps))))
+        )
+      )
     })
   )
 
+/** Events that cannot be more than one page, however large each of them is. */
+const smallPageEvents = Math.floor(logPageBytesMax / (valuesBytesMax + claimsBytesMax))
+
 const logPage = ({ statements }: Open, { id, name }: DomainRow, after: bigint, limit: number): LogPage => {
-  const events: Array<Event> = []
-  let bytes = 0
-  for (const row of statements.eventsAfter.iterate(id, after, limit) as Iterable<unknown> as Iterable<EventRow>) {
-    bytes += row.values.length
-    // One event is always given, so that whoever reads gets on.
-    if (bytes > logPageBytesMax && events.length > 0) break
-    events.push(eventOf(name, row))
+  const { bytes } = (limit > smallPageEvents
+    ? statements.bytesAfter.get(id, after, limit)
+    : { bytes: 0n }) as unknown as { readonly bytes: bigint }
+  if (bytes <= logPageBytesMax) {
+    const rows = statements.eventsAfter.all(id, after, limit) as unknown as ReadonlyArray<EventRow>
+    return pageOf(name, after, rows)
   }
+  const rows: Array<EventRow> = []
+  let chars = 0
+  for (const row of statements.eventsAfter.iterate(id, after, limit) as Iterable<unknown> as Iterable<EventRow>) {
+    chars += eventChars(row)
+    // One event is always given, so that whoever reads gets on.
+    if (chars > logPageBytesMax && rows.length > 0) break
+    rows.push(row)
+  }
+  return pageOf(name, after, rows)
+}
+
+const pageOf = (domain: string, after: bigint, rows: ReadonlyArray<EventRow>): LogPage => {
+  const events = rows.map((row) => eventOf(domain, row))
   return { events, scanned: events.at(-1)?.position ?? after }
 }
 
