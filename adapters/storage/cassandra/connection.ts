@@ -12,6 +12,7 @@ import {
 } from "../../../application/limits.ts"
 import { type Calls, callsOf } from "./calls.ts"
 import { prepareKeyspace, warningsOf } from "./cluster.ts"
+import { waitsForServers } from "./control.ts"
 import { prepare, type Run } from "./schema.ts"
 import { type Statements, statements } from "./statements.ts"
 
@@ -47,6 +48,7 @@ export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailab
       Effect.tryPromise({
         try: async () => {
           const client = clientOf(settings)
+          waitsForServers(client, addr)
           try {
             await client.connect()
             return client

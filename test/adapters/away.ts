@@ -1,0 +1,116 @@
+// What every gateway on a database must do when that goes away, does not answer, or cuts its connections.
+
+import { Effect, type Layer, ManagedRuntime, Result } from "effect"
+import { afterEach, assert, describe, test } from "vitest"
+import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
+import { EventStore } from "../../application/ports/EventStore.ts"
+import type { TooLarge } from "../../domain/rejection.ts"
+import { entitiesOf, eventsOf, globOf } from "../contract/event-store/searching.ts"
+import { draftUnit, logOf, refIn } from "../contract/event-store/writing.ts"
+import { fresh, same } from "../contract/law.ts"
+import { startProxy } from "../services/proxy.ts"
+import type { Used } from "../services/service.ts"
+
+/** Gateways on places of a server, which end with the test. */
+export const awayWorld = <Place extends { readonly addr: string }>(
+  server: Used<Place>,
+  layer: (place: Place) => Layer.Layer<EventStore, unknown>
+) => {
+  const cleanups: Array<() => Promise<void>> = []
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  })
+  const gateway = (place: Place) => {
+    const runtime = ManagedRuntime.make(layer(place))
+    cleanups.push(() => runtime.dispose())
+    return runtime
+  }
+  /** A gateway whose connections a test can break, and one that it cannot. */
+  const broken = async () => {
+    const place = server.fresh()
+    const proxy = await startProxy(place.addr)
+    cleanups.push(proxy.close)
+    return { proxy, one: gateway({ ...place, addr: proxy.addr }), other: gateway(place) }
+  }
+  return { gateway, broken }
+}
+
+/** Appends two events at once, and answers what became of them. */
+export const tried = Effect.fnUntraced(function* (domain: string) {
+  const { unit, made } = draftUnit(domain, [{ key: "a" }, { key: "b" }])
+  const [result] = yield* EventStore.use((store) => store.commit([unit]))
+  return { outcome: Result.isSuccess(result!) ? "done" : result!.failure._tag, made }
+})
+
+/** Every call of the port, and what it fails with; a commit tells by its results. */
+const failures = Effect.fnUntraced(function* (domain: string) {
+  const store = yield* EventStore
+  const ref = refIn(domain, "a")
+  const committed = Effect.map(store.commit([draftUnit(domain, [{ key: "a" }]).unit]), ([result]) => result!)
+  const calls: ReadonlyArray<Effect.Effect<unknown, TooLarge | Unavailable | OutcomeUnknown, EventStore>> = [
+    Effect.flatMap(committed, (result) => (Result.isFailure(result) ? Effect.fail(result.failure) : Effect.void)),
+    store.state(ref),
+    store.version(ref, 1n),
+    store.event(ref, crypto.randomUUID()),
+    entitiesOf(domain, "thing"),
+    eventsOf(domain, "thing"),
+    store.read(domain, 0n, 10),
+    store.heads(globOf(domain), 1),
+    store.heads(globOf("*"), 1),
+    store.movedSince(undefined),
+    store.movedSince("0")
+  ]
+  return yield* Effect.forEach(calls, Effect.flip, { concurrency: "unbounded" })
+})
+
+/** Commits as soon as that can be done again. */
+export const recovered = Effect.fnUntraced(function* (domain: string) {
+  while (true) {
+    const { outcome, made } = yield* tried(domain)
+    if (outcome === "done") return made.events
+    yield* Effect.sleep(100)
+  }
+})
+
+export const goesAway = <Place extends { readonly addr: string }>(
+  server: Used<Place>,
+  { gateway }: Pick<ReturnType<typeof awayWorld<Place>>, "gateway">
+): void => {
+  describe("a server that goes away", server.faults, () => {
+    test.each(["stop", "kill"] as const)(
+      "(%s) is told from every call, in our own words, until it is back",
+      async (how) => {
+        const one = gateway(server.fresh())
+        const domain = fresh("away")
+        const { made } = await one.runPromise(tried(domain))
+        await server.own()[how]()
+        const told = await one.runPromise(failures(domain))
+        for (const { _tag, message } of told) {
+          assert.deepStrictEqual([_tag, message], ["Unavailable", "the store is not available; try again later"])
+        }
+        await server.own().restart()
+        const after = await one.runPromise(recovered(domain))
+        same(
+          await one.runPromise(logOf(domain)),
+          [...made.events, ...after],
+          "nothing was lost, and nothing refused came"
+        )
+      }
+    )
+
+    test("and does not say so, is not waited for without end", async () => {
+      const one = gateway(server.fresh())
+      const domain = fresh("halted")
+      const { made } = await one.runPromise(tried(domain))
+      server.own().pause()
+      const { outcome, made: asked } = await one.runPromise(tried(domain)).finally(() => server.own().resume())
+      assert.include(["Unavailable", "OutcomeUnknown"], outcome)
+      const after = await one.runPromise(recovered(domain))
+      const log = await one.runPromise(logOf(domain))
+      const between = log.slice(made.events.length, log.length - after.length)
+      if (between.length > 0) same(between, asked.events, "what was unknown is there as a whole")
+      same(log, [...made.events, ...between, ...after], "the log")
+      if (outcome === "Unavailable") assert.deepStrictEqual(between, [])
+    })
+  })
+}
