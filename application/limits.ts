@@ -152,6 +152,8 @@ export const spanLinksMax = 128
 export const readinessMsMax = 2_000
 /** Milliseconds for which an answer of the store to "are you there" counts. */
 export const readinessMs = 1_000
+/** Requests with spans that wait for a collector at once; what comes on top is lost. */
+export const exportsAtOnceMax = 2
 /** Seconds that one profile of the processor may take. */
 export const profileSecondsMax = 60
 /** Connections to the port for operators. */
@@ -195,7 +197,7 @@ export const listenerLimits = {
   sessionWindowBytes: 8_388_608,
   /**
    * What all HTTP/2 sessions hold of requests that are not complete, and of answers that their clients do not take; above
-   * it those that hold most lose streams.
+   * it those that hold most lose streams. As much is held for all HTTP/1.1 connections.
    */
   sessionsHeldBytesMax: 268_435_456,
   /** How long a complete answer, or anything that was written to a connection, waits for a client that takes none of it. */

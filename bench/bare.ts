@@ -1,4 +1,6 @@
+import { createServer as createHttp1 } from "node:http"
 import { createServer } from "node:http2"
+import type { AddressInfo } from "node:net"
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
 import { EmptySchema } from "@bufbuild/protobuf/wkt"
 import { EntityRefSchema, EntitySchema } from "../proto/gen/stategate/stategate_pb.js"
@@ -33,9 +35,17 @@ server.on("stream", (stream, headers) => {
     stream.end(framed(answer))
   })
 })
-server.listen(0, "127.0.0.1", () => {
-  const address = server.address()
-  process.stdout.write(
-    `${JSON.stringify({ url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}` })}\n`
-  )
+
+const json = createHttp1((request, response) => {
+  const [domain, type, key] = (request.url ?? "").split("/").slice(4)
+  const body = JSON.stringify({ domain, type, key, values, version: "1" })
+  response.setHeader("content-type", "application/json").setHeader("content-length", Buffer.byteLength(body)).end(body)
 })
+
+const hostOf = (listening: { readonly address: () => unknown }) =>
+  `127.0.0.1:${(listening.address() as AddressInfo).port}`
+json.listen(0, "127.0.0.1", () =>
+  server.listen(0, "127.0.0.1", () => {
+    process.stdout.write(`${JSON.stringify({ http1: hostOf(json), url: `http://${hostOf(server)}` })}\n`)
+  })
+)

@@ -11,6 +11,8 @@ const root = new URL("..", import.meta.url).pathname
 export interface Server {
   readonly url: string
   readonly address: string
+  /** Where it speaks HTTP/1.1, if that is somewhere else. */
+  readonly http1?: string
   readonly pid: number
   readonly stop: () => Promise<void>
 }
@@ -50,7 +52,9 @@ const announced = (child: ChildProcess): Promise<Server> =>
       const url = /"url":"([^"]+)"/.exec(text)?.[1]
       if (url === undefined) return
       text = "served"
-      resolve({ url, address: new URL(url).host, pid: child.pid!, stop: stopping(child) })
+      const http1 = /"http1":"([^"]+)"/.exec(text)?.[1]
+      const more = http1 === undefined ? {} : { http1 }
+      resolve({ url, address: new URL(url).host, pid: child.pid!, stop: stopping(child), ...more })
     })
     child.once("exit", () => reject(new Error(`the server ended before it served: ${text}`)))
   })

@@ -5,7 +5,7 @@ import { fanout } from "./scenarios/fanout.ts"
 import { growth, idle } from "./scenarios/growth.ts"
 import { replay } from "./scenarios/replay.ts"
 import { onStores } from "./scenarios/stores.ts"
-import { gets, sets } from "./scenarios/unary.ts"
+import { gets, sets, web } from "./scenarios/unary.ts"
 import { print, type Report } from "./table.ts"
 
 // `npm run bench`: everything side by side in one run, since machines differ and drift; ratios are what counts.
@@ -18,7 +18,8 @@ const scenarios: Readonly<Record<string, () => Promise<Report>>> = {
   gets: () => gets(program, runs),
   sets: () => sets(program, runs),
   applies: () => applies(program, runs),
-  fanout,
+  fanout: () => fanout(runs),
+  web: () => web(program, runs),
   replay: () => replay(program, runs),
   growth: () => growth(program, runs),
   idle: () => idle(runs),

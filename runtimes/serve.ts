@@ -45,7 +45,7 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const isReady = async () => (await readings()).ready
   const health = healthFaces({ services, isReady, draining: draining.signal })
   const reflection = settings.publicDocs
-    ? [reflectionRoutes([...services, Health], [file_google_rpc_error_details])]
+    ? [reflectionRoutes([...services, Health], [file_google_rpc_error_details], draining.signal)]
     : []
   const rpc = rpcFace(gate, [health.routes, ...reflection])
   const probe = probes(readings)

@@ -26,21 +26,28 @@ export const tracingSettings = (
   if (protocol !== "http/protobuf" && protocol !== "http/json") {
     errors.push("OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf or http/json")
   }
-  const headers = headersIn(text("OTEL_EXPORTER_OTLP_TRACES_HEADERS") ?? text("OTEL_EXPORTER_OTLP_HEADERS") ?? "")
+  const headers = pairsIn(text("OTEL_EXPORTER_OTLP_TRACES_HEADERS") ?? text("OTEL_EXPORTER_OTLP_HEADERS") ?? "")
   // Without the text: it might hold a secret.
   if (headers === undefined) errors.push("OTEL_EXPORTER_OTLP_HEADERS: must be name=value pairs, separated by commas")
   const sampling = samplingIn(text("OTEL_TRACES_SAMPLER") ?? "parentbased_always_on", text("OTEL_TRACES_SAMPLER_ARG"))
   if (typeof sampling === "string") errors.push(sampling)
   const delayMs = Number(text("OTEL_BSP_SCHEDULE_DELAY") ?? 5_000)
   if (!(delayMs > 0 && delayMs <= 60_000)) errors.push("OTEL_BSP_SCHEDULE_DELAY: must be 1 to 60000 milliseconds")
+  const timeoutMs = Number(text("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT") ?? text("OTEL_EXPORTER_OTLP_TIMEOUT") ?? 10_000)
+  if (!(timeoutMs > 0 && timeoutMs <= 60_000)) {
+    errors.push("OTEL_EXPORTER_OTLP_TIMEOUT: must be 1 to 60000 milliseconds")
+  }
+  // The exporter reads it by itself; what it could not read would be told too late.
+  const attributes = pairsIn(text("OTEL_RESOURCE_ATTRIBUTES") ?? "")
+  if (attributes === undefined) errors.push("OTEL_RESOURCE_ATTRIBUTES: must be name=value pairs, separated by commas")
   if (errors.length > 0 || headers === undefined || typeof sampling === "string") return { tracing: undefined, errors }
   const encoding = protocol === "http/json" ? "json" : "protobuf"
-  const serviceName = text("OTEL_SERVICE_NAME") ?? "stategate"
-  return { tracing: { url, headers, serviceName, encoding, delayMs, sampling }, errors }
+  const serviceName = text("OTEL_SERVICE_NAME") ?? attributes?.["service.name"] ?? "stategate"
+  return { tracing: { url, headers, serviceName, encoding, delayMs, timeoutMs, sampling }, errors }
 }
 
 /** `name=value,name=value`, with values as they are written in URLs. */
-const headersIn = (text: string): Readonly<Record<string, string>> | undefined => {
+const pairsIn = (text: string): Readonly<Record<string, string>> | undefined => {
   const pairs: Array<[string, string]> = []
   for (const part of text.split(",").filter((item) => item.trim() !== "")) {
     const [, name, value] = /^\s*([\w!#$&'*+.^`|~-]+)\s*=\s*(.*?)\s*$/.exec(part) ?? []

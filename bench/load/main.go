@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand"
+	"net/http"
 	"os"
 	"sort"
 	"strings"
@@ -68,8 +70,42 @@ var calls = map[string]struct {
 	"etcd-get": {"/etcdserverpb.KV/Range", func(key string) []byte { return text(nil, 1, "bench/user/"+key) }},
 }
 
+// Over HTTP/1.1, on connections that are kept.
+var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+
+func ask(ctx context.Context, method, url, body string) error {
+	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if body != "" {
+		request.Header.Set("content-type", "application/json")
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		return err
+	}
+	if response.StatusCode != 200 {
+		return fmt.Errorf("HTTP %d", response.StatusCode)
+	}
+	return nil
+}
+
+var webCalls = map[string]func(ctx context.Context, addr, key string) error{
+	"rest-get": func(ctx context.Context, addr, key string) error {
+		return ask(ctx, "GET", "http://"+addr+"/api/entity/ref/bench/user/"+key, "")
+	},
+	"connect-get": func(ctx context.Context, addr, key string) error {
+		return ask(ctx, "POST", "http://"+addr+"/stategate.EntityService/Get", `{"domain":"bench","type":"user","key":"`+key+`"}`)
+	},
+}
+
 func main() {
-	name := flag.String("call", "stategate-set", "stategate-set|stategate-get|stategate-apply|etcd-put|etcd-get")
+	name := flag.String("call", "stategate-set", "stategate-set|stategate-get|stategate-apply|rest-get|connect-get|etcd-put|etcd-get")
 	addr := flag.String("addr", "127.0.0.1:8080", "host:port")
 	duration := flag.Duration("d", 4*time.Second, "how long to measure")
 	callers := flag.Int("c", 64, "concurrent callers")
@@ -78,6 +114,9 @@ func main() {
 	fill := flag.Int("fill", 0, "call once for each of so many keys instead, and measure nothing")
 	flag.Parse()
 	call, known := calls[*name]
+	if _, isWeb := webCalls[*name]; isWeb {
+		call, known = calls["stategate-get"], true
+	}
 	if !known {
 		fmt.Fprintln(os.Stderr, "unknown call", *name)
 		os.Exit(2)
@@ -91,6 +130,7 @@ func main() {
 		}
 		conns[i] = conn
 	}
+	web, isWeb := webCalls[*name]
 	requests := make([][]byte, max(*keys, *fill))
 	for i := range requests {
 		requests[i] = call.build(fmt.Sprintf("k%d", i))
@@ -98,6 +138,9 @@ func main() {
 	invoke := func(worker, key int) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
+		if isWeb {
+			return web(ctx, *addr, fmt.Sprintf("k%d", key))
+		}
 		var reply []byte
 		return conns[worker%len(conns)].Invoke(ctx, call.method, &requests[key], &reply)
 	}

@@ -3,36 +3,41 @@ import { median, type Report } from "../table.ts"
 
 const sizes = [1_000, 1_000_000]
 
-/** One caller, a store with a thousand entities and one with a million. */
+const calls = ["set", "get"] as const
+
+/** One caller, a store with a thousand entities and one with a million, in turns. */
 export const growth = (program: string, runs: number): Promise<Report> =>
   inFolder(async (folder) => {
-    const p50 = { set: [] as Array<number>, get: [] as Array<number> }
-    const rows = []
+    const stores = []
     for (const size of sizes) {
       const server = await gateway({ name: "sqlite", path: `${folder}/${size}.db` })
       await load(program, server, "stategate-set", "-fill", String(size), "-c", "256")
-      for (const call of ["set", "get"] as const) {
-        const measured: Array<number> = []
-        for (let run = 0; run < runs; run++) {
-          const one = await load(program, server, `stategate-${call}`, "-c", "1", "-keys", String(size))
-          measured.push(one.p50Ms)
-        }
-        p50[call].push(median(measured))
-        rows.push({
-          what: `${call === "set" ? "Set" : "Get"} p50, ${size.toLocaleString("en-US")} entities`,
-          value: median(measured),
-          unit: "ms"
-        })
-      }
-      await server.stop()
+      stores.push({ size, server, p50: { set: [] as Array<number>, get: [] as Array<number> } })
     }
+    for (const call of calls) {
+      for (let run = 0; run < runs; run++) {
+        for (const { size, server, p50 } of stores) {
+          const one = await load(program, server, `stategate-${call}`, "-c", "1", "-keys", String(size))
+          p50[call].push(one.p50Ms)
+        }
+      }
+    }
+    for (const { server } of stores) await server.stop()
+    const [few, many] = stores
     return {
       title: "Growth: one caller",
-      rows,
-      ratios: [
-        { what: "Set p50 at 10⁶ / at 10³ entities", value: p50.set[1]! / p50.set[0]!, aim: { max: 1.3 } },
-        { what: "Get p50 at 10⁶ / at 10³ entities", value: p50.get[1]! / p50.get[0]!, aim: { max: 1.3 } }
-      ]
+      rows: stores.flatMap(({ size, p50 }) =>
+        calls.map((call) => ({
+          what: `${call === "set" ? "Set" : "Get"} p50, ${size.toLocaleString("en-US")} entities`,
+          value: median(p50[call]),
+          unit: "ms"
+        }))
+      ),
+      ratios: calls.map((call) => ({
+        what: `${call === "set" ? "Set" : "Get"} p50 at 10⁶ / at 10³ entities`,
+        value: median(many!.p50[call]) / median(few!.p50[call]),
+        aim: { max: 1.3 }
+      }))
     }
   })
 

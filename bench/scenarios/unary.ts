@@ -61,6 +61,31 @@ export const gets = (program: string, runs: number): Promise<Report> =>
     return report("Reads: 64 callers over gRPC", loads, 2)
   })
 
+/** What browsers and scripts speak: JSON over HTTP/1.1. */
+export const web = (program: string, runs: number): Promise<Report> =>
+  withServers(async (_, started) => {
+    const memory = await gateway({ name: "memory" })
+    const plain = await bare()
+    started.push(memory, plain)
+    await load(program, memory, "stategate-set", "-fill", "1000")
+    const plainOverHttp1 = { ...plain, address: plain.http1! }
+    const loads = await sideBySide(program, runs, [
+      { name: "Get by REST, memory", server: memory, call: "rest-get" },
+      { name: "Get by Connect, memory", server: memory, call: "connect-get" },
+      { name: "bare node:http, the same JSON", server: plainOverHttp1, call: "rest-get" }
+    ])
+    const rows = Array.from(loads, ([name, some]) => rowOf(name, some))
+    const [rest, connect, other] = rows
+    return {
+      title: "Reads: 64 callers over HTTP/1.1, in JSON",
+      rows,
+      ratios: [rest!, connect!].map(({ what, value }) => ({
+        what: `${what} / ${other!.what}`,
+        value: value / other!.value
+      }))
+    }
+  })
+
 export const sets = (program: string, runs: number): Promise<Report> =>
   withServers(async (folder, started) => {
     const sqlite = await gateway({ name: "sqlite", path: `${folder}/stategate.db` })

@@ -1,7 +1,7 @@
 // The service of the conformance suite: it answers with what the request asks for, and tells how the request arrived.
 
 import { setTimeout as delay } from "node:timers/promises"
-import { create, type DescMessage, type DescService, type Message } from "@bufbuild/protobuf"
+import { create, type DescMessage, type DescService, type Message, toBinary } from "@bufbuild/protobuf"
 import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt"
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect"
 import { begun, type Routes } from "../../adapters/transport/rpc/connect.ts"
@@ -50,10 +50,10 @@ export const conformanceService = (suite: Suite) => {
 
   return {
     routes: routes(suite, { requestInfo, payloadOf, detailsOf }),
-    /** The unary calls once more, for the face that serves most of them; `served` is told of each. */
+    /** The calls with one request once more, for the face that serves most of them; `served` is told of each. */
     methods: (served: () => void): ReadonlyMap<string, GrpcMethod> =>
-      new Map(
-        ["unary", "idempotentUnary"].map((name) => {
+      new Map([
+        ...["unary", "idempotentUnary"].map((name): [string, GrpcMethod] => {
           const { input, output, parent, name: wireName } = suite.service.method[name]!
           const method: GrpcMethod = {
             input,
@@ -81,9 +81,48 @@ export const conformanceService = (suite: Suite) => {
             }
           }
           return [`/${parent.typeName}/${wireName}`, method]
-        })
-      )
+        }),
+        streamed(suite, served, { requestInfo, payloadOf, detailsOf })
+      ])
   }
+}
+
+/** The stream of a server, for the same face. */
+const streamed = (
+  suite: Suite,
+  served: () => void,
+  { requestInfo, payloadOf, detailsOf }: Parts
+): [path: string, method: GrpcMethod] => {
+  const { input, output, parent, name } = suite.service.method["serverStream"]!
+  const begin: GrpcMethod["begin"] = (call, message, sink) => {
+    served()
+    const { responseDefinition: definition } = message as StreamRequest
+    const info = requestInfo(arrivalOf(call, input, message))
+    let hasGone = false
+    const until = performance.now() + (call.timeoutMs ?? Number.POSITIVE_INFINITY)
+    const send = async () => {
+      sink.open(listsOf(definition?.responseHeaders))
+      const trailers = listsOf(definition?.responseTrailers)
+      for (const [i, data] of (definition?.responseData ?? []).entries()) {
+        await delay(Math.min(definition?.responseDelayMs ?? 0, until - performance.now()))
+        if (hasGone) return
+        if (performance.now() >= until) return sink.done({ trailers, status: expired })
+        const bytes = toBinary(output, create(output, payloadOf(data, i === 0 ? info : undefined)))
+        const prefix = Buffer.alloc(5)
+        prefix.writeUInt32BE(bytes.length, 1)
+        await sink.send(Buffer.concat([prefix, bytes]))
+      }
+      if (definition?.error === undefined) return sink.done({ trailers })
+      const { code, message: text = "" } = definition.error
+      const told = detailsOf(definition.error, definition.responseData.length === 0 ? info : undefined)
+      sink.done({ trailers, status: { code, http: 500, message: text, details: told, headers: {} } })
+    }
+    void send()
+    return () => {
+      hasGone = true
+    }
+  }
+  return [`/${parent.typeName}/${name}`, { input, output, refused: () => {}, begin }]
 }
 
 const arrivalOf = (call: GrpcCall, input: DescMessage, message: Message): Arrival => ({

@@ -1,3 +1,4 @@
+import { connect } from "node:http2"
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node"
 import * as web from "@connectrpc/connect-web"
 import { afterAll, assert, beforeAll, describe, test } from "vitest"
@@ -7,6 +8,7 @@ import type { StateClient } from "./clients/client.ts"
 import { connectClient } from "./clients/connect.ts"
 import { grpcJsClient } from "./clients/grpc-js.ts"
 import { grpcurlClient } from "./clients/grpcurl.ts"
+import { fetchOver } from "./clients/http2.ts"
 import { restClient } from "./clients/rest.ts"
 import { round } from "./clients/round.ts"
 
@@ -21,6 +23,12 @@ const http2 = { httpVersion: "2" } as const
 const http1 = { httpVersion: "1.1" } as const
 const json = { useBinaryFormat: false }
 const binary = { useBinaryFormat: true }
+
+const overHttp2 = (url: string) => {
+  const session = connect(url)
+  session.on("error", () => {})
+  return { fetch: fetchOver(session), close: () => session.destroy() }
+}
 
 const clients: Readonly<Record<string, (baseUrl: string) => StateClient>> = {
   "grpc-js": (url) => grpcJsClient(url),
@@ -37,7 +45,10 @@ const clients: Readonly<Record<string, (baseUrl: string) => StateClient>> = {
   "connect-web, gRPC-web in binary": (baseUrl) => connectClient(web.createGrpcWebTransport({ baseUrl, ...binary })),
   "connect-web, gRPC-web with JSON": (baseUrl) => connectClient(web.createGrpcWebTransport({ baseUrl, ...json })),
   "REST by fetch, streams as lines": (url) => restClient(url),
-  "REST by fetch, streams as server-sent events": (url) => restClient(url, { accept: "text/event-stream" })
+  "REST by fetch, streams as server-sent events": (url) => restClient(url, { accept: "text/event-stream" }),
+  "REST over HTTP/2, streams as lines": (url) => restClient(url, overHttp2(url)),
+  "REST over HTTP/2, streams as server-sent events": (url) =>
+    restClient(url, { accept: "text/event-stream", ...overHttp2(url) })
 }
 
 describe("one gateway, every client", () => {

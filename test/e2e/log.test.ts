@@ -1,3 +1,4 @@
+import { connect } from "node:http2"
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node"
 import { afterEach, assert, beforeEach, test } from "vitest"
 import { type GatewayProcess, startGateway } from "../support/process.ts"
@@ -96,6 +97,48 @@ test("has one line a call, with what is needed to find it and never a value", as
   }
   assert.lengthOf(calls, Object.keys(faces).length * 6 + 6, "every call has one line")
   assert.notInclude(JSON.stringify(gateway.log) + gateway.stderr(), marker)
+})
+
+test("says of a call that reached no method which protocol it spoke, and what it was told", async () => {
+  const path = "/stategate.EntityService/Set"
+  const sent = async (id: string, type: string, body: Uint8Array<ArrayBuffer> | string, method = "POST") => {
+    const headers = { "content-type": type, "x-request-id": id }
+    await fetch(gateway.url + path, { method, headers, body }).then((answer) => answer.arrayBuffer())
+    const { protocol, code } = await gateway.line(({ callId }) => callId === id)
+    return [protocol, code]
+  }
+  const nonsense = new Uint8Array([0, 0, 0, 0, 2, 255, 255])
+  const told = [
+    await sent("json", "application/json", "{"),
+    await sent("large", "application/json", `{"key":"${"x".repeat(5_000_000)}"}`),
+    await sent("kind", "text/plain", "x"),
+    await sent("verb", "application/json", "{}", "PUT"),
+    await sent("web", "application/grpc-web+proto", nonsense)
+  ]
+  assert.deepStrictEqual(told, [
+    ["connect", "invalid_argument"],
+    ["connect", "resource_exhausted"],
+    ["connect", "invalid_argument"],
+    ["connect", "unimplemented"],
+    ["grpc-web", "invalid_argument"]
+  ])
+})
+
+test("a stream that its deadline ends is told of as such", async () => {
+  const { port } = new URL(gateway.url)
+  const session = connect(`http://127.0.0.1:${port}`)
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/stategate.EventService/Stream",
+    "content-type": "application/grpc",
+    te: "trailers",
+    "grpc-timeout": "100m",
+    "x-request-id": "late"
+  })
+  stream.resume().end(Buffer.from([0, 0, 0, 0, 6, 10, 1, 100, 18, 1, 42]))
+  const { code, method } = await gateway.line(({ callId }) => callId === "late")
+  session.destroy()
+  assert.deepStrictEqual([method, code], ["/stategate.EventService/Stream", "deadline_exceeded"])
 })
 
 test("has one line a stream, with how many events it sent, when it ends", async () => {

@@ -8,6 +8,7 @@ const plain = {
   serviceName: "stategate",
   encoding: "protobuf",
   delayMs: 5_000,
+  timeoutMs: 10_000,
   sampling: { ratio: 1, parentBased: true }
 }
 
@@ -33,6 +34,10 @@ describe("traces", () => {
       }
     )
     assert.strictEqual(of({ OTEL_SERVICE_NAME: "shop-state" }).tracing?.serviceName, "shop-state")
+    const named = { OTEL_RESOURCE_ATTRIBUTES: "service.name=by%20attribute,zone=a" }
+    assert.strictEqual(of(named).tracing?.serviceName, "by attribute")
+    assert.strictEqual(of({ ...named, OTEL_SERVICE_NAME: "shop-state" }).tracing?.serviceName, "shop-state")
+    assert.strictEqual(of({ OTEL_EXPORTER_OTLP_TIMEOUT: "500" }).tracing?.timeoutMs, 500)
     assert.strictEqual(of({ OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" }).tracing?.encoding, "json")
     const sampler = (name: string, argument = "") =>
       of({ OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: argument }).tracing?.sampling
@@ -51,6 +56,8 @@ describe("traces", () => {
       refused({ OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "2" }),
       /^OTEL_TRACES_SAMPLER_ARG: /
     )
+    assert.match(refused({ OTEL_EXPORTER_OTLP_TIMEOUT: "0" }), /^OTEL_EXPORTER_OTLP_TIMEOUT: /)
+    assert.match(refused({ OTEL_RESOURCE_ATTRIBUTES: "zone=%zz" }), /^OTEL_RESOURCE_ATTRIBUTES: /)
     assert.match(refused({ OTEL_BSP_SCHEDULE_DELAY: "soon" }), /^OTEL_BSP_SCHEDULE_DELAY: /)
     for (const headers of ["hunter2", "a=%hunter2", "a b=hunter2"]) {
       const errors = refused({ OTEL_EXPORTER_OTLP_HEADERS: headers })

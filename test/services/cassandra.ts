@@ -23,8 +23,12 @@ export const cassandra: Kind<CassandraPlace> = {
   }
 }
 
+/** What Java gives it: little, and quickly, for tests; for what is measured, enough. */
+const small = ["-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+const large = ["-Xms2g", "-Xmx2g", "-XX:+UseG1GC"]
+
 /** A cluster of one server. */
-export const startCassandra = async (): Promise<Service<CassandraPlace>> => {
+export const startCassandra = async (isMeasured = false): Promise<Service<CassandraPlace>> => {
   const [port, peers] = [await serverPort(), await serverPort()]
   const folder = new Folder()
   const conf = join(folder.path, "conf")
@@ -37,6 +41,7 @@ export const startCassandra = async (): Promise<Service<CassandraPlace>> => {
       name: installable.name,
       command: findJava()!,
       args: [
+        ...(isMeasured ? large : small),
         ...options(folder.path),
         "-cp",
         `${conf}:${cassandraJars}/*`,
@@ -85,11 +90,9 @@ const logback = `<configuration>
 
 /** What its own start script gives Java, and what keeps it small, quick to start and in its folder. */
 const options = (folder: string): ReadonlyArray<string> => [
-  "-Xms256m",
-  "-Xmx512m",
-  "-XX:TieredStopAtLevel=1",
-  "-XX:+UseSerialGC",
   "-XX:-UsePerfData",
+  // What goes on without memory goes on with wrong data.
+  "-XX:+ExitOnOutOfMemoryError",
   `-javaagent:${join(cassandraJars, "jamm-0.4.0.jar")}`,
   ...exported.flatMap((name) => ["--add-exports", `${name}=ALL-UNNAMED`]),
   ...opened.flatMap((name) => ["--add-opens", `${name}=ALL-UNNAMED`]),

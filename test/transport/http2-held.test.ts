@@ -72,17 +72,23 @@ describe("those who hold most make room", () => {
     Effect.gen(function* () {
       const closed = yield* Queue.unbounded<void>()
       const { port } = yield* serve(
-        (_, response) => {
+        (request, response) => {
+          if (request.method === "POST") return echo(request, response)
           response.once("close", () => Queue.offerUnsafe(closed, undefined))
           response.write(Buffer.alloc(20_000_000, "x"))
         },
         { limits: { ...limits, heldBytesMax: 30_000_000 } }
       )
+      const small = yield* wire(port)
+      small.send(preface, settings, post(1), data(1, 1_000), ping)
+      yield* small.expect(pong)
       const client = yield* wire(port)
       const window = Buffer.from([0x7f, 0, 0, 0])
       client.socket.pause()
       client.send(preface, frame(4, 0, 0, Buffer.concat([Buffer.from([0, 4]), window])), frame(8, 0, 0, window), get(1))
       yield* Queue.take(closed)
+      small.send(data(1, 0, 1))
+      yield* small.expect(`2.0 POST / ${"x".repeat(1_000)}`)
     })
   )
 })

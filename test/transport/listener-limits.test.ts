@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Queue } from "effect"
 import {
   call,
   echo,
@@ -74,6 +74,42 @@ describe("slow and large requests", () => {
       const client = yield* wire(port)
       client.send(http1("GET", "/"))
       yield* client.expect("1.1 GET / ")
+    })
+  )
+})
+
+describe("what HTTP/1.1 clients make the gateway hold", () => {
+  it.live("is let go of when they do not read their answers", () =>
+    Effect.gen(function* () {
+      const closed = yield* Queue.unbounded<void>()
+      const { port } = yield* serve(
+        (request, response) => {
+          if (request.url === "/small") return void setTimeout(() => response.end("small"), 200)
+          response.once("close", () => Queue.offerUnsafe(closed, undefined))
+          response.end(Buffer.alloc(20_000_000, "x"))
+        },
+        { limits: { unreadMsMax: 50, lateCheckMs: 10 } }
+      )
+      const client = yield* wire(port)
+      client.socket.pause()
+      client.send(http1("GET", "/large"))
+      const other = yield* wire(port)
+      other.send(http1("GET", "/small"))
+      yield* Queue.take(closed)
+      yield* other.expect("small")
+    })
+  )
+
+  it.live("is bounded for all of them: those who hold most are cut", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, { limits: { sessionsHeldBytesMax: 100_000, lateCheckMs: 10 } })
+      const small = yield* wire(port)
+      small.send(http1("POST", "/", { "content-length": "6" }, "one"))
+      const large = yield* wire(port)
+      large.send(http1("POST", "/", { "content-length": "300000" }, "x".repeat(200_000)))
+      yield* large.closed
+      small.send("two")
+      yield* small.expect("onetwo")
     })
   )
 })

@@ -136,6 +136,23 @@ describe.each([
   })
 })
 
+test("who goes on asking is not waited for when the gateway stops", async () => {
+  const stopping = await startGateway({ STATEGATE_SHUTDOWN_GRACE: "1h" })
+  const client = createClient(ServerReflection, createGrpcTransport({ baseUrl: stopping.url }))
+  const { promise: never } = Promise.withResolvers<void>()
+  async function* questions() {
+    yield { messageRequest: { case: "listServices", value: "" } } as MessageInitShape<
+      typeof ServerReflectionRequestSchema
+    >
+    await never
+  }
+  const answers = client.serverReflectionInfo(questions())[Symbol.asyncIterator]()
+  assert.strictEqual((await answers.next()).done, false)
+  const ended = stopping.stop()
+  await answers.next().catch(() => {})
+  assert.strictEqual((await ended).code, 0)
+})
+
 test("STATEGATE_PUBLIC_DOCS=false keeps it shut", async () => {
   const shut = await startGateway({ STATEGATE_PUBLIC_DOCS: "false" })
   try {

@@ -20,6 +20,8 @@ export const writer = (path: string): Effect.Effect<Writer, never, Scope.Scope> 
     started.once("exit", () => {
       if (thread === started) thread = undefined
     })
+    // Told to whoever waits for it; with nobody there it would end the process.
+    started.on("error", () => {})
     thread = started
     return started
   }

@@ -1,6 +1,7 @@
 import { Effect, Layer, Option, Tracer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpExporter, OtlpSerialization, OtlpTracer } from "effect/observability"
+import { exportsAtOnceMax } from "../../../application/limits.ts"
 
 export interface TracingSettings {
   /** Where a collector takes traces, such as `http://localhost:4318/v1/traces`. */
@@ -11,6 +12,8 @@ export interface TracingSettings {
   readonly encoding: "protobuf" | "json"
   /** Spans are held this long, so that many go out together. */
   readonly delayMs: number
+  /** How long the collector may take to answer. */
+  readonly timeoutMs: number
   readonly sampling: Sampling
 }
 
@@ -36,8 +39,24 @@ export const layer = (settings: TracingSettings, version: string): Layer.Layer<n
   return Layer.effect(Tracer.Tracer, tracer).pipe(
     Layer.provide(OtlpExporter.layerFlusher),
     Layer.provide(settings.encoding === "json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf),
-    Layer.provide(FetchHttpClient.layer)
+    Layer.provide(FetchHttpClient.layer),
+    Layer.provide(Layer.succeed(FetchHttpClient.Fetch, bounded(settings.timeoutMs)))
   )
+}
+
+/** A collector that takes spans and does not answer must not have them pile up here. */
+const bounded = (timeoutMs: number): typeof fetch => {
+  let open = 0
+  return async (input, init) => {
+    if (open >= exportsAtOnceMax) throw new Error("the collector has not answered yet")
+    open += 1
+    try {
+      const late = AbortSignal.timeout(timeoutMs)
+      return await fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, late]) : late })
+    } finally {
+      open -= 1
+    }
+  }
 }
 
 /** Decides where a trace enters the gateway; what is within follows. */
@@ -48,6 +67,10 @@ const sampled =
       span: (options) => {
         const parent = Option.getOrUndefined(options.parent)
         const isDecided = parent !== undefined && (parentBased || parent._tag === "Span")
-        return tracer.span(isDecided ? options : { ...options, sampled: Math.random() < ratio })
+        return tracer.span(isDecided ? options : { ...options, sampled: shareOf(parent?.traceId) < ratio })
       }
     })
+
+/** From 0 to 1, the same for a trace wherever it is decided about: its id is random, so its last 56 bits are as well. */
+const shareOf = (traceId: string | undefined): number =>
+  traceId === undefined ? Math.random() : Number.parseInt(traceId.slice(-14), 16) / 2 ** 56

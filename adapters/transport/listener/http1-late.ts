@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { ListenerLimits } from "../../../application/limits.ts"
+import { Unchanged } from "./http2/unchanged.ts"
 
 /** What one HTTP/1.1 connection is doing. */
 export class Connection {
@@ -12,6 +13,8 @@ export class Connection {
   /** When a request was first seen on its way, its headers not complete. */
   headersSince: number | undefined
   isEnding = false
+  /** How far the client has read, as long as there is more to read. */
+  readonly unread = new Unchanged()
 
   serves(response: ServerResponse): void {
     this.headersSince = undefined
@@ -22,6 +25,13 @@ export class Connection {
   rests(socket: Socket): void {
     this.since = performance.now()
     this.bytesAtRest = socket.bytesRead
+  }
+
+  /** Bytes of an answer that is not read, and of a request that is not complete: of one that is answered nothing is kept. */
+  heldBytes(socket: Socket): number {
+    const [response] = this.responses
+    const isUnfinished = response !== undefined && !response.req.complete && !response.headersSent
+    return socket.writableLength + (isUnfinished ? socket.bytesRead - this.bytesAtRest : 0)
   }
 }
 
@@ -44,6 +54,11 @@ export const watchLate = (connections: ReadonlyMap<Socket, Connection>, limits: 
     socket.once("close", () => clearTimeout(timer))
   }
   const look = (socket: Socket, connection: Connection, now: number) => {
+    const read = socket.writableLength === 0 ? undefined : socket.bytesWritten - socket.writableLength
+    if (connection.unread.ms(read, now) > limits.unreadMsMax) {
+      socket.destroy()
+      return
+    }
     const elapsed = now - connection.since
     if (connection.responses.size > 0) {
       const [response] = connection.responses
@@ -60,7 +75,20 @@ export const watchLate = (connections: ReadonlyMap<Socket, Connection>, limits: 
   const timer = setInterval(() => {
     const now = performance.now()
     for (const [socket, connection] of connections) if (!connection.isEnding) look(socket, connection, now)
+    relieve(connections, limits.sessionsHeldBytesMax)
   }, limits.lateCheckMs)
   timer.unref()
   return () => clearInterval(timer)
+}
+
+/** Over the limit, connections for which most is held are cut. */
+const relieve = (connections: ReadonlyMap<Socket, Connection>, bytesMax: number): void => {
+  const holders = Array.from(connections, ([socket, connection]) => ({ socket, bytes: connection.heldBytes(socket) }))
+  let held = holders.reduce((sum, { bytes }) => sum + bytes, 0)
+  if (held <= bytesMax) return
+  for (const { socket, bytes } of holders.sort((a, b) => b.bytes - a.bytes)) {
+    socket.destroy()
+    held -= bytes
+    if (held <= bytesMax) return
+  }
 }

@@ -112,7 +112,7 @@ export const heapProfile = (profile: HeapSamples, intervalBytes: number): Uint8A
   }
   const space = places.valueType("inuse_space", "bytes")
   return encoded(places, {
-    sampleType: [places.valueType("inuse_objects", "count"), space],
+    sampleType: [places.valueType("samples", "count"), space],
     sample,
     periodType: places.valueType("space", "bytes"),
     period: intervalBytes,

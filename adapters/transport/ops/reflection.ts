@@ -21,9 +21,13 @@ type Answer = NonNullable<Response["messageResponse"]>
 
 /**
  * What clients without proto files ask: which services there are, and what their messages look like. Details of errors
- * travel as `Any`, so no service names their files.
+ * travel as `Any`, so no service names their files. Who goes on asking is not waited for when the gateway drains.
  */
-export const reflectionRoutes = (others: ReadonlyArray<DescService>, details: ReadonlyArray<DescFile>): Routes => {
+export const reflectionRoutes = (
+  others: ReadonlyArray<DescService>,
+  details: ReadonlyArray<DescFile>,
+  draining: AbortSignal
+): Routes => {
   const services = [...others, ServerReflection, ServerReflectionAlpha]
   const { files, symbols, extensions } = contentsOf([...services.map(({ file }) => file), ...details])
 
@@ -60,7 +64,7 @@ export const reflectionRoutes = (others: ReadonlyArray<DescService>, details: Re
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>, context: HandlerContext) {
     begun(context)?.onHeaders(context.responseHeader)
     const sent = new Set<DescFile>()
-    for await (const request of requests) {
+    for await (const request of until(draining, requests)) {
       const messageResponse = answerTo(request.messageRequest, sent)
       yield { validHost: request.host, originalRequest: request, messageResponse }
     }
@@ -69,6 +73,23 @@ export const reflectionRoutes = (others: ReadonlyArray<DescService>, details: Re
     router.service(ServerReflection, { serverReflectionInfo })
     // The same messages under an older name, which many tools still use.
     router.service(ServerReflectionAlpha, { serverReflectionInfo: serverReflectionInfo as never })
+  }
+}
+
+/** What comes until then. */
+async function* until<A>(signal: AbortSignal, items: AsyncIterable<A>) {
+  const iterator = items[Symbol.asyncIterator]()
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const stop = () => resolve(undefined)
+  signal.addEventListener("abort", stop)
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([iterator.next(), promise])
+      if (next === undefined || next.done === true) return
+      yield next.value
+    }
+  } finally {
+    signal.removeEventListener("abort", stop)
   }
 }
 

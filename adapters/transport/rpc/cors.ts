@@ -10,6 +10,9 @@ const allowedHeaders = [
   "if-none-match",
   "last-event-id",
   "traceparent",
+  // Not kept, but sent by whoever sends the other.
+  "tracestate",
+  "baggage",
   "x-request-id",
   "connect-protocol-version",
   "connect-timeout-ms",

@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf"
-import type { Code } from "@connectrpc/connect"
+import { Code, ConnectError } from "@connectrpc/connect"
 import { codeToString } from "@connectrpc/connect/protocol-connect"
 import { Cause, Clock, Context, Effect, Exit, Layer, Scope } from "effect"
 import { DeadlineExceeded, type Failure } from "../../../application/failure.ts"
@@ -64,8 +64,8 @@ export class Gate extends Context.Service<
     /** For a call that never reached its method: counts and logs it like any other. The cause is for the log alone. */
     readonly refused: (
       path: string,
-      call: Pick<FaceCall, "protocol" | "callId">,
-      status: WireStatus,
+      call: Pick<FaceCall, "protocol" | "callId"> & { readonly since?: number },
+      status: Pick<WireStatus, "code">,
       cause?: unknown
     ) => void
   }
@@ -171,7 +171,7 @@ export class Gate extends Context.Service<
         const opening = Scope.provide(pipeline.stream(call, message), scope)
         const opened = await run(span === undefined ? opening : span.around(opening), { signal: call.signal })
         if (Exit.isFailure(opened)) {
-          const { status, cause } = failureOf(opened.cause)
+          const { status, cause } = failureOf(opened.cause, hasExpired(call.signal))
           await end(status, cause)
           throw new CallFailed(status)
         }
@@ -179,14 +179,12 @@ export class Gate extends Context.Service<
         const tellsProgress = message.progress || call.protocol === "sse"
         async function* items() {
           // Told in the finally block: a caller that has gone leaves the loop without a word.
-          let ended: { readonly status?: WireStatus; readonly cause?: { readonly cause?: unknown } } = {
-            status: canceled
-          }
+          let ended: { readonly status?: WireStatus; readonly cause?: { readonly cause?: unknown } } | undefined
           try {
             while (true) {
               const exit = await run(pull, { signal: call.signal })
               if (Exit.isFailure(exit)) {
-                ended = failureOf(exit.cause)
+                ended = failureOf(exit.cause, hasExpired(call.signal))
                 throw new CallFailed(ended.status ?? internal)
               }
               const wanted = tellsProgress ? exit.value : exit.value.filter(({ event }) => event !== undefined)
@@ -195,6 +193,7 @@ export class Gate extends Context.Service<
               yield wanted
             }
           } finally {
+            ended ??= { status: hasExpired(call.signal) ? deadlineExceeded : canceled }
             await end(ended.status, ended.cause)
           }
         }
@@ -206,7 +205,10 @@ export class Gate extends Context.Service<
         unary,
         stream,
         refused: (path, call, status, cause) =>
-          record(path, call, performance.now(), nameOf(status.code), cause === undefined ? {} : { cause })
+          record(path, call, call.since ?? performance.now(), nameOf(status.code), {
+            ...(cause === undefined ? {} : { cause }),
+            ...(path === streamPath ? { sent: 0 } : {})
+          })
       })
     })
   )
@@ -220,6 +222,12 @@ const named = ({ domain, type }: { readonly domain?: string; readonly type?: str
 /** A name may be anything before it is checked, and the log must not grow with what was refused. */
 const short = (name: string): string => (name.length <= nameBytesMax ? name : `${name.slice(0, nameBytesMax)}…`)
 
+const deadlineExceeded = statusOf(new DeadlineExceeded({}))
+
+/** Whether a caller has gone because its deadline has passed: faces say so in the reason. */
+const hasExpired = ({ reason }: AbortSignal): boolean =>
+  reason instanceof DeadlineExceeded || (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded)
+
 const nameOf = (code: Code): string => codeToString(code)
 
 /** What the caller is told, and what only the log is told. */
@@ -232,7 +240,7 @@ const failureOf = (
     const inner = "cause" in failure.value ? failure.value.cause : undefined
     return { status: statusOf(failure.value), ...(inner === undefined ? {} : { cause: { cause: inner } }) }
   }
-  if (Cause.hasInterruptsOnly(cause)) return { status: expired ? statusOf(new DeadlineExceeded({})) : canceled }
+  if (Cause.hasInterruptsOnly(cause)) return { status: expired ? deadlineExceeded : canceled }
   return { status: internal, cause: { cause: Cause.squash(cause) } }
 }
 

@@ -6,7 +6,7 @@ import { CallFailed, type Gate } from "./gate.ts"
 import type { GrpcCall, GrpcMethod, GrpcSink } from "./grpc.ts"
 import { unaryMethods } from "./methods.ts"
 import { streamPath } from "./pipeline.ts"
-import { internal, statusOf, type WireStatus } from "./status.ts"
+import { internal, type WireStatus } from "./status.ts"
 
 /** The calls of the gateway, for the face that serves most of them. */
 export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMethod> => {
@@ -34,21 +34,11 @@ const streaming =
   (gate: Gate["Service"]): GrpcMethod["begin"] =>
   (call, message, sink) => {
     const left = new AbortController()
-    let expired = false
-    const timer =
-      call.timeoutMs === undefined
-        ? undefined
-        : setTimeout(
-            () => {
-              expired = true
-              left.abort()
-            },
-            Math.min(call.timeoutMs, timerMsMax)
-          )
+    const expire = () => left.abort(new DeadlineExceeded({}))
+    const timer = call.timeoutMs === undefined ? undefined : setTimeout(expire, Math.min(call.timeoutMs, timerMsMax))
     stream(gate, call, message as StreamOpts, sink, left.signal).then((status) => {
       clearTimeout(timer)
-      // A deadline ends a stream in the same way as a caller that has gone.
-      sink.done({ status: expired ? statusOf(new DeadlineExceeded({})) : status })
+      sink.done({ status })
     })
     return () => left.abort()
   }

@@ -2,15 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { Code, ConnectError, type ConnectRouterOptions, type ContextValues } from "@connectrpc/connect"
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol"
 import { listenerLimits } from "../../../application/limits.ts"
-import { invalid } from "../../../domain/rejection.ts"
 import { compressions } from "./compression.ts"
 import { gatewayRoutes, type Routes, rpcHandlers, withProgress } from "./connect.ts"
 import { dropFarDeadline } from "./deadline.ts"
 import { callIdOf, type Gate } from "./gate.ts"
-import { statusOf } from "./status.ts"
-import { asInvalid, type Refusal } from "./unreadable.ts"
-
-const unreadable = statusOf(invalid({ field: "message", rule: "cannot be read" }))
+import { asInvalid, codeOf, type Refusal } from "./unreadable.ts"
 
 export interface RpcFace {
   /** Whether the path is that of an RPC. */
@@ -20,8 +16,15 @@ export interface RpcFace {
 
 type Head = Pick<UniversalServerResponse, "status" | "header">
 
-/** Told of a call whose message could not be read. */
-type Refused = (path: string, protocol: string, callId: string) => void
+/** A call that did not reach its method. */
+export interface RefusedCall {
+  readonly protocol: string
+  readonly callId: string
+  readonly since: number
+}
+
+/** Told of such a call, and how it was answered; the cause is what went wrong in here, if anything. */
+type Refused = (path: string, call: RefusedCall, code: Code, cause?: unknown) => void
 
 /**
  * The RPC protocols on Node's HTTP/1.1 and HTTP/2 servers. Differs from connect-node's own adapter in two things: the
@@ -38,26 +41,32 @@ export const nodeFace = (
     serves: (request) => handlers.has(pathOf(request)),
     serve: (request, response) => {
       const path = pathOf(request)
-      serve(refused, path, handlers.get(path)!, request, response).catch(() => response.destroy())
+      const given = request.headers["x-request-id"]
+      const callId = callIdOf(typeof given === "string" ? given : undefined)
+      const call = { protocol: protocolOf(request.headers["content-type"]), callId, since: performance.now() }
+      const told = (code: Code, cause?: unknown) => refused(path, call, code, cause)
+      serve(told, callId, handlers.get(path)!, request, response).catch((cause) => {
+        if (cause !== gone && !response.destroyed) told(Code.Internal, cause)
+        response.destroy()
+      })
     }
   }
 }
 
 /** The services of the gateway, and others beside them. */
 export const rpcFace = (gate: Gate["Service"], others: ReadonlyArray<Routes> = []): RpcFace =>
-  nodeFace([gatewayRoutes(gate), ...others], (path, protocol, callId) =>
-    gate.refused(path, { protocol, callId }, unreadable)
-  )
+  nodeFace([gatewayRoutes(gate), ...others], (path, call, code, cause) => gate.refused(path, call, { code }, cause))
+
+const protocolOf = (type = ""): string =>
+  type.startsWith("application/grpc-web") ? "grpc-web" : type.startsWith("application/grpc") ? "grpc" : "connect"
 
 const serve = async (
-  refused: Refused,
-  path: string,
+  refused: (code: Code) => void,
+  callId: string,
   handler: UniversalHandler,
   request: IncomingMessage,
   response: ServerResponse
 ): Promise<void> => {
-  const given = request.headers["x-request-id"]
-  const callId = callIdOf(typeof given === "string" ? given : undefined)
   let isOpen = false
   const open = (answer: Head) => {
     isOpen = true
@@ -74,8 +83,8 @@ const serve = async (
     const first = await body?.next()
     // Asked for only now: a body that fails at once has its status in the trailers, which are filled by then.
     if (!progress.begun) {
-      refused(path, handler.protocolNames[0] ?? "rpc", callId)
       const refusal = await asInvalid(answer, first, body)
+      refused(codeOf(refusal))
       await unread(request)
       return refuse(response, callId, refusal)
     }
@@ -175,6 +184,8 @@ const addTrailers = (response: ServerResponse, trailer: Headers | undefined): vo
 
 /** Waits while the client does not read: nothing piles up here for a slow one. */
 const writeChunk = (response: ServerResponse, chunk: Uint8Array): Promise<void> | undefined => {
+  // One that is closed already says so no more.
+  if (response.destroyed) throw gone
   if (response.write(chunk)) return undefined
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => () => {
@@ -182,7 +193,7 @@ const writeChunk = (response: ServerResponse, chunk: Uint8Array): Promise<void> 
       act()
     }
     const onDrain = settle(resolve)
-    const onClose = settle(() => reject(new Error("the client has gone")))
+    const onClose = settle(() => reject(gone))
     response.on("drain", onDrain).on("close", onClose).on("error", onClose)
   })
 }

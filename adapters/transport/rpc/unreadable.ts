@@ -1,6 +1,8 @@
 import { create, toBinary } from "@bufbuild/protobuf"
 import { base64Encode } from "@bufbuild/protobuf/wire"
+import { Code } from "@connectrpc/connect"
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol"
+import { codeFromString } from "@connectrpc/connect/protocol-connect"
 import { BadRequestSchema } from "../../../proto/gen/google/rpc/error_details_pb.js"
 
 const utf8 = { encoder: new TextEncoder(), decoder: new TextDecoder() }
@@ -42,6 +44,17 @@ export const asInvalid = async (
   if (told === undefined) return { ...answer, body }
   header?.delete("content-length")
   return { ...answer, status: 400, body: told }
+}
+
+/** The code that a refusal tells its caller, wherever its protocol has it. */
+export const codeOf = ({ status, header, trailer, body }: Refusal): Code => {
+  const text = utf8.decoder.decode(body)
+  const digits = trailer?.get("grpc-status") ?? header?.get("grpc-status") ?? /^grpc-status: (\d+)/m.exec(text)?.[1]
+  if (digits !== undefined && digits !== null) return Number(digits)
+  const [, name] = /"code":"(\w+)"/.exec(text) ?? []
+  if (name !== undefined) return codeFromString(name) ?? Code.Unknown
+  // Answers without a body refuse the kind of the request.
+  return status === 404 || status === 405 ? Code.Unimplemented : Code.InvalidArgument
 }
 
 /** The status of Connect's unary calls, with the violation that clients look for; undefined if it is of another kind. */

@@ -10,10 +10,10 @@ export class WireWriter {
     this.#bytes = Buffer.allocUnsafeSlow(bytes)
   }
 
-  /** What was written so far, as it is: the buffer goes with it, and a new one begins. */
+  /** What was written so far, as it is: the buffer goes with it. */
   take(): Buffer {
     const taken = this.#bytes.subarray(0, this.#at)
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(1024, this.#at))
+    this.#bytes = nothing
     this.#at = 0
     return taken
   }
@@ -138,5 +138,6 @@ export class WireWriter {
   }
 }
 
+const nothing = Buffer.alloc(0)
 const shortText = 48
 const safe = BigInt(Number.MAX_SAFE_INTEGER)

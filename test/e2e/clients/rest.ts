@@ -45,9 +45,14 @@ const refused = (status: Values, headers: Heads): Refused =>
 export interface RestStreams {
   /** `text/event-stream`, or lines of JSON when there is none. */
   readonly accept?: string
+  readonly fetch?: typeof fetch
+  readonly close?: () => void
 }
 
-export const restClient = (url: string, { accept }: RestStreams = {}): StateClient => ({
+export const restClient = (
+  url: string,
+  { accept, fetch = globalThis.fetch, close = () => {} }: RestStreams = {}
+): StateClient => ({
   call: async (name, message, headers = {}) => {
     const { path, init } = requestOf(routes[name], message, headers)
     const response = await fetch(url + path, init)
@@ -66,7 +71,7 @@ export const restClient = (url: string, { accept }: RestStreams = {}): StateClie
     const items = (accept === "text/event-stream" ? frames : lines)(response.body!, heads)
     return { headers: heads, next: async () => (await items.next()).value ?? undefined, close: () => left.abort() }
   },
-  close: () => {}
+  close
 })
 
 async function* parts(body: ReadableStream<Uint8Array>, separator: string): AsyncGenerator<string, undefined> {

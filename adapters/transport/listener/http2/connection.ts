@@ -104,12 +104,16 @@ export class Connection implements Holder {
 
   letGo(isEnough: () => boolean): void {
     this.#streams.letGo(isEnough)
-    if (this.#unsentBytes > 0 && !isEnough()) this.#socket.destroy()
+    if (this.#unsentBytes === 0 || isEnough()) return
+    this.#socket.destroy()
+    // At once, and not when the close is told of: else all others would have to make room for what is there by now.
+    this.#unsent(0)
   }
 
   /** To be called now and then: ends what takes too long. */
   look(now: number): void {
     const limits = this.#limits
+    if (this.#socket.destroyed) return
     this.#unsent(this.#socket.writableLength)
     const [begun, begunMsMax] = this.#unfinished()
     if (this.#unread.ms(this.#output.leftOfSome, now) > limits.unreadMsMax) this.#socket.destroy()

@@ -61,7 +61,8 @@ export class Output {
     this.#slab = nothing
     this.#to = 0
     this.#written += bytes.length
-    if (!this.#socket.destroyed) this.#socket.write(bytes)
+    // After the last word of a connection there is nothing more to say.
+    if (this.#socket.writable) this.#socket.write(bytes)
   }
 
   headers(stream: number, fields: Iterable<Field>, endStream: boolean): void {

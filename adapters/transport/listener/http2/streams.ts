@@ -266,9 +266,9 @@ export class Streams implements Carrier {
     if (ends && !stream.closed) this.serve(stream, () => stream.receiver.onEnd())
   }
 
-  /** Sent by nobody yet. Stream 0 is the connection. */
+  /** Sent by nobody yet: those of a server, which are even, never are. Stream 0 is the connection. */
   #isIdle(id: number): boolean {
-    return id > this.last && !this.isClosed
+    return (id > this.last && !this.isClosed) || (id !== 0 && id % 2 === 0)
   }
 }
 
