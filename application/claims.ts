@@ -92,7 +92,7 @@ export const claims = (store: Primitives): Claims => {
   })
 
   const head = Effect.fnUntraced(function* (domain: string, enough?: bigint) {
-    let mark = yield* store.mark(domain)
+    let mark = begun(yield* store.mark(domain))
     for (let tries = 0; tries < claimTriesMax; tries++) {
       if (mark !== undefined && enough !== undefined && mark.position >= enough) return mark
       const [record] = yield* store.claimed([behind(domain, mark)])
@@ -104,7 +104,9 @@ export const claims = (store: Primitives): Claims => {
 
   const commit = Effect.fnUntraced(function* (unit: Unit) {
     const { domain } = unit
-    let mark = yield* store.mark(domain)
+    const found = yield* store.mark(domain)
+    let isTold = found !== undefined
+    let mark = begun(found)
     for (let losses = 0; losses < claimTriesMax; losses++) {
       const recalled = yield* store.recall(domain, unit.refs, unit.keys)
       const from = mark ?? unborn(domain, unit.incarnation)
@@ -115,6 +117,9 @@ export const claims = (store: Primitives): Claims => {
         record = (yield* store.claimed([behind(domain, mark)]))[0]
         if (record === undefined) return from
       } else {
+        // Else whoever lists domains would not find one whose first commit was left half done.
+        if (!isTold) yield* store.moveMark(from)
+        isTold = true
         const own: Claim = { id: crypto.randomUUID(), domain, incarnation: from.incarnation, events }
         record = yield* claim(recordOf(own))
         if (record.id === own.id) return yield* complete(own)
@@ -140,7 +145,8 @@ export const claims = (store: Primitives): Claims => {
         const record = found.get(head.domain)
         return record === undefined ? Effect.succeed(head) : Effect.orElseSucceed(finish(record), () => head)
       }
-      return yield* Effect.forEach(heads, settle, { concurrency: unitsAtOnceMax })
+      const all = yield* Effect.forEach(heads, settle, { concurrency: unitsAtOnceMax })
+      return all.filter((head) => begun(head) !== undefined)
     }),
     readable: Effect.suspend(() =>
       unreadable === undefined
@@ -169,6 +175,9 @@ const unborn = (domain: string, incarnation = newIncarnation()): Head => ({
   time: 0n,
   eventId: ""
 })
+
+/** The head that a mark tells; one before the first position only says that there may be a first commit. */
+const begun = (mark: Head | undefined): Head | undefined => (mark?.position === 0n ? undefined : mark)
 
 /** The place of the next commit. */
 const behind = (domain: string, mark: Head | undefined): Place => ({ domain, position: (mark?.position ?? 0n) + 1n })

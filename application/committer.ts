@@ -118,7 +118,7 @@ export class Committer extends Context.Service<
         // Calls that arrived in the same turn of the event loop join before the batch leaves. A store that blocks the
         // loop while it commits would otherwise never see more than one.
         yield* Effect.yieldNow
-        const flights = queue.take()
+        const flights = queue.take(store.capacity.domains)
         if (flights.length > 0) yield* Effect.uninterruptible(commit(flights))
       })
       yield* Effect.forEach(

@@ -125,11 +125,12 @@ export class JobQueue {
   }
 
   /** All that waits in domains whose commit is not under way, up to what one commit holds. */
-  take(): ReadonlyArray<Flight> {
+  take(domainsMax = Number.POSITIVE_INFINITY): ReadonlyArray<Flight> {
     const flights: Array<Flight> = []
     let events = 0
     let bytes = 0
     for (const [domain, waiting] of this.#waiting) {
+      if (flights.length === domainsMax) break
       if (this.#flying.has(domain)) continue
       const entries: Array<Entry> = []
       for (const entry of waiting) {

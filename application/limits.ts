@@ -43,6 +43,8 @@ export const commitBytesMax = 8 * 1024 * 1024
 export const claimBytesMax = 4 * 1024 * 1024
 /** Units of one commit that a store without transactions works on at once. */
 export const unitsAtOnceMax = 16
+/** Commits that one gateway has under way at once where each is of one domain. */
+export const claimsAtOnceMax = 64
 /** Times that one commit may find another in its place, and decide again. */
 export const claimTriesMax = 64
 /** Milliseconds that a commit of another gateway is taken to last before any was measured, and the most. */

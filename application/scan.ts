@@ -12,7 +12,7 @@ import type { Search } from "./ports/EventStore.ts"
 /** The rows that a store finds for a search: all that pass, and others too. */
 export interface Candidates<Row, Subject> {
   /** Some more of them, by key or position, in the direction that the search has; none at the end. */
-  readonly next: Effect.Effect<ReadonlyArray<Row>, Unavailable>
+  readonly next: Effect.Effect<ReadonlyArray<Row>, TooLarge | Unavailable>
   readonly subjectOf: (row: Row) => Subject
   /** The rows with these keys or positions as they are now, in any order, without those that went away. */
   readonly again: (ties: ReadonlyArray<SortKey["tie"]>) => Effect.Effect<ReadonlyArray<Row>, Unavailable>

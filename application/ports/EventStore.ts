@@ -52,7 +52,13 @@ export class EventStore extends Context.Service<
   EventStore,
   {
     /** Commits that may be under way at once, and how much one may hold. */
-    readonly capacity: { readonly commits: number; readonly events: number; readonly bytes: number }
+    readonly capacity: {
+      readonly commits: number
+      /** One, where units gain nothing from each other: none of them then waits for another's answer. */
+      readonly domains: number
+      readonly events: number
+      readonly bytes: number
+    }
     /**
      * For each unit: gives `decide` the domain as it is, appends what it returns right behind the head, and updates
      * the projection, all together or not at all, with nothing appended in between. Succeeds, in the order of the

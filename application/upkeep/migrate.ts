@@ -18,7 +18,8 @@ export interface Migrated extends Comparison {
 /**
  * Copies every log of one store into another, event by event as they are: positions, ids, times and the identities of the
  * logs stay, so that cursors and retries go on to work. Goes on where an earlier run ended. What is written to the source
- * meanwhile is copied as far as it is seen; the comparison says how far both are the same.
+ * meanwhile is copied as far as it is seen; at the end both stores are looked at once more, and it is said how far both
+ * are the same.
  */
 export const migrate = (
   from: Store,
@@ -27,7 +28,7 @@ export const migrate = (
 ): Effect.Effect<ReadonlyArray<Migrated>, NotPossible | Unavailable> =>
   Effect.gen(function* () {
     const heads = yield* headsOf(from)
-    return yield* Effect.forEach(
+    const all = yield* Effect.forEach(
       heads,
       (head) =>
         Effect.gen(function* () {
@@ -38,6 +39,15 @@ export const migrate = (
         }),
       { concurrency: upkeepDomainsAtOnce }
     )
+    const known = new Map(all.map((migrated) => [migrated.domain, migrated]))
+    const [source, target] = [yield* headsOf(from), yield* headsOf(to)]
+    const positions = (found: ReadonlyArray<Head>) => new Map(found.map(({ domain, position }) => [domain, position]))
+    const [fromNow, toNow] = [positions(source), positions(target)]
+    return Array.from(new Set([...known.keys(), ...fromNow.keys()]), (domain) => ({
+      ...(known.get(domain) ?? { domain, copied: 0n, hashes: { from: "", to: "" }, same: true }),
+      from: fromNow.get(domain) ?? 0n,
+      to: toNow.get(domain) ?? 0n
+    }))
   })
 
 const headOf = (store: Store, domain: string): Effect.Effect<Head | undefined, Unavailable> =>

@@ -2,11 +2,12 @@ import { Effect } from "effect"
 import type { Head } from "../../domain/batch.ts"
 import { type Ref, refText, type State } from "../../domain/entity.ts"
 import { type Event, evolve } from "../../domain/event.ts"
+import { literalGlob } from "../../domain/glob.ts"
 import { canonicalText } from "../../domain/json.ts"
 import type { Unavailable } from "../failure.ts"
 import { logPageEventsMax, upkeepEntitiesMax, upkeepReadsAtOnce } from "../limits.ts"
 import type { Projection } from "../ports/Projection.ts"
-import { eachPage, headsOf, type NotPossible, type Store } from "./log.ts"
+import { eachPage, headsOf, type NotPossible, notPossible, type Store } from "./log.ts"
 
 /** An entity that is not what its log makes of it. */
 export interface Difference {
@@ -56,6 +57,9 @@ const rebuildDomain = (
         differences += found.length
         yield* Effect.forEach(found, tell, { discard: true })
         if (!mend) return
+        // What differs may be what somebody has just written, and must not be put back.
+        const [now] = yield* store.heads(literalGlob(domain), 1)
+        if (now?.position !== position) return yield* Effect.fail(notPossible(`somebody writes to ${domain}`))
         const states = found.flatMap(({ expected }) => (expected === undefined ? [] : [expected]))
         const gone = found.flatMap(({ expected, ref }) => (expected === undefined ? [ref] : []))
         yield* projection.restate(domain, states, gone)

@@ -33,7 +33,8 @@ export const claimedLog = (rows: Rows, domain: string): ReadonlyArray<Event> => 
 /** At every moment: all that is at or below the mark can be read, rows before it and entities too. */
 export const holds = (rows: Rows, domain: string): void => {
   const mark = rows.marks.get(domain)
-  if (mark === undefined) return
+  // Before the first position it tells of no event.
+  if (mark === undefined || mark.position === 0n) return
   const log = claimedLog(rows, domain).slice(0, Number(mark.position))
   same([log.at(-1)?.id, log.at(-1)?.time], [mark.eventId, mark.time], "the mark tells the event that it is at")
   for (const event of log) assert.isDefined(rows.event(domain, event.position), "the mark is above no gap")

@@ -6,7 +6,7 @@ import { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import type { EventStore } from "../../application/ports/EventStore.ts"
 import { migrate } from "../../application/upkeep/migrate.ts"
 import { compareLogs, logHash } from "../../application/upkeep/verify.ts"
-import { commit, del, edit, job, refIn, set } from "../contract/event-store/writing.ts"
+import { commit, del, edit, job, refIn, set, unitOf } from "../contract/event-store/writing.ts"
 import { provided } from "./provided.ts"
 
 type Store = EventStore["Service"]
@@ -71,6 +71,26 @@ describe("a migration", () => {
     assert.deepStrictEqual(everythingOf(target), everythingOf(source.memory))
   })
 
+  test("tells of what came to the source while others were copied", async () => {
+    const source = await filled({ a: 3 })
+    const target = new MemoryStore()
+    const healthy = port(target)
+    const slow: Store = {
+      ...healthy,
+      commit: (units) =>
+        Effect.gen(function* () {
+          const late = ["a", "new"].map((domain) => unitOf(domain, [job(refIn(domain, "late"), set({}))]).unit)
+          yield* source.store.commit(late)
+          return yield* healthy.commit(units)
+        })
+    }
+    const told = (await run(source.store, slow)).map(({ domain, from, to }) => [domain, from, to])
+    assert.deepStrictEqual(told, [
+      ["a", 4n, 3n],
+      ["new", 1n, 0n]
+    ])
+  })
+
   test("cuts what it copies to what the target takes", async () => {
     const source = await filled({ a: 40 })
     const target = new MemoryStore()
@@ -78,7 +98,7 @@ describe("a migration", () => {
     const healthy = port(target)
     const small: Store = {
       ...healthy,
-      capacity: { commits: 1, events: 7, bytes: 3_000 },
+      capacity: { commits: 1, domains: 1, events: 7, bytes: 3_000 },
       commit: (units) =>
         healthy.commit(
           units.map((unit) => ({

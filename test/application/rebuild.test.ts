@@ -1,9 +1,10 @@
 import { Effect } from "effect"
 import { assert, describe, test } from "vitest"
 import { MemoryStore, port, projection } from "../../adapters/storage/memory/store.ts"
+import type { Store } from "../../application/upkeep/log.ts"
 import { type Difference, rebuild } from "../../application/upkeep/rebuild.ts"
 import type { State } from "../../domain/entity.ts"
-import { commit, del, job, refIn, set } from "../contract/event-store/writing.ts"
+import { commit, del, job, refIn, set, unitOf } from "../contract/event-store/writing.ts"
 import { provided } from "./provided.ts"
 
 const filled = async () => {
@@ -57,6 +58,23 @@ describe("a rebuild", () => {
       { domain: "a", events: 5n, entities: 3, differences: 0 },
       { domain: "b", events: 5n, entities: 3, differences: 0 }
     ])
+  })
+
+  test("puts nothing back that somebody wrote meanwhile", async () => {
+    const memory = await filled()
+    const store = port(memory)
+    let isWritten = false
+    const state: Store["state"] = (ref) =>
+      Effect.gen(function* () {
+        if (!isWritten) yield* store.commit([unitOf("a", [job(refIn("a", "z"), set({ meanwhile: true }))]).unit])
+        isWritten = true
+        return yield* store.state(ref)
+      })
+    const rebuilding = rebuild({ ...store, state }, projection(memory), { mend: true, tell: () => Effect.void })
+    const failure = await Effect.runPromise(Effect.flip(rebuilding))
+    assert.deepStrictEqual([failure._tag, failure.message], ["NotPossible", "somebody writes to a"])
+    const written = memory.stored("a").find(({ key }) => key === "z")
+    assert.deepStrictEqual([written?.version, written?.values], [2n, { meanwhile: true }])
   })
 
   for (const [name, { states = [], gone = [] }] of Object.entries(damages)) {

@@ -90,11 +90,12 @@ export const faults = <Place extends { readonly addr: string }>(
         await load.acks(50)
         await server.own().kill()
         await refusesFast(urls[0]!)
-        await unready(gateways[0]!)
+        await readiness(gateways[0]!, 503, "unavailable")
         await server.own().restart()
         const since = performance.now()
         await load.acks(1)
         said(`acknowledged again ${Math.round(performance.now() - since)} ms after the server was back`)
+        await readiness(gateways[0]!, 200, "ok")
       }
       await judged()
     })
@@ -129,9 +130,13 @@ export const faults = <Place extends { readonly addr: string }>(
     test("more callers than connections", server.options, async () => {
       const { urls, judged } = await world({ ...provider(server.fresh()), ...narrow })
       const crowd = startLoad(urls, 64)
-      ends.push(crowd.stop)
+      const readers = startReaders(urls, 64)
+      ends.push(crowd.stop, readers.stop)
       await crowd.acks(500)
       await crowd.stop()
+      const { failures, reads } = await readers.stop()
+      assert.deepStrictEqual(failures, [])
+      assert.isAbove(reads, 0)
       assert.deepStrictEqual(
         crowd.attempts.filter(({ outcome }) => outcome._tag === "Unknown"),
         [],
@@ -154,7 +159,40 @@ const refusesFast = async (url: string): Promise<void> => {
   assert.notMatch(error.message, /ECONN|127\.0\.0\.1|socket/i)
 }
 
-/** Load balancers are told. */
-const unready = async ({ ops }: GatewayProcess): Promise<void> => {
-  while ((await fetch(`${ops}/readyz`)).status !== 503) await sleep(50)
+/** Waits until load balancers are told so, and of the store by name. */
+const readiness = async ({ ops }: GatewayProcess, status: number, store: string): Promise<void> => {
+  while (true) {
+    const answer = await fetch(`${ops}/readyz`)
+    const text = await answer.text()
+    if (answer.status === status && text.includes(store)) return
+    await sleep(50)
+  }
+}
+
+/** Readers that never rest, of many entities, until they are told to; answers what they were told that is no answer. */
+const startReaders = (urls: ReadonlyArray<string>, readers: number) => {
+  const clients = urls.map((baseUrl) => createClient(EntityService, createGrpcTransport({ baseUrl })))
+  const failures: Array<string> = []
+  let isStopped = false
+  let reads = 0
+  const read = async (reader: number) => {
+    while (!isStopped) {
+      const key = { domain: `${domain}-${reader % 16}`, type: "t", key: "k" }
+      const asked = clients[reader % clients.length]!.get(key, { timeoutMs: 20_000 })
+      const code = await asked.then(
+        () => Code.NotFound,
+        (cause: unknown) => ConnectError.from(cause).code
+      )
+      if (code === Code.NotFound) reads += 1
+      // Refused at once, with nothing of it done, is what a gateway may say that has no connection to spare.
+      else if (code !== Code.Unavailable && code !== Code.ResourceExhausted) failures.push(Code[code])
+    }
+  }
+  const reading = Array.from({ length: readers }, (_, i) => read(i))
+  const stop = async () => {
+    isStopped = true
+    await Promise.all(reading)
+    return { failures, reads }
+  }
+  return { stop }
 }

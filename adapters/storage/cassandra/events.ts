@@ -5,6 +5,9 @@ import type { Open } from "./connection.ts"
 import type { Listed } from "./lists.ts"
 import { bucketOf } from "./rows.ts"
 
+/** There is more than may be looked at, and any part of it would be a wrong answer. */
+export class TooMany extends Error {}
+
 /** The events of a domain at these positions, in the order of these, as far as they are there. */
 export const eventsAt = async (
   { cql, bucketEvents, rows }: Open,
@@ -22,13 +25,13 @@ export const eventsAt = async (
 
 /**
  * Where the events of a domain are that have a term, and perhaps some that have not, in their order: an index finds them
- * in none. No more than a search may look at.
+ * in none. Throws `TooMany` where that is more than a search may look at.
  */
 export const positionsWith = async ({ cql, each }: Open, domain: string, term: bigint): Promise<Array<Listed>> => {
   const found: Array<Listed> = []
   for await (const row of each(cql.positionsWith, [term])) {
     if (row["domain"] !== domain) continue
-    if (found.push({ position: row["position"], bytes: row["bytes"] }) > scanRowsMax) break
+    if (found.push({ position: row["position"], bytes: row["bytes"] }) > scanRowsMax) throw new TooMany()
   }
   return found.sort((a, b) => (a.position < b.position ? -1 : 1))
 }

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { Unavailable } from "../../../application/failure.ts"
 import { logPageBytesMax, pageItemsMax, scanRowsMax } from "../../../application/limits.ts"
+import { scannedTooMuch } from "../../../application/page.ts"
 import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
 import { scan } from "../../../application/scan.ts"
 import { anyTerm } from "../../../application/terms.ts"
@@ -9,9 +10,9 @@ import type { Entity, State } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { compareText } from "../../../domain/query.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
-import { attempt } from "./calls.ts"
+import { attempt, away, isTrouble } from "./calls.ts"
 import type { Open } from "./connection.ts"
-import { eventsAt, positionsWith } from "./events.ts"
+import { eventsAt, positionsWith, TooMany } from "./events.ts"
 import { eventTermsFor, type Terms, termsFor } from "./filter.ts"
 import { type Listed, listed, typeList } from "./lists.ts"
 import { merged } from "./merged.ts"
@@ -49,7 +50,7 @@ const inPieces = <Id extends Sized, Row>(
     rowsMax = Math.min(rowsMax * 2, pageItemsMax)
     return some
   }
-  return attempt(async () => {
+  return found(async () => {
     while (true) {
       const some = await take()
       const rows = some.length === 0 ? [] : await read(some)
@@ -58,6 +59,16 @@ const inPieces = <Id extends Sized, Row>(
     }
   })
 }
+
+/** What the driver answers, or why it is not all that there is. */
+const found = <A>(use: () => Promise<A>): Effect.Effect<A, TooLarge | Unavailable> =>
+  Effect.catch(
+    Effect.tryPromise({ try: use, catch: (cause) => cause }),
+    (cause): Effect.Effect<never, TooLarge | Unavailable> => {
+      if (cause instanceof TooMany) return Effect.fail(scannedTooMuch)
+      return isTrouble(cause) ? Effect.fail(away(cause)) : Effect.die(cause)
+    }
+  )
 
 interface Key extends Sized {
   readonly key: string
@@ -99,7 +110,7 @@ export const searchEntities = (open: Open, search: Search): Found<Entity> => {
     if (sets === undefined) return yield* merged(sources, (a, b) => byKey(b, a))
     // An index finds in one order only.
     const all: Array<Key> = []
-    for await (const key of merged(sources, byKey)) if (all.push(key) > scanRowsMax) break
+    for await (const key of merged(sources, byKey)) if (all.push(key) > scanRowsMax) throw new TooMany()
     yield* all.reverse()
   }
 

@@ -5,10 +5,10 @@ import { clockGuarded } from "../../../application/clock-guard.ts"
 import type { Unavailable } from "../../../application/failure.ts"
 import {
   claimBytesMax,
+  claimsAtOnceMax,
   commitEventsMax,
   logPageBytesMax,
-  movedOverlapMs,
-  storeCommitsMax
+  movedOverlapMs
 } from "../../../application/limits.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
@@ -95,7 +95,7 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
       })
 
       const store = EventStore.of({
-        capacity: { commits: storeCommitsMax, events: commitEventsMax, bytes: claimBytesMax },
+        capacity: { commits: claimsAtOnceMax, domains: 1, events: commitEventsMax, bytes: claimBytesMax },
         commit,
         state: (ref) => Effect.map(states.read([ref]), ([state]) => state),
         version: (ref, version) => eventOf(ref, versionTerm(ref, version), ({ entity }) => entity.version === version),

@@ -122,7 +122,12 @@ export class MemoryStore {
 /** The port over a memory store. The tests hand in broken ones, to see that the contract notices. */
 export const port = (store: MemoryStore): EventStore["Service"] =>
   EventStore.of({
-    capacity: { commits: 1, events: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY },
+    capacity: {
+      commits: 1,
+      domains: Number.POSITIVE_INFINITY,
+      events: Number.POSITIVE_INFINITY,
+      bytes: Number.POSITIVE_INFINITY
+    },
     commit: (units) => Effect.sync(() => units.map((unit) => Result.succeed(store.commit(unit)))),
     state: (ref) => Effect.sync(() => store.state(ref)),
     version: (ref, version) => Effect.sync(() => store.history(ref)[Number(version) - 1]),

@@ -84,7 +84,8 @@ export const write = `
       AS event (domain, ${listed(eventColumns)})
     WHERE pg_current_xact_id_if_assigned() = $1::text::xid8
   ), unborn AS (
-    DELETE FROM domains WHERE id = ANY($2::bigint[])
+    DELETE FROM domains
+    WHERE id = ANY($2::bigint[]) AND position = 0 AND pg_current_xact_id_if_assigned() = $1::text::xid8
   ), added AS (
     INSERT INTO events (domain, ${listed(eventColumns)}) SELECT * FROM batch
   ), changed AS (

@@ -62,7 +62,12 @@ export const layer = (settings: PostgresSettings): Layer.Layer<EventStore | Proj
       const storeMillis = Effect.map(rows<{ readonly now: number }>(statements.clock), ([row]) => row!.now)
 
       const store = EventStore.of({
-        capacity: { commits: database.commits.size, events: commitEventsMax, bytes: commitBytesMax },
+        capacity: {
+          commits: database.commits.size,
+          domains: commitEventsMax,
+          events: commitEventsMax,
+          bytes: commitBytesMax
+        },
         commit: commits(database.commits),
         state: ({ domain, type, key }) =>
           Effect.map(rows<EntityRow>(statements.entity, [domain, type, key]), ([row]) => row && stateOf(domain, row)),

@@ -90,7 +90,7 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projec
         row === undefined ? undefined : eventOf(ref.domain, row)
 
       const store = EventStore.of({
-        capacity: { commits: 1, events: commitEventsMax, bytes: commitBytesMax },
+        capacity: { commits: 1, domains: commitEventsMax, events: commitEventsMax, bytes: commitBytesMax },
         commit: (units) =>
           Effect.map(Effect.result(turn(Effect.uninterruptible(commit(units)))), (done) =>
             units.map((_, i) => Result.map(done, (heads) => heads[i]!))
