@@ -104,9 +104,11 @@ const streamed = (
       sink.open(listsOf(definition?.responseHeaders))
       const trailers = listsOf(definition?.responseTrailers)
       for (const [i, data] of (definition?.responseData ?? []).entries()) {
-        await delay(Math.min(definition?.responseDelayMs ?? 0, until - performance.now()))
+        const [delayMs, leftMs] = [definition?.responseDelayMs ?? 0, until - performance.now()]
+        const isLate = delayMs >= leftMs
+        await delay(isLate ? Math.max(0, leftMs) : delayMs)
         if (hasGone) return
-        if (performance.now() >= until) return sink.done({ trailers, status: expired })
+        if (isLate) return sink.done({ trailers, status: expired })
         const bytes = toBinary(output, create(output, payloadOf(data, i === 0 ? info : undefined)))
         const prefix = Buffer.alloc(5)
         prefix.writeUInt32BE(bytes.length, 1)
