@@ -51,10 +51,20 @@ const pairsIn = (text: string): Readonly<Record<string, string>> | undefined => 
   const pairs: Array<[string, string]> = []
   for (const part of text.split(",").filter((item) => item.trim() !== "")) {
     const [, name, value] = /^\s*([\w!#$&'*+.^`|~-]+)\s*=\s*(.*?)\s*$/.exec(part) ?? []
-    if (name === undefined || /%(?![\da-f]{2})/i.test(value!)) return undefined
-    pairs.push([name.toLowerCase(), decodeURIComponent(value!)])
+    const decoded = name === undefined ? undefined : decodedOf(value!)
+    if (decoded === undefined) return undefined
+    pairs.push([name!.toLowerCase(), decoded])
   }
   return Object.fromEntries(pairs)
+}
+
+/** Undefined for escapes of what is no text, which look right one by one. */
+const decodedOf = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
 }
 
 const samplers = /^(parentbased_)?(always_on|always_off|traceidratio)$/

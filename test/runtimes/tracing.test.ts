@@ -57,9 +57,10 @@ describe("traces", () => {
       /^OTEL_TRACES_SAMPLER_ARG: /
     )
     assert.match(refused({ OTEL_EXPORTER_OTLP_TIMEOUT: "0" }), /^OTEL_EXPORTER_OTLP_TIMEOUT: /)
-    assert.match(refused({ OTEL_RESOURCE_ATTRIBUTES: "zone=%zz" }), /^OTEL_RESOURCE_ATTRIBUTES: /)
+    for (const wrong of ["%zz", "%", "%ff"])
+      assert.match(refused({ OTEL_RESOURCE_ATTRIBUTES: `zone=${wrong}` }), /^OTEL_RESOURCE_ATTRIBUTES: /, wrong)
     assert.match(refused({ OTEL_BSP_SCHEDULE_DELAY: "soon" }), /^OTEL_BSP_SCHEDULE_DELAY: /)
-    for (const headers of ["hunter2", "a=%hunter2", "a b=hunter2"]) {
+    for (const headers of ["hunter2", "a=%hunter2", "a=hunter2%ff", "a b=hunter2"]) {
       const errors = refused({ OTEL_EXPORTER_OTLP_HEADERS: headers })
       assert.match(errors, /^OTEL_EXPORTER_OTLP_HEADERS: /)
       assert.notInclude(errors, "hunter2")

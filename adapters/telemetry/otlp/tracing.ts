@@ -62,15 +62,25 @@ const bounded = (timeoutMs: number): typeof fetch => {
 /** Decides where a trace enters the gateway; what is within follows. */
 const sampled =
   ({ ratio, parentBased }: Sampling) =>
-  (tracer: Tracer.Tracer): Tracer.Tracer =>
-    Tracer.make({
+  (tracer: Tracer.Tracer): Tracer.Tracer => {
+    const isChosen = chosenBy(ratio)
+    return Tracer.make({
       span: (options) => {
         const parent = Option.getOrUndefined(options.parent)
         const isDecided = parent !== undefined && (parentBased || parent._tag === "Span")
-        return tracer.span(isDecided ? options : { ...options, sampled: shareOf(parent?.traceId) < ratio })
+        if (isDecided) return tracer.span(options)
+        // The id is known once there is a span; it is sent when it ends, if it is still said to be sampled then.
+        const span = tracer.span({ ...options, sampled: true })
+        return isChosen(span.traceId) ? span : Object.assign(span, { sampled: false })
       }
     })
+  }
 
-/** From 0 to 1, the same for a trace wherever it is decided about: its id is random, so its last 56 bits are as well. */
-const shareOf = (traceId: string | undefined): number =>
-  traceId === undefined ? Math.random() : Number.parseInt(traceId.slice(-14), 16) / 2 ** 56
+/**
+ * Decides as OpenTelemetry wants it, by the last 56 bits of the trace's id, which are random: so all services that see a
+ * trace decide alike, and one that records more of them records all that another does.
+ */
+const chosenBy = (ratio: number): ((traceId: string) => boolean) => {
+  const threshold = BigInt(Math.round((1 - ratio) * 2 ** 56))
+  return (traceId) => BigInt(`0x${traceId.slice(-14)}`) >= threshold
+}
