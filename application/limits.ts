@@ -154,6 +154,8 @@ export const spanLinksMax = 128
 export const readinessMsMax = 2_000
 /** Milliseconds for which an answer of the store to "are you there" counts. */
 export const readinessMs = 1_000
+/** Milliseconds for which readiness tells that a log went back in time: long enough for someone to look. */
+export const rewoundMs = 3_600_000
 /** Requests with spans that wait for a collector at once; what comes on top is lost. */
 export const exportsAtOnceMax = 2
 /** Seconds that one profile of the processor may take. */

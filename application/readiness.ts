@@ -1,4 +1,5 @@
 import { Context, Effect, Layer, Option } from "effect"
+import { Feed } from "./feed/feed.ts"
 import { readinessMs, readinessMsMax } from "./limits.ts"
 import { EventStore } from "./ports/EventStore.ts"
 
@@ -8,6 +9,11 @@ export interface Readings {
   readonly store: "ok" | "unavailable"
   /** Why the store cannot be used, as far as it says so itself; nothing about the inside. */
   readonly reason?: string
+  /**
+   * A stream found lately that its log went back in time; not which, since everyone may ask. The process stays ready: all
+   * gateways on the store see the same log, so calls that are sent elsewhere would fare no better.
+   */
+  readonly log?: "rewound"
   /** Draining: it finishes what it has, and wants nothing new. */
   readonly gateway: "ok" | "draining"
 }
@@ -26,6 +32,7 @@ export class Readiness extends Context.Service<
     Readiness,
     Effect.gen(function* () {
       const store = yield* EventStore
+      const feed = yield* Feed
       let isDraining = false
       // The cheapest question to which a store cannot know the answer by itself.
       const asked: Effect.Effect<Pick<Readings, "store" | "reason">> = store.movedSince(undefined).pipe(
@@ -36,10 +43,11 @@ export class Readiness extends Context.Service<
       )
       const recently = yield* Effect.cachedWithTTL(asked, readinessMs)
       const check = Effect.map(
-        recently,
-        (reading): Readings => ({
+        Effect.all([recently, feed.rewoundLately]),
+        ([reading, isRewound]): Readings => ({
           ready: reading.store === "ok" && !isDraining,
           ...reading,
+          ...(isRewound ? { log: "rewound" } : {}),
           gateway: isDraining ? "draining" : "ok"
         })
       )

@@ -60,7 +60,8 @@ export const application: Layer.Layer<
 > = Gate.layer.pipe(
   Layer.provide(Pipeline.layer),
   Layer.provide([Access.layer, Entities.layer, History.layer]),
-  Layer.provideMerge([Feed.layer, Readiness.layer]),
+  Layer.provideMerge(Readiness.layer),
+  Layer.provideMerge(Feed.layer),
   Layer.provide(Committer.layer)
 )
 

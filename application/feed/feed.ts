@@ -3,11 +3,11 @@ import { shortId } from "../../domain/cursor.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import type { Rejection } from "../../domain/rejection.ts"
 import { Overloaded, Unavailable } from "../failure.ts"
-import { headsPollMs, headsPollWideMs, heartbeatMs, logPageEventsMax, streamsMax } from "../limits.ts"
+import { headsPollMs, headsPollWideMs, heartbeatMs, logPageEventsMax, rewoundMs, streamsMax } from "../limits.ts"
 import { Observer } from "../observer.ts"
 import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
-import { type Delivery, Reader, rewound, type StreamEnd } from "./reader.ts"
+import { type Delivery, Reader, type StreamEnd } from "./reader.ts"
 import { marksOf, type StreamRequest } from "./start.ts"
 import type { Tail } from "./tail.ts"
 import { Tails } from "./tails.ts"
@@ -39,6 +39,8 @@ export class Feed extends Context.Service<
     ) => Effect.Effect<FeedStream, Rejection | Overloaded | StreamEnd, Scope.Scope>
     /** Ends all streams, and refuses new ones: their callers go on elsewhere, from their cursors. */
     readonly drain: Effect.Effect<void>
+    /** Whether some stream found lately that its log went back in time. */
+    readonly rewoundLately: Effect.Effect<boolean>
   }
 >()("stategate/application/Feed") {
   static readonly layer = Layer.effect(
@@ -47,7 +49,7 @@ export class Feed extends Context.Service<
       const store = yield* EventStore
       const channel = yield* Channel
       const observer = yield* Observer
-      const tails = new Tails(store, yield* Effect.scope, observer)
+      const tails = new Tails(store, yield* Effect.scope, observer, yield* Clock.Clock)
       observer.gauged("streams", () => tails.readers.size)
       /** Heads that move after this are looked at; unset while nobody streams. */
       let mark: string | undefined
@@ -75,17 +77,12 @@ export class Feed extends Context.Service<
       yield* Effect.forkScoped(Effect.forever(Effect.ignoreCause(poll)))
       yield* channel.subscribe((announcements) => tails.announced(announcements))
 
-      const gone = (tail: Tail) => {
-        observer.counted("rewinds", 1)
-        return rewound(tail.domain)
-      }
-
       /** From memory where possible, else from the log, overlapping by one event that must be the one that was seen. */
       const eventsAfter = Effect.fnUntraced(function* (reader: Reader, tail: Tail) {
         const { position, incarnation, eventId } = reader.mark(tail)
         const here = tail.at(position)
         if (incarnation !== tail.incarnation || (here !== undefined && shortId(here.id) !== eventId)) {
-          return yield* gone(tail)
+          return yield* tails.wentBack(tail)
         }
         const near = tail.after(position, logPageEventsMax)
         if (near !== undefined) return near
@@ -97,7 +94,7 @@ export class Feed extends Context.Service<
           overlap === 0
             ? (yield* store.heads(literalGlob(tail.domain), 1))[0]?.incarnation === incarnation
             : events[0] !== undefined && shortId(events[0].id) === eventId
-        return isSame && events.length > overlap ? events.slice(overlap) : yield* gone(tail)
+        return isSame && events.length > overlap ? events.slice(overlap) : yield* tails.wentBack(tail)
       })
 
       const pullOf = (reader: Reader): FeedStream["pull"] => {
@@ -162,7 +159,11 @@ export class Feed extends Context.Service<
         for (const reader of tails.readers) reader.end(draining)
       })
 
-      return Feed.of({ open, drain })
+      const rewoundLately = Effect.map(
+        Clock.currentTimeMillis,
+        (now) => tails.rewoundAtMs !== undefined && now - tails.rewoundAtMs < rewoundMs
+      )
+      return Feed.of({ open, drain, rewoundLately })
     })
   )
 }

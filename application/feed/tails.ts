@@ -1,8 +1,8 @@
-import { Effect, type Scope } from "effect"
+import { type Clock, Effect, type Scope } from "effect"
 import type { Head } from "../../domain/batch.ts"
 import type { Event } from "../../domain/event.ts"
 import { literalGlob } from "../../domain/glob.ts"
-import type { Unavailable } from "../failure.ts"
+import type { LogRewound, Unavailable } from "../failure.ts"
 import { logPageEventsMax } from "../limits.ts"
 import type { Watcher } from "../observer.ts"
 import type { Announcement } from "../ports/Channel.ts"
@@ -22,6 +22,8 @@ interface Watched {
 /** Keeps the tails of all streamed domains whole, whatever the channel loses, repeats or reorders. */
 export class Tails {
   readonly readers = new Set<Reader>()
+  /** When a log was found last to have gone back in time. */
+  rewoundAtMs: number | undefined
   /** Readers of one domain by name, so that what thousands of them do not cover costs nothing. */
   readonly #narrow = new Map<string, Set<Reader>>()
   readonly #wide = new Set<Reader>()
@@ -29,11 +31,13 @@ export class Tails {
   readonly #budget: TailBudget = { bytes: 0 }
   readonly #store: EventStore["Service"]
   readonly #observer: Watcher
+  readonly #clock: Clock.Clock
   readonly #fork: (effect: Effect.Effect<void, Unavailable>) => void
 
-  constructor(store: EventStore["Service"], scope: Scope.Scope, observer: Watcher) {
+  constructor(store: EventStore["Service"], scope: Scope.Scope, observer: Watcher, clock: Clock.Clock) {
     this.#store = store
     this.#observer = observer
+    this.#clock = clock
     observer.gauged("lag", () => this.#lag())
     observer.gauged("tailBytes", () => this.#budget.bytes)
     // A store that is away is asked again at the next look at the heads.
@@ -159,9 +163,16 @@ export class Tails {
     return Number(lag)
   }
 
-  #rewind({ tail, readers }: Watched): void {
+  /** Takes note of a log that is not the one of its tail any more, and says so as streams do. */
+  wentBack(tail: Tail): LogRewound {
     this.#observer.counted("rewinds", 1)
-    for (const reader of readers) reader.end(rewound(tail.domain))
+    this.rewoundAtMs = this.#clock.currentTimeMillisUnsafe()
+    return rewound(tail.domain)
+  }
+
+  #rewind({ tail, readers }: Watched): void {
+    const reason = this.wentBack(tail)
+    for (const reader of readers) reader.end(reason)
     tail.close()
     this.#watched.delete(tail.domain)
   }

@@ -7,7 +7,8 @@ import { layer as inmem } from "../../adapters/channel/inmem/channel.ts"
 import { MemoryStore } from "../../adapters/storage/memory/store.ts"
 import { Committer } from "../../application/committer.ts"
 import { OutcomeUnknown, type Unavailable } from "../../application/failure.ts"
-import { readinessMs, readinessMsMax, tailEventsMax } from "../../application/limits.ts"
+import { Feed } from "../../application/feed/feed.ts"
+import { readinessMs, readinessMsMax, rewoundMs, tailEventsMax } from "../../application/limits.ts"
 import { type CommitRecord, Observer, type Watcher, watchers } from "../../application/observer.ts"
 import { EventStore, type Moved } from "../../application/ports/EventStore.ts"
 import { Readiness } from "../../application/readiness.ts"
@@ -143,7 +144,9 @@ describe("the gateway is ready", () => {
       EventStore,
       Effect.map(EventStore, (healthy) => ({ ...healthy, movedSince }))
     )
-    return Effect.provide(Layer.provide(Readiness.layer, Layer.provide(store, new GatedStore().layer())))
+    const stored = Layer.provide(store, new GatedStore().layer())
+    const feed = Layer.provide(Feed.layer, Layer.merge(stored, inmem))
+    return Effect.provide(Layer.provide(Readiness.layer, Layer.merge(stored, feed)))
   }
   const moved = Effect.succeed<Moved>({ heads: [], mark: "" })
 
@@ -180,6 +183,39 @@ describe("the gateway is ready", () => {
       expect(yield* Fiber.join(asked)).toMatchObject({ ready: false, store: "unavailable" })
     }).pipe(readiness(() => Effect.never))
   )
+
+  it.effect("though a log went back in time, which it tells for a while", () => {
+    const world = new World()
+    const layer = Layer.provide(Layer.provideMerge(Readiness.layer, world.layer), new GatedStore().layer())
+    return Effect.gen(function* () {
+      const { check } = yield* Readiness
+      yield* write("d", ["old"])
+      const stream = yield* open("d")
+      expect(yield* check).toEqual({ ready: true, store: "ok", gateway: "ok" })
+      world.swap(new MemoryStore())
+      yield* write("d", ["new"])
+      yield* Effect.flip(stream.pull)
+      yield* TestClock.adjust(rewoundMs - 1)
+      expect(yield* check).toEqual({ ready: true, store: "ok", log: "rewound", gateway: "ok" })
+      yield* TestClock.adjust(1)
+      expect(yield* check).toEqual({ ready: true, store: "ok", gateway: "ok" })
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+
+  it.effect("and a log that only a slow stream finds gone back is told as well", () => {
+    const world = new World()
+    world.carry = () => []
+    const layer = Layer.provide(Layer.provideMerge(Readiness.layer, world.layer), new GatedStore().layer())
+    return Effect.gen(function* () {
+      const { check } = yield* Readiness
+      yield* write("d", numbered(10))
+      const stream = yield* open("d", beginning)
+      world.swap()
+      yield* write("d", numbered(20, 5000))
+      yield* Effect.flip(stream.pull)
+      expect(yield* check).toMatchObject({ ready: true, log: "rewound" })
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
 
   it.effect("and never again once it drains", () =>
     Effect.gen(function* () {
