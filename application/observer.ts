@@ -44,7 +44,7 @@ export type Counted =
   | "rewinds"
 
 /** What there is at a moment, and is looked at when somebody asks. */
-export type Gauged = "calls" | "queuedJobs" | "queuedBytes" | "streams" | "lag" | "tailBytes"
+export type Gauged = "calls" | "queuedJobs" | "queuedBytes" | "streams" | "lag" | "slowest" | "tailBytes"
 
 /** Watches the gateway work. Nothing here may throw, and `called` and `counted` cost every call. */
 export interface Watcher {

@@ -90,6 +90,13 @@ export class Reader {
     return this.#end
   }
 
+  /** Events that it has yet to step over, over all domains, whether it wants them or not. */
+  get behind(): bigint {
+    let events = 0n
+    for (const tail of this.#behind.values()) events += tail.head - this.mark(tail).position
+    return events
+  }
+
   /** A domain in which the stream is behind, until `advance` has caught up. They take turns. */
   next(): Tail | undefined {
     const [tail] = this.#behind.values()

@@ -39,6 +39,7 @@ export class Tails {
     this.#observer = observer
     this.#clock = clock
     observer.gauged("lag", () => this.#lag())
+    observer.gauged("slowest", () => this.#slowest())
     observer.gauged("tailBytes", () => this.#budget.bytes)
     // A store that is away is asked again at the next look at the heads.
     this.#fork = (effect) => void Effect.runFork(Effect.forkIn(Effect.ignore(effect), scope))
@@ -161,6 +162,13 @@ export class Tails {
     let lag = 0n
     for (const { tail } of this.#watched.values()) lag += tail.known - tail.head
     return Number(lag)
+  }
+
+  /** How far the stream is behind that is furthest; what no tail has yet is not its fault, and counts as lag. */
+  #slowest(): number {
+    let most = 0n
+    for (const { behind } of this.readers) if (behind > most) most = behind
+    return Number(most)
   }
 
   /** Takes note of a log that is not the one of its tail any more, and says so as streams do. */

@@ -6,7 +6,7 @@ import type { CallRecord, Gauged } from "../../application/observer.ts"
 import { need, program } from "../support/need.ts"
 import { temporaryFolder } from "../support/process.ts"
 
-const gauges: ReadonlyArray<Gauged> = ["calls", "queuedJobs", "queuedBytes", "streams", "lag", "tailBytes"]
+const gauges: ReadonlyArray<Gauged> = ["calls", "queuedJobs", "queuedBytes", "streams", "lag", "slowest", "tailBytes"]
 
 const call = (more: Partial<CallRecord> = {}): CallRecord => ({
   method: "/stategate.EntityService/Set",

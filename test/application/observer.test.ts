@@ -1,18 +1,15 @@
 // What the application tells whoever watches: counted when it happens, and read when somebody asks.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { layer as inmem } from "../../adapters/channel/inmem/channel.ts"
 import { MemoryStore } from "../../adapters/storage/memory/store.ts"
 import { Committer } from "../../application/committer.ts"
-import { OutcomeUnknown, type Unavailable } from "../../application/failure.ts"
-import { Feed } from "../../application/feed/feed.ts"
-import { readinessMs, readinessMsMax, rewoundMs, tailEventsMax } from "../../application/limits.ts"
+import { OutcomeUnknown } from "../../application/failure.ts"
+import { tailEventsMax } from "../../application/limits.ts"
 import { type CommitRecord, Observer, type Watcher, watchers } from "../../application/observer.ts"
-import { EventStore, type Moved } from "../../application/ports/EventStore.ts"
-import { Readiness } from "../../application/readiness.ts"
-import { away, beginning, numbered, open, taken, World, write } from "./feed-world.ts"
+import { away, beginning, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
 
 const watching = () => {
@@ -83,6 +80,33 @@ describe("the feed tells", () => {
     }).pipe(Effect.scoped, Effect.provide(Layer.provide(world.layer, layer)))
   })
 
+  it.effect("how far the slowest stream is behind", () => {
+    const world = new World()
+    const { read, layer } = watching()
+    return Effect.gen(function* () {
+      expect(read("slowest")).toBe(0)
+      yield* write("d", numbered(10))
+      yield* write("e", numbered(5))
+      const quick = yield* open("d")
+      expect(read("slowest")).toBe(0)
+      const slow = yield* open("*", beginning)
+      expect(read("slowest")).toBe(15)
+      yield* write("d", numbered(3, 10))
+      expect(read("slowest")).toBe(18)
+      yield* taken(slow)
+      expect(read("slowest")).toBe(3)
+      yield* taken(quick)
+      expect(read("slowest")).toBe(0)
+      yield* leaving(
+        Effect.gen(function* () {
+          yield* open("d", beginning)
+          expect(read("slowest")).toBe(13)
+        })
+      )
+      expect(read("slowest")).toBe(0)
+    }).pipe(Effect.scoped, Effect.provide(Layer.provide(world.layer, layer)))
+  })
+
   it.effect("a log that went back in time", () => {
     const world = new World()
     const { counts, layer } = watching()
@@ -136,92 +160,4 @@ describe("the committer tells", () => {
       expect(commits.at(-1)).toMatchObject({ events: 0, failed: true })
     }).pipe(Effect.provide(committer))
   })
-})
-
-describe("the gateway is ready", () => {
-  const readiness = (movedSince: EventStore["Service"]["movedSince"]) => {
-    const store = Layer.effect(
-      EventStore,
-      Effect.map(EventStore, (healthy) => ({ ...healthy, movedSince }))
-    )
-    const stored = Layer.provide(store, new GatedStore().layer())
-    const feed = Layer.provide(Feed.layer, Layer.merge(stored, inmem))
-    return Effect.provide(Layer.provide(Readiness.layer, Layer.merge(stored, feed)))
-  }
-  const moved = Effect.succeed<Moved>({ heads: [], mark: "" })
-
-  it.effect("as long as its store answers, which is asked now and then", () => {
-    let asked = 0
-    let answer: Effect.Effect<Moved, Unavailable> = moved
-    return Effect.gen(function* () {
-      const { check } = yield* Readiness
-      expect(yield* check).toEqual({ ready: true, store: "ok", gateway: "ok" })
-      answer = away
-      expect(yield* check).toMatchObject({ ready: true })
-      expect(asked).toBe(1)
-      yield* TestClock.adjust(readinessMs)
-      const { message: reason } = yield* Effect.flip(away)
-      expect(yield* check).toEqual({ ready: false, store: "unavailable", reason, gateway: "ok" })
-      answer = moved
-      yield* TestClock.adjust(readinessMs)
-      expect(yield* check).toMatchObject({ ready: true })
-    }).pipe(
-      readiness(() =>
-        Effect.suspend(() => {
-          asked += 1
-          return answer
-        })
-      )
-    )
-  })
-
-  it.effect("but not while its store keeps silent", () =>
-    Effect.gen(function* () {
-      const { check } = yield* Readiness
-      const asked = yield* Effect.forkChild(check, { startImmediately: true })
-      yield* TestClock.adjust(readinessMsMax)
-      expect(yield* Fiber.join(asked)).toMatchObject({ ready: false, store: "unavailable" })
-    }).pipe(readiness(() => Effect.never))
-  )
-
-  it.effect("though a log went back in time, which it tells for a while", () => {
-    const world = new World()
-    const layer = Layer.provide(Layer.provideMerge(Readiness.layer, world.layer), new GatedStore().layer())
-    return Effect.gen(function* () {
-      const { check } = yield* Readiness
-      yield* write("d", ["old"])
-      const stream = yield* open("d")
-      expect(yield* check).toEqual({ ready: true, store: "ok", gateway: "ok" })
-      world.swap(new MemoryStore())
-      yield* write("d", ["new"])
-      yield* Effect.flip(stream.pull)
-      yield* TestClock.adjust(rewoundMs - 1)
-      expect(yield* check).toEqual({ ready: true, store: "ok", log: "rewound", gateway: "ok" })
-      yield* TestClock.adjust(1)
-      expect(yield* check).toEqual({ ready: true, store: "ok", gateway: "ok" })
-    }).pipe(Effect.scoped, Effect.provide(layer))
-  })
-
-  it.effect("and a log that only a slow stream finds gone back is told as well", () => {
-    const world = new World()
-    world.carry = () => []
-    const layer = Layer.provide(Layer.provideMerge(Readiness.layer, world.layer), new GatedStore().layer())
-    return Effect.gen(function* () {
-      const { check } = yield* Readiness
-      yield* write("d", numbered(10))
-      const stream = yield* open("d", beginning)
-      world.swap()
-      yield* write("d", numbered(20, 5000))
-      yield* Effect.flip(stream.pull)
-      expect(yield* check).toMatchObject({ ready: true, log: "rewound" })
-    }).pipe(Effect.scoped, Effect.provide(layer))
-  })
-
-  it.effect("and never again once it drains", () =>
-    Effect.gen(function* () {
-      const { check, drain } = yield* Readiness
-      yield* drain
-      expect(yield* check).toEqual({ ready: false, store: "ok", gateway: "draining" })
-    }).pipe(readiness(() => moved))
-  )
 })

@@ -21,6 +21,10 @@ const gauges: Readonly<Record<Gauged, Text>> = {
   queuedBytes: ["stategate_commit_queue_bytes", "Bytes of the changes that wait for a commit."],
   streams: ["stategate_streams_open", "Open streams."],
   lag: ["stategate_feed_lag_events", "Events that are known to be in the logs and not yet in memory for streams."],
+  slowest: [
+    "stategate_feed_slowest_stream_lag_events",
+    "Events that the stream which is furthest behind has yet to pass."
+  ],
   tailBytes: ["stategate_feed_tail_bytes", "Bytes of the events that are kept in memory for streams."]
 }
 
