@@ -51,8 +51,8 @@ const announced = (child: ChildProcess): Promise<Server> =>
       text += chunk
       const url = /"url":"([^"]+)"/.exec(text)?.[1]
       if (url === undefined) return
-      text = "served"
       const http1 = /"http1":"([^"]+)"/.exec(text)?.[1]
+      text = "served"
       const more = http1 === undefined ? {} : { http1 }
       resolve({ url, address: new URL(url).host, pid: child.pid!, stop: stopping(child), ...more })
     })
