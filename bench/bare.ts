@@ -36,10 +36,22 @@ server.on("stream", (stream, headers) => {
   })
 })
 
+/** Where the reference is: in the path, as REST has it, or in the body, as Connect has it. */
 const json = createHttp1((request, response) => {
-  const [domain, type, key] = (request.url ?? "").split("/").slice(4)
-  const body = JSON.stringify({ domain, type, key, values, version: "1" })
-  response.setHeader("content-type", "application/json").setHeader("content-length", Buffer.byteLength(body)).end(body)
+  const answer = (ref: object) => {
+    const body = JSON.stringify({ ...ref, values, version: "1" })
+    response
+      .setHeader("content-type", "application/json")
+      .setHeader("content-length", Buffer.byteLength(body))
+      .end(body)
+  }
+  if (request.method === "GET") {
+    const [domain, type, key] = request.url!.split("/").slice(4)
+    return answer({ domain, type, key })
+  }
+  const chunks: Array<Buffer> = []
+  request.on("data", (chunk: Buffer) => chunks.push(chunk))
+  request.once("end", () => answer(JSON.parse(Buffer.concat(chunks).toString()) as object))
 })
 
 const hostOf = (listening: { readonly address: () => unknown }) =>

@@ -72,16 +72,17 @@ export const web = (program: string, runs: number): Promise<Report> =>
     const loads = await sideBySide(program, runs, [
       { name: "Get by REST, memory", server: memory, call: "rest-get" },
       { name: "Get by Connect, memory", server: memory, call: "connect-get" },
-      { name: "bare node:http, the same JSON", server: plainOverHttp1, call: "rest-get" }
+      { name: "bare node:http, the same JSON as REST", server: plainOverHttp1, call: "rest-get" },
+      { name: "bare node:http, the same JSON as Connect", server: plainOverHttp1, call: "connect-get" }
     ])
     const rows = Array.from(loads, ([name, some]) => rowOf(name, some))
-    const [rest, connect, other] = rows
+    const [rest, connect, ...others] = rows
     return {
       title: "Reads: 64 callers over HTTP/1.1, in JSON",
       rows,
-      ratios: [rest!, connect!].map(({ what, value }) => ({
-        what: `${what} / ${other!.what}`,
-        value: value / other!.value
+      ratios: [rest!, connect!].map(({ what, value }, i) => ({
+        what: `${what} / ${others[i]!.what}`,
+        value: value / others[i]!.value
       }))
     }
   })
