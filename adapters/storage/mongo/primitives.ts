@@ -71,11 +71,11 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
         // In one answer, as far as there is room: what comes later might come from a server that is no longer the one.
         const once = { ...fresh, ...byId, batchSize: ids.length + 1 }
         const [states, made] = await Promise.all([
-          ids.length === 0 ? [] : entities.find({ domain, _id: { $in: ids } }, once).toArray(),
+          ids.length === 0 ? [] : entities.find({ domain, _id: oneOf(ids) }, once).toArray(),
           calls.length === 0
             ? []
             : events
-                .find({ domain, call: { $in: calls } }, fresh)
+                .find({ domain, call: oneOf(calls) }, fresh)
                 .sort({ _id: 1 })
                 .toArray()
         ])
@@ -118,6 +118,9 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
       })
   }
 }
+
+/** FerretDB looks into its index for one value only. */
+const oneOf = (texts: ReadonlyArray<string>) => (texts.length === 1 ? texts[0]! : { $in: [...texts] })
 
 /** Whether an insert found nothing in its place; one of many rows may find something, and the others are inserted. */
 const isFirst = async (insert: () => Promise<unknown>): Promise<boolean> => {
