@@ -25,8 +25,8 @@ export const clockGuarded = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(clockCheckMs), Effect.ignore(check))))
   return {
     ...store,
-    commit: (units) =>
-      Effect.suspend(() => (isOff ? Effect.succeed(units.map(() => Result.fail(off))) : store.commit(units))),
+    commit: (units, told) =>
+      Effect.suspend(() => (isOff ? Effect.succeed(units.map(() => Result.fail(off))) : store.commit(units, told))),
     movedSince: (mark) =>
       Effect.suspend(() => (isOff && mark === undefined ? Effect.fail(off) : store.movedSince(mark)))
   }

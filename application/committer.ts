@@ -1,12 +1,13 @@
 import { Cause, Clock, Context, Effect, Exit, Layer, Result, type Tracer } from "effect"
-import { decideBatch, type Head, type Job } from "../domain/batch.ts"
+import { decideBatch, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
 import { newEventId } from "./event-id.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
-import { commitBytesMax, commitEventsMax, spanLinksMax } from "./limits.ts"
+import { commitBytesMax, commitCheckMs, commitEventsMax, commitMsMax, spanLinksMax } from "./limits.ts"
 import { Observer } from "./observer.ts"
-import { EventStore, type Unit } from "./ports/EventStore.ts"
+import type { Announcement } from "./ports/Channel.ts"
+import { type Committed, EventStore, type Unit } from "./ports/EventStore.ts"
 import { inChildSpan, recordingTracer, startSpan } from "./tracing.ts"
 
 /**
@@ -50,17 +51,17 @@ export class Committer extends Context.Service<
           flight.outcomes = batch.outcomes
           flight.events = batch.events
           for (const [i, entry] of flight.entries.entries()) {
-            if (batch.outcomes[i]?._tag !== "Deferred") entry.onStart()
+            if (batch.outcomes[i]?._tag !== "Deferred") entry.start()
           }
           return batch.events
         }
       })
 
-      const land = (flight: Flight, result: Result.Result<Head, Unavailable | OutcomeUnknown>) => {
+      const land = (flight: Flight, result: Committed) => {
         const deferred: Array<Entry> = []
         for (const [i, entry] of flight.entries.entries()) {
           const outcome = flight.outcomes[i]
-          if (Result.isFailure(result) || outcome?._tag === "Done") entry.onStart()
+          if (Result.isFailure(result) || outcome?._tag === "Done") entry.start()
           if (Result.isFailure(result)) entry.finish(Effect.fail(result.failure))
           else if (outcome?._tag === "Done") entry.finish(Effect.succeed(outcome))
           else if (outcome?._tag === "Rejected") entry.finish(Effect.fail(outcome.rejection))
@@ -81,9 +82,16 @@ export class Committer extends Context.Service<
       const commit = Effect.fnUntraced(function* (flights: ReadonlyArray<Flight>) {
         const since = clock.currentTimeNanosUnsafe()
         const span = spanOf(flights)
+        const open = new Set(flights)
+        const landed = (some: ReadonlyArray<readonly [Flight, Committed]>) => {
+          const now = some.filter(([flight]) => open.delete(flight))
+          for (const [flight, result] of now) land(flight, result)
+          announce(now.flatMap(announcementsOf))
+        }
+        const told = (i: number, result: Committed) => landed([[flights[i]!, result]])
         // Whatever a store does, interrupting itself included: the callers get an answer, and the next batch its turn.
         // Once it has decided it may have written, and nobody knows.
-        const results = yield* Effect.catchCause(store.commit(flights.map(unitOf)), (failed) => {
+        const results = yield* Effect.catchCause(store.commit(flights.map(unitOf), told), (failed) => {
           const cause = Cause.squash(failed)
           return Effect.succeed(
             flights.map(({ outcomes }) =>
@@ -104,13 +112,7 @@ export class Committer extends Context.Service<
         observer.committed({ events, durationMs: Number(until - since) / 1e6, failed: failure !== undefined })
         span?.attribute("stategate.commit.events", events)
         span?.end(until, failure === undefined ? Exit.void : Exit.fail(failure))
-        for (const [i, flight] of flights.entries()) land(flight, results[i]!)
-        const announcements = flights.flatMap((flight, i) => {
-          const result = results[i]!
-          if (Result.isFailure(result)) return []
-          return flight.events.map((event) => ({ incarnation: result.success.incarnation, event }))
-        })
-        announce(announcements)
+        landed(flights.map((flight, i) => [flight, results[i]!]))
       })
 
       const worker = Effect.gen(function* () {
@@ -118,7 +120,7 @@ export class Committer extends Context.Service<
         // Calls that arrived in the same turn of the event loop join before the batch leaves. A store that blocks the
         // loop while it commits would otherwise never see more than one.
         yield* Effect.yieldNow
-        const flights = queue.take(store.capacity.domains)
+        const flights = queue.take(clock.currentTimeMillisUnsafe(), store.capacity.domains)
         if (flights.length > 0) yield* Effect.uninterruptible(commit(flights))
       })
       yield* Effect.forEach(
@@ -126,6 +128,8 @@ export class Committer extends Context.Service<
         () => Effect.forkScoped(Effect.forever(worker, { disableYield: true })),
         { discard: true }
       )
+      const look = Effect.sync(() => queue.refuseBehind(clock.currentTimeMillisUnsafe() - commitMsMax))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(commitCheckMs), look)))
       yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
 
       const submitted = (job: Job, span?: Tracer.Span): Effect.Effect<Done, SubmitFailure> =>
@@ -152,3 +156,6 @@ export class Committer extends Context.Service<
     })
   )
 }
+
+const announcementsOf = ([flight, result]: readonly [Flight, Committed]): ReadonlyArray<Announcement> =>
+  Result.isFailure(result) ? [] : flight.events.map((event) => ({ incarnation: result.success.incarnation, event }))

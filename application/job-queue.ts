@@ -24,13 +24,23 @@ export class Entry {
   #tell: ((outcome: Effect.Effect<Done, SubmitFailure>) => void) | undefined
   /** Called when a commit has decided the job: from then on its outcome counts, whoever waits for it. */
   onStart: () => void = () => {}
-  /** The caller has left before that. */
+  #isStarted = false
+  /** The caller has left before that, or was refused. */
   isGone = false
 
   constructor(job: Job, bytes: number, span?: Tracer.Span) {
     this.job = job
     this.bytes = bytes
     this.span = span
+  }
+
+  start(): void {
+    this.#isStarted = true
+    this.onStart()
+  }
+
+  get isStarted(): boolean {
+    return this.#isStarted
   }
 
   finish(outcome: Effect.Effect<Done, SubmitFailure>): void {
@@ -48,6 +58,10 @@ export class Entry {
 /** What one commit does for one domain. */
 export interface Flight {
   readonly domain: string
+  /** Milliseconds of the clock at which it was taken. */
+  readonly since: number
+  /** It takes so long that nobody waits for its end any more who need not. */
+  isLate: boolean
   entries: ReadonlyArray<Entry>
   outcomes: ReadonlyArray<Outcome>
   events: ReadonlyArray<Event>
@@ -57,16 +71,18 @@ export interface Flight {
 const commandOverheadBytes = 256
 
 const stopping = new Unavailable({ message: "the gateway is shutting down" })
+const late = new Unavailable({ message: "the changes before this one take too long; try again later" })
 
-const refuse = (entry: Entry): void => {
-  entry.onStart()
-  entry.finish(Effect.fail(stopping))
+const refuse = (entry: Entry, failure: Unavailable): void => {
+  entry.isGone = true
+  entry.start()
+  entry.finish(Effect.fail(failure))
 }
 
 /** Jobs by domain, in order of arrival. A domain whose commit is under way keeps collecting and is not taken. */
 export class JobQueue {
   readonly #waiting = new Map<string, Set<Entry>>()
-  readonly #flying = new Set<string>()
+  readonly #flying = new Map<string, Flight>()
   readonly #sleepers = new Set<() => void>()
   #jobs = 0
   #bytes = 0
@@ -91,6 +107,7 @@ export class JobQueue {
 
   admit(job: Job, span?: Tracer.Span): Entry | Overloaded | Unavailable {
     if (this.#closed) return stopping
+    if (this.#flying.get(job.domain)?.isLate === true) return late
     let bytes = 0
     for (const { change, ref } of job.commands) {
       bytes += commandOverheadBytes + ref.type.length + ref.key.length
@@ -104,7 +121,7 @@ export class JobQueue {
 
   enqueue(entry: Entry): void {
     if (this.#closed) {
-      refuse(entry)
+      refuse(entry, stopping)
       return
     }
     this.#jobs += 1
@@ -125,7 +142,7 @@ export class JobQueue {
   }
 
   /** All that waits in domains whose commit is not under way, up to what one commit holds. */
-  take(domainsMax = Number.POSITIVE_INFINITY): ReadonlyArray<Flight> {
+  take(now: number, domainsMax: number): ReadonlyArray<Flight> {
     const flights: Array<Flight> = []
     let events = 0
     let bytes = 0
@@ -148,17 +165,35 @@ export class JobQueue {
       // What is left over goes behind the other domains, so that a busy one takes turns with them.
       this.#waiting.delete(domain)
       if (waiting.size > 0) this.#waiting.set(domain, waiting)
-      this.#flying.add(domain)
-      flights.push({ domain, entries, outcomes: [], events: [] })
+      const flight: Flight = { domain, since: now, isLate: false, entries, outcomes: [], events: [] }
+      this.#flying.set(domain, flight)
+      flights.push(flight)
     }
     return flights
+  }
+
+  /**
+   * Of commits that were taken before a moment and are not over: whoever waits behind one is refused, and whoever is in
+   * it and not decided, since nothing of theirs is stored; and whoever comes, until it is over.
+   */
+  refuseBehind(moment: number): void {
+    for (const flight of this.#flying.values()) {
+      if (flight.since >= moment) continue
+      flight.isLate = true
+      for (const entry of flight.entries) if (!entry.isStarted) refuse(entry, late)
+      for (const entry of this.#waiting.get(flight.domain) ?? []) {
+        this.#left(entry)
+        refuse(entry, late)
+      }
+      this.#waiting.delete(flight.domain)
+    }
   }
 
   /** A commit of the domain is over; what it had no room for goes first next time. */
   land(domain: string, deferred: ReadonlyArray<Entry>): void {
     this.#flying.delete(domain)
     if (this.#closed) {
-      for (const entry of deferred) refuse(entry)
+      for (const entry of deferred) refuse(entry, stopping)
       return
     }
     if (deferred.length > 0) {
@@ -173,7 +208,7 @@ export class JobQueue {
 
   close(): void {
     this.#closed = true
-    for (const waiting of this.#waiting.values()) for (const entry of waiting) refuse(entry)
+    for (const waiting of this.#waiting.values()) for (const entry of waiting) refuse(entry, stopping)
     this.#waiting.clear()
   }
 

@@ -41,6 +41,10 @@ export const commitBytesMax = 8 * 1024 * 1024
  * take three times as many; document databases take 16 MB.
  */
 export const claimBytesMax = 4 * 1024 * 1024
+/** Milliseconds that a commit may take before it holds up nobody else: who waits behind it is refused then. */
+export const commitMsMax = 3_000
+/** Milliseconds between looks at which commits take longer. */
+export const commitCheckMs = 250
 /** Units of one commit that a store without transactions works on at once. */
 export const unitsAtOnceMax = 16
 /** Commits that one gateway has under way at once where each is of one domain. */
@@ -75,6 +79,12 @@ export const storeConnectMsMax = 2_000
 export const storeCallMsMax = 5_000
 /** Milliseconds of silence after which a connection that is waited for counts as broken. */
 export const storeSilenceMsMax = 10_000
+/** Milliseconds without any answer to calls after which a database is asked whether it is there. */
+export const storeQuietMs = 1_000
+/** Milliseconds between looks at how long it has been quiet, and while it is away, between questions. */
+export const storeQuietCheckMs = 250
+/** Milliseconds that it has for the answer. */
+export const storeAskMsMax = 1_000
 /** Milliseconds by which the clock of a gateway may differ from that of its database, and between two looks at both. */
 export const clockOffMsMax = 500
 export const clockCheckMs = 60_000

@@ -19,6 +19,9 @@ export interface Unit {
   readonly decide: (snapshot: Snapshot) => ReadonlyArray<Event>
 }
 
+/** What became of a unit: the head that it made, or found where it had nothing to append. */
+export type Committed = Result.Result<Head, Unavailable | OutcomeUnknown>
+
 /** Items of one domain and type, in an order, from an offset on. */
 export interface Search {
   readonly domain: string
@@ -62,11 +65,13 @@ export class EventStore extends Context.Service<
     /**
      * For each unit: gives `decide` the domain as it is, appends what it returns right behind the head, and updates
      * the projection, all together or not at all, with nothing appended in between. Succeeds, in the order of the
-     * units, once it is durable. Units are not atomic together.
+     * units, once it is durable. Units are not atomic together: `told` may hear of one, by its place among them, as soon
+     * as that is over, so that nobody waits for the units of others.
      */
     readonly commit: (
-      units: ReadonlyArray<Unit>
-    ) => Effect.Effect<ReadonlyArray<Result.Result<Head, Unavailable | OutcomeUnknown>>>
+      units: ReadonlyArray<Unit>,
+      told?: (unit: number, outcome: Committed) => void
+    ) => Effect.Effect<ReadonlyArray<Committed>>
     /** What the log makes of a ref, tombstones included. Sees every commit that succeeded before the call. */
     readonly state: (ref: Ref) => Effect.Effect<State | undefined, Unavailable>
     /** The event that made this version. */

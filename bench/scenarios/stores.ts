@@ -1,4 +1,4 @@
-import { startCassandra } from "../../test/services/cassandra.ts"
+import { large as largeHeap, startCassandra } from "../../test/services/cassandra.ts"
 import { startFerretdb } from "../../test/services/ferretdb.ts"
 import { startPostgres } from "../../test/services/postgres.ts"
 import { byHand, gateway, type Load, load } from "../processes.ts"
@@ -25,7 +25,7 @@ const large = Number(process.env["STATEGATE_BENCH_EVENTS"] ?? 100_000)
 
 const stores: ReadonlyArray<Store> = [
   { name: "postgres", server: "PostgreSQL", start: startPostgres, aim: 5, large },
-  { name: "cassandra", server: "Cassandra", start: () => startCassandra(true), aim: 2, large },
+  { name: "cassandra", server: "Cassandra", start: () => startCassandra({ java: largeHeap }), aim: 2, large },
   // An emulation, which makes no claim about MongoDB.
   { name: "mongo", server: "FerretDB", start: startFerretdb, large }
 ]

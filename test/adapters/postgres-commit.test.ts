@@ -1,9 +1,10 @@
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { assert, describe, test } from "vitest"
 import { open } from "../../adapters/storage/postgres/database.ts"
 import { arrayText } from "../../adapters/storage/postgres/filter.ts"
 import * as statements from "../../adapters/storage/postgres/statements.ts"
 import { transactionIdleMsMax } from "../../application/limits.ts"
+import { EventStore } from "../../application/ports/EventStore.ts"
 import { append, draftUnit, logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
 import { outcomesOf, postgresWorld, tried } from "./postgres-world.ts"
@@ -37,6 +38,24 @@ describe("a commit of several domains on PostgreSQL", server.options, () => {
     await letGo()
     assert.deepStrictEqual(await commit, ["done", "done", "done"])
     assert.deepStrictEqual(await lengths(), [2, 2, 2])
+  })
+
+  test("tells of those that are done while it waits for others", async () => {
+    const { one, domains, letGo } = await withHeld()
+    const told: Array<readonly [number, boolean]> = []
+    const commit = EventStore.use((store) =>
+      store.commit(domains.map(unitIn), (i, result) => {
+        told.push([i, Result.isSuccess(result)])
+        // Nobody else lets go of the one that it waits for.
+        if (told.length === 2) void letGo()
+      })
+    )
+    assert.deepStrictEqual((await one.runPromise(commit)).map(Result.isSuccess), [true, true, true])
+    assert.deepStrictEqual(told, [
+      [0, true],
+      [2, true],
+      [1, true]
+    ])
   })
 
   test("does not wait for ever for one of them, and tells of that one alone", async () => {

@@ -7,7 +7,7 @@ import * as Inmem from "../../adapters/channel/inmem/channel.ts"
 import { Committer } from "../../application/committer.ts"
 import { Unavailable } from "../../application/failure.ts"
 import { type Entry, JobQueue } from "../../application/job-queue.ts"
-import { announcingBytesMax, announcingEndMs } from "../../application/limits.ts"
+import { announcingBytesMax, announcingEndMs, commitCheckMs, commitMsMax } from "../../application/limits.ts"
 import { type Announcement, Channel } from "../../application/ports/Channel.ts"
 import type { Job } from "../../domain/batch.ts"
 import { GatedStore, settle } from "./gated-store.ts"
@@ -74,6 +74,87 @@ describe("stopping", () => {
   })
 
   it.effect("with nothing to do is done at once", () => Effect.flatMap(started(new GatedStore()), ({ stop }) => stop))
+})
+
+const tooLong = { _tag: "Unavailable", message: "the changes before this one take too long; try again later" }
+
+describe("a commit that takes too long", () => {
+  it.effect("fails who waits behind it and who comes, in its domain alone, until it is over", () => {
+    const store = new GatedStore()
+    return Effect.gen(function* () {
+      const { submit, submitted } = yield* started(store, Inmem.layer, { commits: 2 })
+      store.fault = (commit) => Effect.andThen(store.late.await, commit)
+      yield* store.late.close
+      const stuck = yield* submitted(setting("d", "stuck"))
+      yield* settle
+      const waiting = yield* submitted(setting("d", "waiting"))
+      yield* TestClock.adjust(commitMsMax + commitCheckMs)
+      expect(yield* Effect.flip(Fiber.join(waiting))).toMatchObject(tooLong)
+      expect(yield* Effect.flip(submit(setting("d", "late")))).toMatchObject(tooLong)
+      store.fault = (commit) => commit
+      expect((yield* submit(setting("e", "a"))).events).toHaveLength(1)
+      yield* store.late.open
+      // It had not been decided either.
+      expect(yield* Effect.flip(Fiber.join(stuck))).toMatchObject(tooLong)
+      yield* settle
+      expect((yield* submit(setting("d", "after"))).events).toHaveLength(1)
+      expect(store.keys("d")).toEqual(["after"])
+    })
+  })
+
+  it.effect("is awaited by those whom it has decided", () => {
+    const store = new GatedStore()
+    return Effect.gen(function* () {
+      const { submitted } = yield* started(store, Inmem.layer, { events: 1 })
+      store.fault = (commit) => Effect.tap(commit, () => store.late.await)
+      yield* store.gate.close
+      yield* store.late.close
+      const decided = yield* submitted(setting("d", "decided"))
+      const putOff = yield* submitted(setting("d", "put off"))
+      yield* settle
+      yield* store.gate.open
+      yield* settle
+      yield* TestClock.adjust(commitMsMax + commitCheckMs)
+      expect(yield* Effect.flip(Fiber.join(putOff))).toMatchObject(tooLong)
+      expect(decided.pollUnsafe()).toBeUndefined()
+      yield* store.late.open
+      expect((yield* Fiber.join(decided)).events).toHaveLength(1)
+      yield* settle
+      expect(store.keys("d")).toEqual(["decided"])
+    })
+  })
+})
+
+describe("a store that tells of some units before others", () => {
+  it.effect("lets their callers go, and their domains on, and is believed once", () => {
+    const store = new GatedStore()
+    const { published, layer } = noting(() => Effect.void)
+    return Effect.gen(function* () {
+      const { submit, submitted } = yield* started(store, layer, { commits: 2 })
+      yield* store.gate.close
+      const first = yield* submitted(setting("x", "first"))
+      yield* settle
+      // Both in the commit behind.
+      store.early = ["d"]
+      yield* store.late.close
+      const [early, late] = yield* Effect.forEach(["d", "e"], (domain) => submitted(setting(domain, "a")))
+      yield* store.gate.open
+      expect((yield* Fiber.join(early!)).events).toHaveLength(1)
+      yield* Fiber.join(first)
+      store.early = []
+      expect((yield* submit(setting("d", "b"))).events).toHaveLength(1)
+      expect(late!.pollUnsafe()).toBeUndefined()
+      yield* store.late.open
+      expect((yield* Fiber.join(late!)).events).toHaveLength(1)
+      yield* settle
+      expect(published.map(({ event }) => `${event.entity.domain}${event.position}`).sort()).toEqual([
+        "d1",
+        "d2",
+        "e1",
+        "x1"
+      ])
+    })
+  })
 })
 
 /** A channel that notes what it is given, and then does as it is told. */

@@ -1,7 +1,7 @@
 import { Effect, Latch, Layer, Result } from "effect"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
-import { EventStore, type Unit } from "../../application/ports/EventStore.ts"
+import { type Committed, EventStore, type Unit } from "../../application/ports/EventStore.ts"
 
 export type Commit = ReturnType<EventStore["Service"]["commit"]>
 
@@ -10,6 +10,10 @@ export class GatedStore {
   readonly memory = new MemoryStore()
   /** Closed, it holds commits before they reach the store. */
   readonly gate = Latch.makeUnsafe(true)
+  /** Closed, it holds commits that tell of some units early, before they tell of the others. */
+  readonly late = Latch.makeUnsafe(true)
+  /** The domains of those that are told of early. */
+  early: ReadonlyArray<string> = []
   /** For each commit that came to the gate, its domains and how many entities each names. */
   readonly commits: Array<ReadonlyArray<readonly [domain: string, refs: number]>> = []
   /** What becomes of a commit that passed the gate. */
@@ -25,25 +29,38 @@ export class GatedStore {
 
   layer(capacity: Partial<EventStore["Service"]["capacity"]> = {}): Layer.Layer<EventStore> {
     const store = port(this.memory)
-    const commit = Effect.fnUntraced({ self: this }, function* (this: GatedStore, units: ReadonlyArray<Unit>) {
-      this.commits.push(units.map(({ domain, refs }) => [domain, refs.length]))
-      const domains = units.map(({ domain }) => domain)
-      const twice = domains.find((domain, i) => this.#flying.includes(domain) || domains.indexOf(domain) !== i)
-      if (twice !== undefined) throw new Error(`two commits of ${twice} at once`)
-      this.#flying.push(...domains)
-      this.flyingMost = Math.max(this.flyingMost, ++this.#underWay)
-      const landed = Effect.sync(() => {
-        this.#underWay--
-        this.#flying = this.#flying.filter((domain) => !domains.includes(domain))
-      })
-      return yield* Effect.ensuring(
-        Effect.andThen(
-          this.gate.await,
-          Effect.suspend(() => this.fault(store.commit(units)))
-        ),
-        landed
-      )
-    })
+    const commit = Effect.fnUntraced(
+      { self: this },
+      function* (this: GatedStore, units: ReadonlyArray<Unit>, told: Parameters<EventStore["Service"]["commit"]>[1]) {
+        this.commits.push(units.map(({ domain, refs }) => [domain, refs.length]))
+        const domains = units.map(({ domain }) => domain)
+        const twice = domains.find((domain, i) => this.#flying.includes(domain) || domains.indexOf(domain) !== i)
+        if (twice !== undefined) throw new Error(`two commits of ${twice} at once`)
+        this.#flying.push(...domains)
+        this.flyingMost = Math.max(this.flyingMost, ++this.#underWay)
+        const left = (some: ReadonlyArray<string>) => {
+          this.#flying = this.#flying.filter((domain) => !some.includes(domain))
+        }
+        const landed = Effect.sync(() => {
+          this.#underWay--
+          left(domains)
+        })
+        const tellEarly = (results: ReadonlyArray<Committed>) => {
+          const early = domains.filter((domain) => this.early.includes(domain))
+          if (early.length === 0) return Effect.void
+          left(early)
+          for (const domain of early) told?.(domains.indexOf(domain), results[domains.indexOf(domain)]!)
+          return this.late.await
+        }
+        return yield* Effect.ensuring(
+          Effect.andThen(
+            this.gate.await,
+            Effect.suspend(() => this.fault(Effect.tap(store.commit(units), tellEarly)))
+          ),
+          landed
+        )
+      }
+    )
     return Layer.succeed(EventStore, { ...store, capacity: { ...store.capacity, ...capacity }, commit })
   }
 

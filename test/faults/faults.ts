@@ -10,7 +10,7 @@ import { hookMsMax } from "../services/server.ts"
 import { type Kind, use } from "../services/service.ts"
 import { freePort, type GatewayProcess, startGateway } from "../support/process.ts"
 import { type Follower, follow } from "./follow.ts"
-import { domain, type Load, startLoad } from "./load.ts"
+import { type Load, startLoad } from "./load.ts"
 import { assertWhole } from "./verdict.ts"
 
 /** `STATEGATE_TEST_FAULTS=long` does more of everything, for as long as it is asked. */
@@ -62,8 +62,7 @@ export const faults = <Place extends { readonly addr: string }>(
     const judged = async (others?: Load) => {
       await load.acks(20)
       await load.stop()
-      const log = await assertWhole(urls, [...load.attempts, ...(others?.attempts ?? [])], followers)
-      assert.isAbove(log.length, 0)
+      assert.isAbove(await assertWhole(urls, [...load.attempts, ...(others?.attempts ?? [])], followers), 0)
       for (const follower of followers) await follower.stop()
     }
     await load.acks(20)
@@ -101,14 +100,18 @@ export const faults = <Place extends { readonly addr: string }>(
     })
 
     test(`a server that stands still for ${pauseMs} ms`, server.faults, async () => {
-      const { load, judged } = await world(provider(server.fresh()))
+      const { gateways, urls, load, judged } = await world(provider(server.fresh()))
       await load.acks(50)
       server.own().pause()
-      await sleep(pauseMs)
+      const over = sleep(pauseMs)
+      await refusesFast(urls[0]!)
+      await readiness(gateways[0]!, 503, "unavailable")
+      await over
       server.own().resume()
       const since = performance.now()
       await load.acks(1)
       said(`acknowledged again ${Math.round(performance.now() - since)} ms after the server went on`)
+      await readiness(gateways[0]!, 200, "ok")
       await judged()
     })
 
@@ -147,16 +150,18 @@ export const faults = <Place extends { readonly addr: string }>(
   })
 }
 
-/** A call is refused by the gateway itself, and long before its deadline. */
+/** Calls are refused by the gateway itself, and long before their deadline. */
 const refusesFast = async (url: string): Promise<void> => {
   const client = createClient(EntityService, createGrpcTransport({ baseUrl: url }))
-  const set = () => client.set({ domain: `${domain}-refused`, type: "t", key: "k", values: {} }, { timeoutMs: 60_000 })
-  const error = await set().then(
-    () => assert.fail("there is no server that could have stored it"),
-    (cause: unknown) => ConnectError.from(cause)
-  )
-  assert.strictEqual(error.code, Code.Unavailable, error.message)
-  assert.notMatch(error.message, /ECONN|127\.0\.0\.1|socket/i)
+  const ref = { domain: "faults-refused", type: "t", key: "k" }
+  const options = { timeoutMs: 60_000 }
+  const answers = await Promise.allSettled([client.set({ ...ref, values: {} }, options), client.get(ref, options)])
+  for (const answer of answers) {
+    if (answer.status === "fulfilled") assert.fail("there is no server that could have answered")
+    const error = ConnectError.from(answer.reason)
+    assert.strictEqual(error.code, Code.Unavailable, error.message)
+    assert.notMatch(error.message, /ECONN|127\.0\.0\.1|socket/i)
+  }
 }
 
 /** Waits until load balancers are told so, and of the store by name. */
@@ -177,7 +182,7 @@ const startReaders = (urls: ReadonlyArray<string>, readers: number) => {
   let reads = 0
   const read = async (reader: number) => {
     while (!isStopped) {
-      const key = { domain: `${domain}-${reader % 16}`, type: "t", key: "k" }
+      const key = { domain: `faults-${reader % 16}`, type: "t", key: "k" }
       const asked = clients[reader % clients.length]!.get(key, { timeoutMs: 20_000 })
       const code = await asked.then(
         () => Code.NotFound,

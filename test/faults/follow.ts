@@ -1,15 +1,16 @@
-// A reader that follows a domain, and comes back with its cursor whenever it is cut off.
+// A reader that follows the domains, and comes back with its cursor whenever it is cut off.
 
 import { setTimeout as sleep } from "node:timers/promises"
 import { createClient } from "@connectrpc/connect"
 import { createGrpcTransport } from "@connectrpc/connect-node"
 import { type Event, EventService } from "../../proto/gen/stategate/stategate_pb.js"
-import { domain } from "./load.ts"
+import { domainGlob } from "./load.ts"
 
 export interface Follower {
-  readonly seen: ReadonlyArray<Event>
-  /** Resolves when it has come to a position. */
-  readonly reaches: (position: bigint) => Promise<void>
+  /** What it has seen of a domain. */
+  readonly seen: (domain: string) => ReadonlyArray<Event>
+  /** Resolves when it has come to a position in a domain. */
+  readonly reaches: (domain: string, position: bigint) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -25,17 +26,19 @@ export const follow = (url: string): Follower => {
       const cursor = seen.at(-1)?.cursor
       const start = cursor === undefined ? beginning : { case: "after" as const, value: cursor }
       try {
-        for await (const event of client.stream({ domain, type: "*", start }, { signal: left.signal })) seen.push(event)
+        for await (const event of client.stream({ domain: domainGlob, type: "*", start }, { signal: left.signal }))
+          seen.push(event)
       } catch {
         await sleep(pauseMs)
       }
     }
   }
   const running = run()
+  const seenIn = (domain: string) => seen.filter(({ entity }) => entity?.domain === domain)
   return {
-    seen,
-    reaches: async (position) => {
-      while ((seen.at(-1)?.position ?? 0n) < position) await sleep(pauseMs)
+    seen: seenIn,
+    reaches: async (domain, position) => {
+      while ((seenIn(domain).at(-1)?.position ?? 0n) < position) await sleep(pauseMs)
     },
     stop: async () => {
       left.abort()
@@ -44,8 +47,8 @@ export const follow = (url: string): Follower => {
   }
 }
 
-/** The log from its beginning, as long as it is now. */
-export const logOf = async (url: string): Promise<ReadonlyArray<Event>> => {
+/** The log of a domain from its beginning, as long as it is now. */
+export const logOf = async (url: string, domain: string): Promise<ReadonlyArray<Event>> => {
   const client = createClient(EventService, createGrpcTransport({ baseUrl: url }))
   const log: Array<Event> = []
   // Word of progress tells the end: it comes when there is nothing more.

@@ -5,7 +5,9 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect"
 import { createGrpcTransport } from "@connectrpc/connect-node"
 import { EntityService } from "../../proto/gen/stategate/stategate_pb.js"
 
-export const domain = "faults"
+/** Those that are written to, so that commits of several meet; and the glob of no others. */
+export const domains = ["faults-a", "faults-b"] as const
+export const domainGlob = "faults-[ab]"
 const types = ["order", "item"] as const
 const keys = 20
 const callMs = 20_000
@@ -13,6 +15,7 @@ const breathMs = 5
 
 /** One call that writes, and its end. */
 export interface Attempt {
+  readonly domain: string
   /** In the values of each event that it would make, in order. */
   readonly tokens: ReadonlyArray<string>
   /**
@@ -40,7 +43,7 @@ export interface Load {
   readonly stop: () => Promise<void>
 }
 
-/** Writers on some gateways in turn: single Sets and atomic Applies of three, to few entities, so that they meet. */
+/** Writers on some gateways in turn: single Sets and atomic Applies of three, to few entities of two domains, so that they meet. */
 export const startLoad = (urls: ReadonlyArray<string>, writers = 8): Load => {
   const name = crypto.randomUUID().slice(0, 8)
   const attempts: Array<Attempt> = []
@@ -51,6 +54,7 @@ export const startLoad = (urls: ReadonlyArray<string>, writers = 8): Load => {
 
   const attempt = async (token: string, turn: number): Promise<Attempt> => {
     const client = clients[turn % clients.length]!
+    const domain = domains[random(domains.length)]!
     const tokens = turn % 4 === 3 ? [`${token}-0`, `${token}-1`, `${token}-2`] : [token]
     const entity = (values: { readonly token: string }) => ({
       type: types[random(types.length)]!,
@@ -69,11 +73,11 @@ export const startLoad = (urls: ReadonlyArray<string>, writers = 8): Load => {
         await client.apply({ domain, commands }, options)
       }
       const position = BigInt(receipt?.get("stategate-position") ?? 0)
-      return { tokens, outcome: { _tag: "Acked", position, eventId: receipt?.get("stategate-event-id") ?? "" } }
+      return { domain, tokens, outcome: { _tag: "Acked", position, eventId: receipt?.get("stategate-event-id") ?? "" } }
     } catch (cause) {
       const error = ConnectError.from(cause)
       const isRefused = refusing.has(error.code) && isOwnWord(error)
-      return { tokens, outcome: { _tag: isRefused ? "Refused" : "Unknown", code: error.code } }
+      return { domain, tokens, outcome: { _tag: isRefused ? "Refused" : "Unknown", code: error.code } }
     }
   }
 

@@ -16,14 +16,16 @@ const eventAt = (position: number, token: string, time = position): Event =>
   })
 
 const acked = (position: number, ...tokens: ReadonlyArray<string>): Attempt => ({
+  domain: "d",
   tokens,
   outcome: { _tag: "Acked", position: BigInt(position), eventId: `id-${tokens.at(-1)}` }
 })
 const unknown = (...tokens: ReadonlyArray<string>): Attempt => ({
+  domain: "d",
   tokens,
   outcome: { _tag: "Unknown", code: Code.Unknown }
 })
-const refused: Attempt = { tokens: ["r"], outcome: { _tag: "Refused", code: Code.Unavailable } }
+const refused: Attempt = { domain: "d", tokens: ["r"], outcome: { _tag: "Refused", code: Code.Unavailable } }
 
 const log = [eventAt(1, "a"), eventAt(2, "b0"), eventAt(3, "b1"), eventAt(4, "c")]
 const attempts = [acked(1, "a"), acked(3, "b0", "b1"), unknown("c"), unknown("d0", "d1"), refused]

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Client, policies } from "cassandra-driver"
+import { Client, type ClientOptions, policies } from "cassandra-driver"
 import { cassandraJars, findJava, cassandra as installable } from "../../tools/services/cassandra.ts"
 import { Folder, serverPort, startServer } from "./server.ts"
 import { type Kind, placesOn, type Service } from "./service.ts"
@@ -18,22 +18,35 @@ export const cassandra: Kind<CassandraPlace> = {
   start: () => startCassandra(),
   given: (addr) => {
     const { fresh, names } = places(addr)
-    const drop = () => execute(addr, ...names.map((name) => `drop keyspace if exists ${name}`))
+    const drop = () => execute(addr, {}, ...names.map((name) => `drop keyspace if exists ${name}`))
     return { addr, fresh, drop }
   }
 }
 
 /** What Java gives it: little, and quickly, for tests; for what is measured, enough. */
 const small = ["-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-const large = ["-Xms2g", "-Xmx2g", "-XX:+UseG1GC"]
+export const large = ["-Xms2g", "-Xmx2g", "-XX:+UseG1GC"]
+
+/** How a server differs from others. */
+export interface CassandraStart {
+  readonly java?: ReadonlyArray<string>
+  /** Settings of cassandra.yaml. */
+  readonly yaml?: object
+  /** How it can be reached then. */
+  readonly client?: Partial<ClientOptions>
+}
 
 /** A cluster of one server. */
-export const startCassandra = async (isMeasured = false): Promise<Service<CassandraPlace>> => {
+export const startCassandra = async ({
+  java = small,
+  yaml = {},
+  client = {}
+}: CassandraStart = {}): Promise<Service<CassandraPlace>> => {
   const [port, peers] = [await serverPort(), await serverPort()]
   const folder = new Folder()
   const conf = join(folder.path, "conf")
   mkdirSync(conf)
-  writeFileSync(join(conf, "cassandra.yaml"), JSON.stringify(settings(folder.path, port, peers)))
+  writeFileSync(join(conf, "cassandra.yaml"), JSON.stringify({ ...settings(folder.path, port, peers), ...yaml }))
   writeFileSync(join(conf, "logback.xml"), logback)
   const addr = `127.0.0.1:${port}`
   const control = await startServer(
@@ -41,14 +54,14 @@ export const startCassandra = async (isMeasured = false): Promise<Service<Cassan
       name: installable.name,
       command: findJava()!,
       args: [
-        ...(isMeasured ? large : small),
+        ...java,
         ...options(folder.path),
         "-cp",
         `${conf}:${cassandraJars}/*`,
         "org.apache.cassandra.service.CassandraDaemon"
       ],
       stopSignal: "SIGTERM",
-      probe: () => execute(addr, `create keyspace if not exists ready with replication = ${alone}`)
+      probe: () => execute(addr, client, `create keyspace if not exists ready with replication = ${alone}`)
     },
     folder
   )
@@ -106,6 +119,7 @@ const options = (folder: string): ReadonlyArray<string> => [
   "-Dcassandra-foreground=yes",
   // There is nobody to wait for.
   "-Dcassandra.ring_delay_ms=0",
+  "-Dcassandra.superuser_setup_delay_ms=0",
   "-Dcassandra.skip_wait_for_gossip_to_settle=0"
 ]
 
@@ -144,8 +158,9 @@ const opened = [
   "jdk.naming.dns/com.sun.jndi.dns"
 ]
 
-const execute = async (addr: string, ...statements: ReadonlyArray<string>) => {
+const execute = async (addr: string, options: Partial<ClientOptions>, ...statements: ReadonlyArray<string>) => {
   const client = new Client({
+    ...options,
     contactPoints: [addr],
     // Any data centre is as good as another here.
     policies: { loadBalancing: new policies.loadBalancing.RoundRobinPolicy() }

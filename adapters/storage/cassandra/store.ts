@@ -12,6 +12,7 @@ import {
 } from "../../../application/limits.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
+import { silenceGuarded } from "../../../application/silence-guard.ts"
 import type { Head } from "../../../domain/batch.ts"
 import { type Ref, refText } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
@@ -109,7 +110,7 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
         heads,
         movedSince
       })
-      const guarded = yield* clockGuarded(store, serverMillis)
+      const guarded = yield* clockGuarded(yield* silenceGuarded(store, serverMillis), serverMillis)
       return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(opened)))
     })
   )

@@ -11,6 +11,7 @@ import {
 } from "../../../application/limits.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
+import { silenceGuarded } from "../../../application/silence-guard.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
@@ -113,7 +114,7 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
         heads,
         movedSince
       })
-      const guarded = yield* clockGuarded(store, serverMillis)
+      const guarded = yield* clockGuarded(yield* silenceGuarded(store, serverMillis), serverMillis)
       return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(opened)))
     })
   )

@@ -1,7 +1,7 @@
 import { Clock, Effect, Result } from "effect"
 import { OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
 import { commitTriesMax, headLockMsMax } from "../../../application/limits.ts"
-import type { EventStore, Unit } from "../../../application/ports/EventStore.ts"
+import type { Committed, EventStore, Unit } from "../../../application/ports/EventStore.ts"
 import { settling } from "../../../application/settling.ts"
 import type { Head } from "../../../domain/batch.ts"
 import { isOver, sqlState, trouble } from "./connection.ts"
@@ -32,23 +32,28 @@ export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
     return head ?? (yield* busy(undefined))
   })
 
-  const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
+  const commit = Effect.fnUntraced(function* (
+    units: ReadonlyArray<Unit>,
+    tell: (unit: number, outcome: Committed) => void
+  ) {
     const together = units.length > 1 ? yield* Effect.result(transaction(units, false)) : Result.succeed([])
     if (Result.isFailure(together) && isCommon(together.failure)) {
       const failure = yield* Effect.result(told(together.failure))
       return units.map(() => failure)
     }
     const heads: ReadonlyArray<Head | undefined> = Result.isSuccess(together) ? together.success : []
+    for (const [i, head] of heads.entries()) if (head !== undefined) tell(i, Result.succeed(head))
     // However many there are, they wait no longer than one may.
     const until = (yield* Clock.currentTimeMillis) + headLockMsMax
     const own = (unit: Unit, i: number) => {
       const head = heads[i]
-      return head === undefined ? Effect.result(alone(unit, until)) : Effect.succeed(Result.succeed(head))
+      if (head !== undefined) return Effect.succeed(Result.succeed(head))
+      return Effect.tap(Effect.result(alone(unit, until)), (outcome) => Effect.sync(() => tell(i, outcome)))
     }
     return yield* Effect.forEach(units, own, { concurrency: pool.size })
   })
 
-  return (units) => Effect.uninterruptible(commit(units))
+  return (units, tell = () => {}) => Effect.uninterruptible(commit(units, tell))
 }
 
 const promised = <A>(use: () => Promise<A>): Effect.Effect<A, unknown> =>

@@ -18,6 +18,8 @@ import { inspect, isStandby } from "./server.ts"
 export interface Database {
   readonly commits: Pool
   readonly reads: Pool
+  /** One connection, to ask whether the server is there: however long others take, it is not waited for. */
+  readonly questions: Pool
 }
 
 /** Opens the database and brings it up to this version; what keeps it from being served is said in words. */
@@ -41,7 +43,8 @@ export const open = (settings: PostgresSettings): Effect.Effect<Database, Unavai
     return {
       // To plan these takes longer than to run them, and the plan is always the same.
       commits: yield* pool(half, { plan_cache_mode: "force_generic_plan" }),
-      reads: yield* pool(connections - half, { statement_timeout: String(storeCallMsMax) })
+      reads: yield* pool(connections - half, { statement_timeout: String(storeCallMsMax) }),
+      questions: yield* pool(1, {})
     }
   })
 

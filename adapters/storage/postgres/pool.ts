@@ -97,6 +97,16 @@ export class Pool {
 export const lent = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> =>
   Effect.catch(Effect.tryPromise({ try: () => pool.use(use), catch: (cause) => cause }), trouble)
 
+/** The same for a question whose answer is not waited for to the end: who gives up gives the connection up, too. */
+export const given = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> => {
+  const answered = (signal: AbortSignal) =>
+    pool.use((connection) => {
+      signal.addEventListener("abort", () => connection.destroy())
+      return use(connection)
+    })
+  return Effect.catch(Effect.tryPromise({ try: answered, catch: (cause) => cause }), trouble)
+}
+
 /** What one statement answers. */
 export const asked = <Row extends object>(
   pool: Pool,

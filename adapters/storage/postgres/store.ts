@@ -4,6 +4,7 @@ import type { Unavailable } from "../../../application/failure.ts"
 import { commitBytesMax, commitEventsMax, headsSliceMax } from "../../../application/limits.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
+import { silenceGuarded } from "../../../application/silence-guard.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
@@ -12,7 +13,7 @@ import type { PostgresSettings } from "./address.ts"
 import { commits } from "./commit.ts"
 import { open } from "./database.ts"
 import type { Param } from "./filter.ts"
-import { asked, lent } from "./pool.ts"
+import { asked, given, lent } from "./pool.ts"
 import { projection } from "./projection.ts"
 import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, integerMax, stateOf } from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
@@ -59,7 +60,10 @@ export const layer = (settings: PostgresSettings): Layer.Layer<EventStore | Proj
           }
         })
 
-      const storeMillis = Effect.map(rows<{ readonly now: number }>(statements.clock), ([row]) => row!.now)
+      const storeMillis = Effect.map(
+        given(database.questions, (connection) => connection.query<{ readonly now: number }>(statements.clock)),
+        ([row]) => row!.now
+      )
 
       const store = EventStore.of({
         capacity: {
@@ -91,7 +95,7 @@ export const layer = (settings: PostgresSettings): Layer.Layer<EventStore | Proj
             })
           )
       })
-      const guarded = yield* clockGuarded(store, storeMillis)
+      const guarded = yield* clockGuarded(yield* silenceGuarded(store, storeMillis), storeMillis)
       return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(database)))
     })
   )

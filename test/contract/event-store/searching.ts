@@ -43,7 +43,7 @@ export interface Wanted {
   readonly max?: bigint
 }
 
-const searchOf = (domain: string, type: string, subject: Subject, wanted: Wanted): EventSearch => ({
+export const searchOf = (domain: string, type: string, subject: Subject, wanted: Wanted = {}): EventSearch => ({
   domain,
   type,
   query: queryOf(wanted.filter ?? "", subject),
