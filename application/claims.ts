@@ -6,7 +6,7 @@ import type { ClaimRecord, Place, Primitives, Recalled } from "./claims/primitiv
 import { type Claim, claimOf, recordOf } from "./claims/record.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { newIncarnation } from "./incarnation.ts"
-import { claimTriesMax, claimWaitMs, claimWaitMsMax, unitsAtOnceMax } from "./limits.ts"
+import { claimTriesMax, claimWaitMs, claimWaitMsMax, headsSliceMax, unitsAtOnceMax } from "./limits.ts"
 import type { EventStore, Unit } from "./ports/EventStore.ts"
 import { settling } from "./settling.ts"
 
@@ -139,8 +139,11 @@ export const claims = (store: Primitives): Claims => {
       return yield* find
     }),
     settled: Effect.fnUntraced(function* (heads) {
-      const records = yield* store.claimed(heads.map((head) => behind(head.domain, head)))
-      const found = new Map(records.map((record) => [record.domain, record]))
+      const found = new Map<string, ClaimRecord>()
+      for (let i = 0; i < heads.length; i += headsSliceMax) {
+        const places = heads.slice(i, i + headsSliceMax).map((head) => behind(head.domain, head))
+        for (const record of yield* store.claimed(places)) found.set(record.domain, record)
+      }
       const settle = (head: Head) => {
         const record = found.get(head.domain)
         return record === undefined ? Effect.succeed(head) : Effect.orElseSucceed(finish(record), () => head)

@@ -5,7 +5,7 @@ import { assert, test } from "vitest"
 import type { Primitives } from "../../application/claims/primitives.ts"
 import { claimFormat, claimOf, recordOf } from "../../application/claims/record.ts"
 import { claims } from "../../application/claims.ts"
-import { claimBytesMax, commitEventsMax } from "../../application/limits.ts"
+import { claimBytesMax, commitEventsMax, headsSliceMax } from "../../application/limits.ts"
 import { decideBatch } from "../../domain/batch.ts"
 import type { Event } from "../../domain/event.ts"
 import { draftUnit, job, set } from "../contract/event-store/writing.ts"
@@ -120,6 +120,22 @@ test("heads that marks tell are finished where something is claimed behind them"
       const [left, quiet] = yield* settled(marks)
       same([left?.position, left?.eventId], [3n, made.events[1]!.id], "what was left")
       same(quiet, marks[1], "what was quiet")
+    })
+  ))
+
+test("however many heads there are, the store is asked about so many at a time", () =>
+  inTime(
+    Effect.gen(function* () {
+      const primitives = primitivesOver(new Rows(), directly)
+      const head = { incarnation: "i", first: 1n, position: 1n, time: 1n, eventId: "e" }
+      const asked: Array<number> = []
+      const claimed: typeof primitives.claimed = (places) => {
+        asked.push(places.length)
+        return primitives.claimed(places)
+      }
+      const heads = Array.from({ length: 2 * headsSliceMax + 1 }, (_, i) => ({ domain: `d${i}`, ...head }))
+      same(yield* claims({ ...primitives, claimed }).settled(heads), heads, "heads")
+      assert.deepStrictEqual(asked, [headsSliceMax, headsSliceMax, 1])
     })
   ))
 

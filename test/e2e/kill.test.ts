@@ -9,6 +9,7 @@ import { freePort, type GatewayProcess, startGateway, temporaryFolder } from "..
 // every write that was acknowledged, once, and the stream must have seen exactly the log.
 
 const rounds = Number(process.env["STATEGATE_TEST_KILLS"] ?? 50)
+const roundMsMax = 10_000
 const writers = 8
 
 let folder: ReturnType<typeof temporaryFolder>
@@ -27,7 +28,9 @@ interface Acked {
   readonly position: bigint
 }
 
-test(`${rounds} rounds of kill -9 lose no acknowledged write and repeat no event`, { timeout: 600_000 }, async () => {
+test(`${rounds} rounds of kill -9 lose no acknowledged write and repeat no event`, {
+  timeout: 60_000 + rounds * roundMsMax
+}, async () => {
   const port = await freePort()
   const env = {
     STATEGATE_PORT: String(port),

@@ -63,7 +63,7 @@ export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailab
     )
     // One that is started at the same time may need a moment more.
     const client = yield* Effect.retry(connected, {
-      while: ({ cause }) => cause instanceof errors.NoHostAvailableError,
+      while: ({ cause }) => mayCome(cause),
       schedule: Schedule.upTo(Schedule.spaced(storeSelectMsMax), { duration: storeStartMsMax })
     })
     const run: Run = async (statement, params = []) => {
@@ -119,6 +119,11 @@ const clientOf = ({ addr, datacenter, credentials, connections, caFile }: Cassan
 
 const refused = (reason: string, cause?: unknown) =>
   new Unavailable({ message: `the database cannot be opened: ${reason}`, cause })
+
+/** Whether a server may be on its way. One that has answered will not say anything else. */
+const mayCome = (cause: unknown): boolean =>
+  cause instanceof errors.NoHostAvailableError &&
+  !Object.values(cause.innerErrors ?? {}).some((inner) => inner instanceof errors.AuthenticationError)
 
 /** The driver says "all hosts", and keeps to itself what each of them had. */
 const reasonOf = (cause: unknown): string => {
