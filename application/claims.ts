@@ -4,6 +4,7 @@ import { refText } from "../domain/entity.ts"
 import type { Event } from "../domain/event.ts"
 import type { ClaimRecord, Place, Primitives, Recalled } from "./claims/primitives.ts"
 import { type Claim, claimOf, recordOf } from "./claims/record.ts"
+import { Turns } from "./claims/turns.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { newIncarnation } from "./incarnation.ts"
 import { claimTriesMax, claimWaitMs, claimWaitMsMax, headsSliceMax, unitsAtOnceMax } from "./limits.ts"
@@ -39,6 +40,7 @@ export interface Claims {
  * commit of a domain is under way, and a decision that could be claimed has seen all of those before it.
  */
 export const claims = (store: Primitives): Claims => {
+  const turns = new Turns()
   /** Milliseconds that a commit took lately, from the claim to the mark. */
   let usualMs = claimWaitMs
   /** A commit that this version cannot read. */
@@ -67,23 +69,21 @@ export const claims = (store: Primitives): Claims => {
   const complete = Effect.fnUntraced(function* (own: Claim) {
     const projected = Effect.mapError(Effect.retry(project(own), settling), (cause) => new OutcomeUnknown({ cause }))
     const [took, head] = yield* Effect.timed(projected)
-    usualMs = Math.min(usualMs + (Duration.toMillis(took) - usualMs) / 8, claimWaitMsMax)
-    return head
+    const ms = Duration.toMillis(took)
+    usualMs = Math.min(usualMs + (ms - usualMs) / 8, claimWaitMsMax)
+    return [head, ms] as const
   })
 
-  /**
-   * Gives the owner of a commit some time, and finishes it if need be; answers the head, which is at its end then, or
-   * beyond. Who has lost often looks often, for whoever has just won is quick to claim again.
-   */
-  const finish = Effect.fnUntraced(function* (record: ClaimRecord, losses = 0) {
-    const until = (yield* Clock.currentTimeMillis) + 2 * usualMs
+  /** Gives the owner of a commit some time, and finishes it if need be; answers the head: at its end, or beyond. */
+  const finish = Effect.fnUntraced(function* (record: ClaimRecord) {
+    const until = (yield* Clock.currentTimeMillis) + 4 * usualMs
     let wait = usualMs / 2
     do {
       // Never as long as others who wait, so that not all of them do the same next.
       yield* Effect.sleep(wait * (0.5 + (yield* Random.next)))
       const head = yield* store.mark(record.domain)
       if (head !== undefined && head.position >= record.position) return head
-      wait = usualMs / 4 / 2 ** Math.min(losses, 4)
+      wait = usualMs / 4
     } while ((yield* Clock.currentTimeMillis) < until)
     const found = claimOf(record)
     if (found !== undefined) return yield* project(found)
@@ -102,29 +102,65 @@ export const claims = (store: Primitives): Claims => {
     return yield* busy
   })
 
+  /**
+   * Lets others go first while it is their turn. Answers the mark as it is then, and what is claimed behind it by one
+   * who has not come to its end.
+   */
+  const turn = Effect.fnUntraced(function* (domain: string, from: Head | undefined) {
+    let mark = from
+    let ahead = turns.ahead(domain, yield* Clock.currentTimeMillis)
+    let until = (yield* Clock.currentTimeMillis) + ahead * turns.slotMs
+    while (ahead > 0) {
+      yield* Effect.sleep((usualMs / 4) * (0.5 + (yield* Random.next)))
+      const moved = begun(yield* store.mark(domain))
+      const now = yield* Clock.currentTimeMillis
+      const hasMoved = moved !== undefined && moved.position > (mark?.position ?? 0n)
+      if (!hasMoved && now < until) continue
+      const [found] = yield* store.claimed([behind(domain, mark)])
+      if (!hasMoved) return { mark, record: found }
+      if (found !== undefined) turns.lost(domain, found.id, now)
+      mark = moved
+      ahead = turns.ahead(domain, now)
+      until = now + ahead * turns.slotMs
+    }
+    return { mark, record: undefined }
+  })
+
   const commit = Effect.fnUntraced(function* (unit: Unit) {
     const { domain } = unit
     const found = yield* store.mark(domain)
     let isTold = found !== undefined
     let mark = begun(found)
-    for (let losses = 0; losses < claimTriesMax; losses++) {
-      const recalled = yield* store.recall(domain, unit.refs, unit.keys)
-      const from = mark ?? unborn(domain, unit.incarnation)
-      const events = unit.decide(snapshotOf(from, recalled))
-      let record: ClaimRecord | undefined
-      if (events.length === 0) {
-        // It counts only if it has seen everything, just as one that is claimed.
-        record = (yield* store.claimed([behind(domain, mark)]))[0]
-        if (record === undefined) return from
-      } else {
-        // Else whoever lists domains would not find one whose first commit was left half done.
-        if (!isTold) yield* store.moveMark(from)
-        isTold = true
-        const own: Claim = { id: crypto.randomUUID(), domain, incarnation: from.incarnation, events }
-        record = yield* claim(recordOf(own))
-        if (record.id === own.id) return yield* complete(own)
+    for (let tries = 0; tries < claimTriesMax; tries++) {
+      const before = yield* turn(domain, mark)
+      mark = before.mark
+      let record = before.record
+      if (record === undefined) {
+        const since = yield* Clock.currentTimeMillis
+        unit.join?.()
+        const recalled = yield* store.recall(domain, unit.refs, unit.keys)
+        const from = mark ?? unborn(domain, unit.incarnation)
+        const events = unit.decide(snapshotOf(from, recalled))
+        if (events.length === 0) {
+          // It counts only if it has seen everything, just as one that is claimed.
+          record = (yield* store.claimed([behind(domain, mark)]))[0]
+          if (record === undefined) return from
+        } else {
+          // Else whoever lists domains would not find one whose first commit was left half done.
+          if (!isTold) yield* store.moveMark(from)
+          isTold = true
+          const own: Claim = { id: turns.newId(), domain, incarnation: from.incarnation, events }
+          record = yield* claim(recordOf(own))
+          if (record.id === own.id) {
+            const claimMs = (yield* Clock.currentTimeMillis) - since
+            const [head, restMs] = yield* complete(own)
+            turns.won(domain, claimMs, restMs)
+            return head
+          }
+        }
       }
-      mark = yield* finish(record, losses)
+      turns.lost(domain, record.id, yield* Clock.currentTimeMillis)
+      mark = yield* finish(record)
     }
     return yield* busy
   })

@@ -37,8 +37,13 @@ export class Committer extends Context.Service<
 
       const unitOf = (flight: Flight): Unit => ({
         domain: flight.domain,
-        refs: flight.entries.flatMap(({ job }) => job.commands.map(({ ref }) => ref)),
-        keys: flight.entries.flatMap(({ job }) => (job.idempotency === undefined ? [] : [job.idempotency])),
+        join: () => queue.join(flight),
+        get refs() {
+          return flight.entries.flatMap(({ job }) => job.commands.map(({ ref }) => ref))
+        },
+        get keys() {
+          return flight.entries.flatMap(({ job }) => (job.idempotency === undefined ? [] : [job.idempotency]))
+        },
         decide: (snapshot) => {
           // Whoever left while the store was looked at is not served any more.
           flight.entries = flight.entries.filter(({ isGone }) => !isGone)

@@ -55,6 +55,12 @@ export class Entry {
   })
 }
 
+/** What one commit holds, of all its domains. */
+interface Load {
+  events: number
+  bytes: number
+}
+
 /** What one commit does for one domain. */
 export interface Flight {
   readonly domain: string
@@ -62,6 +68,7 @@ export interface Flight {
   readonly since: number
   /** It takes so long that nobody waits for its end any more who need not. */
   isLate: boolean
+  readonly load: Load
   entries: ReadonlyArray<Entry>
   outcomes: ReadonlyArray<Outcome>
   events: ReadonlyArray<Event>
@@ -144,32 +151,22 @@ export class JobQueue {
   /** All that waits in domains whose commit is not under way, up to what one commit holds. */
   take(now: number, domainsMax: number): ReadonlyArray<Flight> {
     const flights: Array<Flight> = []
-    let events = 0
-    let bytes = 0
-    for (const [domain, waiting] of this.#waiting) {
+    const load: Load = { events: 0, bytes: 0 }
+    for (const domain of this.#waiting.keys()) {
       if (flights.length === domainsMax) break
       if (this.#flying.has(domain)) continue
-      const entries: Array<Entry> = []
-      for (const entry of waiting) {
-        events += entry.job.commands.length
-        bytes += entry.bytes
-        const full = events > commitEventsMax || bytes > commitBytesMax
-        if (full && flights.length + entries.length > 0) break
-        entries.push(entry)
-      }
+      const entries = this.#taken(domain, load)
       if (entries.length === 0) break
-      for (const entry of entries) {
-        waiting.delete(entry)
-        this.#left(entry)
-      }
-      // What is left over goes behind the other domains, so that a busy one takes turns with them.
-      this.#waiting.delete(domain)
-      if (waiting.size > 0) this.#waiting.set(domain, waiting)
-      const flight: Flight = { domain, since: now, isLate: false, entries, outcomes: [], events: [] }
+      const flight: Flight = { domain, since: now, isLate: false, load, entries, outcomes: [], events: [] }
       this.#flying.set(domain, flight)
       flights.push(flight)
     }
     return flights
+  }
+
+  /** Has those who have come meanwhile join a commit that is still to be decided, up to what it holds. */
+  join(flight: Flight): void {
+    if (!flight.isLate) flight.entries = [...flight.entries, ...this.#taken(flight.domain, flight.load)]
   }
 
   /**
@@ -210,6 +207,27 @@ export class JobQueue {
     this.#closed = true
     for (const waiting of this.#waiting.values()) for (const entry of waiting) refuse(entry, stopping)
     this.#waiting.clear()
+  }
+
+  /** Those of a domain that a commit has room for; its first has room in any case. */
+  #taken(domain: string, load: Load): ReadonlyArray<Entry> {
+    const waiting = this.#waiting.get(domain)
+    const entries: Array<Entry> = []
+    for (const entry of waiting ?? []) {
+      const events = load.events + entry.job.commands.length
+      const bytes = load.bytes + entry.bytes
+      if (load.events > 0 && (events > commitEventsMax || bytes > commitBytesMax)) break
+      Object.assign(load, { events, bytes })
+      entries.push(entry)
+    }
+    for (const entry of entries) {
+      waiting?.delete(entry)
+      this.#left(entry)
+    }
+    // What is left over goes behind the other domains, so that a busy one takes turns with them.
+    if (entries.length > 0) this.#waiting.delete(domain)
+    if (entries.length > 0 && waiting !== undefined && waiting.size > 0) this.#waiting.set(domain, waiting)
+    return entries
   }
 
   #left(entry: Entry): void {

@@ -49,8 +49,14 @@ export const commitCheckMs = 250
 export const unitsAtOnceMax = 16
 /** Commits that one gateway has under way at once where each is of one domain. */
 export const claimsAtOnceMax = 64
-/** Times that one commit may find another in its place, and decide again. */
-export const claimTriesMax = 64
+/** Times that one commit may find another in its place, and wait for its turn again. */
+export const claimTriesMax = 256
+/** Milliseconds that a claim is taken to last at least. */
+export const claimMsMin = 2
+/** Turns, of as many gateways as there are, after which one that claims nothing any more counts as gone. */
+export const rivalRounds = 4
+/** Domains of which a gateway knows at once who else claims in them. */
+export const rivalDomainsMax = 10_000
 /** Milliseconds that a commit of another gateway is taken to last before any was measured, and the most. */
 export const claimWaitMs = 50
 export const claimWaitMsMax = 1_000

@@ -12,6 +12,11 @@ export interface Unit {
   readonly domain: string
   /** The identity of its log, should this commit begin it; a new one when absent. For logs that come from elsewhere. */
   readonly incarnation?: string
+  /**
+   * May be called before a snapshot is made, where the commit had to wait: who has come meanwhile joins it, so that refs
+   * and keys are others from then on.
+   */
+  readonly join?: () => void
   /** The entities and idempotency keys that `decide` will ask its snapshot for. */
   readonly refs: ReadonlyArray<Ref>
   readonly keys: ReadonlyArray<{ readonly caller: string; readonly key: string }>

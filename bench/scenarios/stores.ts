@@ -1,7 +1,7 @@
 import { large as largeHeap, startCassandra } from "../../test/services/cassandra.ts"
 import { startFerretdb } from "../../test/services/ferretdb.ts"
 import { startPostgres } from "../../test/services/postgres.ts"
-import { byHand, gateway, type Load, load } from "../processes.ts"
+import { byHand, gateway, type Load, load, type Server } from "../processes.ts"
 import { median, type Report, type Row } from "../table.ts"
 import { readAll } from "./replay.ts"
 
@@ -17,6 +17,8 @@ interface Store {
   readonly aim?: number
   /** Events with which growth is looked at, beside a thousand. */
   readonly large: number
+  /** Runs before anything is measured, of the gateway and by hand: Java is slow until it has compiled what is used. */
+  readonly warmRuns?: number
 }
 
 /** Entities that are set and read, as the load generator has them. */
@@ -25,7 +27,14 @@ const large = Number(process.env["STATEGATE_BENCH_EVENTS"] ?? 100_000)
 
 const stores: ReadonlyArray<Store> = [
   { name: "postgres", server: "PostgreSQL", start: startPostgres, aim: 5, large },
-  { name: "cassandra", server: "Cassandra", start: () => startCassandra({ java: largeHeap }), aim: 2, large },
+  {
+    name: "cassandra",
+    server: "Cassandra",
+    start: () => startCassandra({ java: largeHeap }),
+    aim: 2,
+    large,
+    warmRuns: 6
+  },
   // An emulation, which makes no claim about MongoDB.
   { name: "mongo", server: "FerretDB", start: startFerretdb, large }
 ]
@@ -39,11 +48,17 @@ const rowOf = (what: string, loads: ReadonlyArray<Load>): Row => {
 const medianOf = (loads: ReadonlyArray<Load>, of: (load: Load) => number) => median(loads.map(of))
 
 /** One store under its gateway, and the same work by hand, in turns. */
-const beside = async (program: string, runs: number, { name, server, start, aim, large }: Store): Promise<Report> => {
+const beside = async (program: string, runs: number, store: Store): Promise<Report> => {
+  const { name, server, start, aim, large, warmRuns = 0 } = store
   const service = await start()
   try {
-    const ours = await gateway({ name, ...service.fresh() })
+    const place = service.fresh()
+    const ours = await gateway({ name, ...place })
     await load(program, ours, "stategate-set", "-fill", String(keys))
+    for (let run = 0; run < warmRuns; run++) {
+      await load(program, ours, "stategate-set", "-c", "64")
+      await byHand(name, service.addr, "set", 64)
+    }
     const rows: Array<Row> = []
     const ratios: Array<Report["ratios"][number]> = []
     for (const call of ["set", "get"] as const) {
@@ -65,15 +80,45 @@ const beside = async (program: string, runs: number, { name, server, start, aim,
         }
       }
     }
-    await ours.stop()
+    const shared = await together(program, runs, [ours, ...(await more(3, { name, ...place }))])
     const grown = await growth(program, runs, name, service.fresh(), large)
     return {
       title: `${server} under the gateway, and with its bare driver`,
-      rows: [...rows, ...grown.rows],
-      ratios: [...ratios, ...grown.ratios]
+      rows: [...rows, ...shared.rows, ...grown.rows],
+      ratios: [...ratios, ...shared.ratios, ...grown.ratios]
     }
   } finally {
     await service.remove()
+  }
+}
+
+const more = (gateways: number, storage: object) =>
+  Promise.all(Array.from({ length: gateways }, () => gateway(storage)))
+
+/** The same callers on one gateway and on several, all in one domain, in turns. Ends the gateways. */
+const together = async (program: string, runs: number, gateways: ReadonlyArray<Server>) => {
+  const callers = 64
+  const set = (server: Server, some: number) => load(program, server, "stategate-set", "-c", String(some))
+  const alone: Array<Load> = []
+  const shared: Array<ReadonlyArray<Load>> = []
+  for (let run = 0; run < runs; run++) {
+    alone.push(await set(gateways[0]!, callers))
+    shared.push(await Promise.all(gateways.map((server) => set(server, callers / gateways.length))))
+  }
+  for (const server of gateways) await server.stop()
+  const value = median(shared.map((loads) => loads.reduce((sum, { perSecond }) => sum + perSecond, 0)))
+  const p99 = median(shared.map((loads) => Math.max(...loads.map(({ p99Ms }) => p99Ms)))).toFixed(2)
+  return {
+    rows: [
+      rowOf(`Set, ${callers} callers, one gateway`, alone),
+      { what: `Set, ${callers} callers, ${gateways.length} gateways`, value, unit: "/s", more: `worst p99 ${p99} ms` }
+    ],
+    ratios: [
+      {
+        what: `Set, one domain: ${gateways.length} gateways / one`,
+        value: value / medianOf(alone, ({ perSecond }) => perSecond)
+      }
+    ]
   }
 }
 

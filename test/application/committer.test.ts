@@ -3,7 +3,7 @@ import { Effect, Exit, Fiber, Latch, Layer } from "effect"
 import * as Inmem from "../../adapters/channel/inmem/channel.ts"
 import { Committer } from "../../application/committer.ts"
 import { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
-import { queuedBytesMax, queuedJobsMax } from "../../application/limits.ts"
+import { commitEventsMax, queuedBytesMax, queuedJobsMax } from "../../application/limits.ts"
 import type { Job } from "../../domain/batch.ts"
 import { type Commit, GatedStore, settle } from "./gated-store.ts"
 import { applying, command, deleting, range, setting } from "./samples.ts"
@@ -96,6 +96,23 @@ describe("group commit", () => {
       expect(store.commits.map(([unit]) => unit![1])).toEqual([1, 1000, 1000, 500])
       expect(store.keys("d")).toEqual(["first", ...range(2500).map(String)])
     }).pipe(over(store))
+  })
+
+  it.effect("takes along what comes while a store waits for its turn, as far as there is room", () => {
+    const store = new GatedStore()
+    store.joins = true
+    return Effect.gen(function* () {
+      const first = yield* held(store)
+      const rest = yield* Effect.forEach(range(commitEventsMax), (i) => submitted(setting("d", `${i}`)))
+      const other = yield* submitted(setting("e", "other"))
+      yield* settle
+      yield* store.gate.open
+      yield* Fiber.joinAll([first, other, ...rest])
+      expect(store.commits).toEqual([[["d", 1]], [["e", 1]], [["d", 1]]])
+      expect(store.keys("d")).toEqual(["first", ...range(commitEventsMax).map(String)])
+      const [last] = store.memory.log("d").slice(-1)
+      expect(last?.position).toBe(BigInt(commitEventsMax) + 1n)
+    }).pipe(over(store, { domains: 1 }))
   })
 
   it.effect("a domain with more than a commit's worth waiting does not keep the others from theirs", () => {

@@ -10,6 +10,8 @@ export class GatedStore {
   readonly memory = new MemoryStore()
   /** Closed, it holds commits before they reach the store. */
   readonly gate = Latch.makeUnsafe(true)
+  /** Whether those who have come meanwhile may join a commit that passes it. */
+  joins = false
   /** Closed, it holds commits that tell of some units early, before they tell of the others. */
   readonly late = Latch.makeUnsafe(true)
   /** The domains of those that are told of early. */
@@ -55,7 +57,10 @@ export class GatedStore {
         return yield* Effect.ensuring(
           Effect.andThen(
             this.gate.await,
-            Effect.suspend(() => this.fault(Effect.tap(store.commit(units), tellEarly)))
+            Effect.suspend(() => {
+              if (this.joins) for (const { join } of units) join?.()
+              return this.fault(Effect.tap(store.commit(units), tellEarly))
+            })
           ),
           landed
         )

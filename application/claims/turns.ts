@@ -1,0 +1,68 @@
+import { claimMsMin, rivalDomainsMax, rivalRounds } from "../limits.ts"
+
+interface Rivals {
+  /** When a record of each was last in the way. */
+  readonly seen: Map<string, number>
+  /** Whose record was the last that is known. */
+  last: string
+}
+
+/**
+ * Whose turn it is to claim, where several gateways want to. If all did at once, they would be in each other's way: each
+ * would read what it decides on, one could claim it, and a database that has to choose between claims takes many times
+ * as long as for one. So those whose records were found lately claim one after the other, in the order of their names;
+ * who has nothing to claim is passed over after a moment. It is only ever a matter of time: claims decide.
+ */
+export class Turns {
+  /** What the records of this gateway begin with, and of no other. */
+  readonly #name = crypto.randomUUID()
+  readonly #domains = new Map<string, Rivals>()
+  /** Milliseconds from a turn to the answer to its claim, and on to the end of the commit, as they were lately. */
+  #claimMs = claimMsMin
+  #commitMs = claimMsMin
+
+  newId(): string {
+    return `${this.#name}/${crypto.randomUUID()}`
+  }
+
+  /** Milliseconds after which a turn that nobody has taken is passed on. */
+  get slotMs(): number {
+    return 3 * this.#claimMs
+  }
+
+  /** A record of somebody else was found. */
+  lost(domain: string, id: string, now: number): void {
+    const [name = id] = id.split("/")
+    let rivals = this.#domains.get(domain)
+    if (rivals === undefined) {
+      if (this.#domains.size >= rivalDomainsMax) this.#domains.clear()
+      rivals = { seen: new Map(), last: name }
+      this.#domains.set(domain, rivals)
+    }
+    rivals.last = name
+    if (name !== this.#name) rivals.seen.set(name, now)
+  }
+
+  /** A claim was made within so many milliseconds, and its commit was over within so many more. */
+  won(domain: string, claimMs: number, restMs: number): void {
+    this.#claimMs = Math.max(claimMsMin, this.#claimMs + (claimMs - this.#claimMs) / 8)
+    this.#commitMs = Math.max(claimMsMin, this.#commitMs + (claimMs + restMs - this.#commitMs) / 8)
+    const rivals = this.#domains.get(domain)
+    if (rivals !== undefined) rivals.last = this.#name
+  }
+
+  /** How many others may claim first. */
+  ahead(domain: string, now: number): number {
+    const rivals = this.#domains.get(domain)
+    if (rivals === undefined) return 0
+    const since = now - rivalRounds * this.#commitMs * (rivals.seen.size + 1)
+    for (const [name, at] of rivals.seen) if (at < since) rivals.seen.delete(name)
+    if (rivals.seen.size === 0) {
+      this.#domains.delete(domain)
+      return 0
+    }
+    const ring = [...new Set([...rivals.seen.keys(), this.#name, rivals.last])].sort()
+    const behindLast = (ring.indexOf(this.#name) - ring.indexOf(rivals.last) + ring.length) % ring.length
+    return (behindLast === 0 ? ring.length : behindLast) - 1
+  }
+}
