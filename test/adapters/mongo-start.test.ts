@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Effect, Exit } from "effect"
 import { MongoClient } from "mongodb"
@@ -7,10 +9,11 @@ import { collectionProblem } from "../../adapters/storage/mongo/schema.ts"
 import { layer } from "../../adapters/storage/mongo/store.ts"
 import { append, logOf } from "../contract/event-store/writing.ts"
 import { fresh } from "../contract/law.ts"
-import { ferretdb } from "../services/ferretdb.ts"
+import { ferretdb, startFerretdb } from "../services/ferretdb.ts"
 import { startProxy } from "../services/proxy.ts"
 import { use } from "../services/service.ts"
-import { freePort } from "../support/process.ts"
+import { openssl, testCertificates } from "../support/certificate.ts"
+import { freePort, temporaryFolder } from "../support/process.ts"
 
 // What keeps a gateway from starting. An operator reads the messages.
 
@@ -118,6 +121,30 @@ describe("a database", server.options, () => {
       log.map(({ id }) => id),
       events.map(({ id }) => id)
     )
+  })
+})
+
+describe("a server with TLS", server.faults, () => {
+  test("is believed by its certificate, and not without", openssl.options, async () => {
+    const { path, remove } = temporaryFolder()
+    const { ca, cert, key, strangerCert } = testCertificates()
+    const file = (name: string, text: string) => {
+      writeFileSync(join(path, name), text)
+      return join(path, name)
+    }
+    const files = { certFile: file("cert.pem", cert), keyFile: file("key.pem", key), caFile: file("ca.pem", ca) }
+    const own = await startFerretdb(files)
+    try {
+      const place = own.fresh()
+      assert.strictEqual(await start(place), "it opened")
+      const addr = place.addr.replace("ca.pem", "stranger.pem")
+      file("stranger.pem", strangerCert)
+      assert.match(await start({ ...place, addr }), /the database cannot be opened: .*certificate/)
+      assert.include(await start({ ...place, addr: place.addr.replace(/&tls.*/, "") }), "the database cannot be opened")
+    } finally {
+      await own.remove()
+      remove()
+    }
   })
 })
 

@@ -26,12 +26,29 @@ export const ferretdb: Kind<MongoPlace> = {
   }
 }
 
+/** Files in PEM by which a server speaks TLS, and its clients know it. */
+interface Tls {
+  readonly certFile: string
+  readonly keyFile: string
+  readonly caFile: string
+}
+
 /** A FerretDB and the PostgreSQL in which it keeps what it is given: one server, to those who use it. */
-export const startFerretdb = async (): Promise<Service<MongoPlace>> => {
+export const startFerretdb = async (tls?: Tls): Promise<Service<MongoPlace>> => {
   const below = await startPostgres()
   const port = await serverPort()
   const folder = new Folder()
-  const addr = `mongodb://127.0.0.1:${port}/?directConnection=true`
+  const encrypted = tls === undefined ? "" : `&tls=true&tlsCAFile=${encodeURIComponent(tls.caFile)}`
+  const addr = `mongodb://127.0.0.1:${port}/?directConnection=true${encrypted}`
+  const listen =
+    tls === undefined
+      ? [`--listen-addr=127.0.0.1:${port}`]
+      : [
+          "--listen-addr=",
+          `--listen-tls=127.0.0.1:${port}`,
+          `--listen-tls-cert-file=${tls.certFile}`,
+          `--listen-tls-key-file=${tls.keyFile}`
+        ]
   const above = await startServer(
     {
       name: installable.name,
@@ -39,7 +56,7 @@ export const startFerretdb = async (): Promise<Service<MongoPlace>> => {
       args: [
         "--handler=postgresql",
         `--postgresql-url=${below.addr}`,
-        `--listen-addr=127.0.0.1:${port}`,
+        ...listen,
         `--state-dir=${folder.path}`,
         "--telemetry=disable",
         "--debug-addr=-",
