@@ -1,4 +1,4 @@
-import { claimMsMin, rivalDomainsMax, rivalRounds } from "../limits.ts"
+import { claimMsMin, claimWaitMs, rivalDomainsMax, rivalRounds } from "../limits.ts"
 
 interface Rivals {
   /** When a record of each was last in the way. */
@@ -18,8 +18,8 @@ export class Turns {
   readonly #name = crypto.randomUUID()
   readonly #domains = new Map<string, Rivals>()
   /** Milliseconds from a turn to the answer to its claim, and on to the end of the commit, as they were lately. */
-  #claimMs = claimMsMin
-  #commitMs = claimMsMin
+  #claimMs = claimWaitMs / 2
+  #commitMs = claimWaitMs
 
   newId(): string {
     return `${this.#name}/${crypto.randomUUID()}`

@@ -3,7 +3,7 @@
 import { Effect, Result } from "effect"
 import fc from "fast-check"
 import { assert } from "vitest"
-import { commitEventsMax } from "../../../application/limits.ts"
+import { commitBytesMax, commitEventsMax } from "../../../application/limits.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
 import type { Change } from "../../../domain/command.ts"
 import { type Event, fold } from "../../../domain/event.ts"
@@ -153,9 +153,10 @@ const resultOrder: Law<EventStore> = {
 }
 
 const big: Law<EventStore> = {
-  name: "a commit may hold as many events as the store says",
+  name: "a commit may hold as many events, and as many bytes, as the store says",
   check: Effect.gen(function* () {
-    const { capacity } = yield* EventStore
+    const store = yield* EventStore
+    const { capacity } = store
     assert.isAtLeast(capacity.commits, 1)
     assert.isAtLeast(capacity.bytes, valuesBytesMax + claimsBytesMax, "the largest event fits")
     const length = Math.min(capacity.events, commitEventsMax)
@@ -166,6 +167,16 @@ const big: Law<EventStore> = {
     const made = [...(yield* append(domain, drafts)), ...(yield* append(domain, drafts))]
     same(yield* logOf(domain), made, "the log")
     assert.strictEqual((yield* entitiesOf(domain, "thing")).length, Math.min(length, 100))
+    // As large as values may be, in characters that take more than a byte.
+    const values = { v: "é".repeat(valuesBytesMax / 2 - 10) }
+    const full = Math.floor(Math.min(capacity.bytes, commitBytesMax) / (valuesBytesMax + claimsBytesMax))
+    const large = fresh("large")
+    const heavy = yield* append(
+      large,
+      Array.from({ length: full }, (_, n) => ({ key: `k${n}`, values }))
+    )
+    same(yield* logOf(large), heavy, "the log of large events")
+    same((yield* store.state(refIn(large, `k${full - 1}`)))?.values, values, "a large entity")
   })
 }
 

@@ -60,8 +60,10 @@ const appending: ReadonlyArray<StoreMutant> = [
     (unit) => unit,
     (head) => ({ ...head, position: head.position - 1n })
   ),
-  appends("drops what is too many for it", "a commit may hold as many events as the store says", (events) =>
-    events.slice(0, 500)
+  appends(
+    "drops what is too many for it",
+    "a commit may hold as many events, and as many bytes, as the store says",
+    (events) => events.slice(0, 500)
   ),
   answers(
     "answers a result where there was no unit",
