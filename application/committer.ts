@@ -76,17 +76,16 @@ export class Committer extends Context.Service<
       }
 
       /** One write serves many calls: its span is a child of the first of them, and linked to the others. */
-      const spanOf = (flights: ReadonlyArray<Flight>): Tracer.Span | undefined => {
+      const spanOf = (flights: ReadonlyArray<Flight>, since: bigint): Tracer.Span | undefined => {
         if (tracer === undefined) return undefined
         const spans = flights.flatMap(({ entries }) => entries.flatMap(({ span }) => (span?.sampled ? span : [])))
         const [parent, ...links] = spans.slice(0, spanLinksMax + 1)
         if (parent === undefined) return undefined
-        return startSpan(tracer, clock, { name: "EventStore.commit", kind: "client", parent, links })
+        return startSpan(tracer, clock, { name: "EventStore.commit", kind: "client", parent, links, since })
       }
 
       const commit = Effect.fnUntraced(function* (flights: ReadonlyArray<Flight>) {
         const since = clock.currentTimeNanosUnsafe()
-        const span = spanOf(flights)
         const open = new Set(flights)
         const landed = (some: ReadonlyArray<readonly [Flight, Committed]>) => {
           const now = some.filter(([flight]) => open.delete(flight))
@@ -115,6 +114,8 @@ export class Committer extends Context.Service<
         )
         const [failure] = results.flatMap((result) => (Result.isFailure(result) ? result.failure : []))
         observer.committed({ events, durationMs: Number(until - since) / 1e6, failed: failure !== undefined })
+        // Not before: who joined is known now.
+        const span = spanOf(flights, since)
         span?.attribute("stategate.commit.events", events)
         span?.end(until, failure === undefined ? Exit.void : Exit.fail(failure))
         landed(flights.map((flight, i) => [flight, results[i]!]))

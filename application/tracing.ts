@@ -10,6 +10,8 @@ export interface SpanStart {
   readonly kind: Tracer.SpanKind
   readonly parent: Tracer.AnySpan | undefined
   readonly links?: ReadonlyArray<Tracer.AnySpan>
+  /** Nanoseconds of the clock, where that is not now. */
+  readonly since?: bigint
 }
 
 /** A span that is recorded if its parent is; without a parent the tracer decides. */
@@ -20,7 +22,7 @@ export const startSpan = (tracer: Tracer.Tracer, clock: Clock.Clock, start: Span
     parent: Option.fromUndefinedOr(start.parent),
     annotations: Context.empty(),
     links: (start.links ?? []).map((span) => ({ span, attributes: {} })),
-    startTime: clock.currentTimeNanosUnsafe(),
+    startTime: start.since ?? clock.currentTimeNanosUnsafe(),
     root: start.parent === undefined,
     sampled: start.parent?.sampled ?? true
   })
