@@ -4,6 +4,7 @@ import { Effect, type Layer, ManagedRuntime, Result } from "effect"
 import { afterEach, assert, describe, test } from "vitest"
 import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
+import { Projection } from "../../application/ports/Projection.ts"
 import type { TooLarge } from "../../domain/rejection.ts"
 import { entitiesOf, eventsOf, globOf } from "../contract/event-store/searching.ts"
 import { draftUnit, logOf, refIn } from "../contract/event-store/writing.ts"
@@ -14,7 +15,7 @@ import type { Used } from "../services/service.ts"
 /** Gateways on places of a server, which end with the test. */
 export const awayWorld = <Place extends { readonly addr: string }>(
   server: Used<Place>,
-  layer: (place: Place) => Layer.Layer<EventStore, unknown>
+  layer: (place: Place) => Layer.Layer<EventStore | Projection, unknown>
 ) => {
   const cleanups: Array<() => Promise<void>> = []
   afterEach(async () => {
@@ -39,15 +40,18 @@ export const awayWorld = <Place extends { readonly addr: string }>(
 export const tried = Effect.fnUntraced(function* (domain: string) {
   const { unit, made } = draftUnit(domain, [{ key: "a" }, { key: "b" }])
   const [result] = yield* EventStore.use((store) => store.commit([unit]))
-  return { outcome: Result.isSuccess(result!) ? "done" : result!.failure._tag, made }
+  return { outcome: Result.isSuccess(result!) ? "done" : result!.failure._tag, events: made.events }
 })
 
-/** Every call of the port, and what it fails with; a commit tells by its results. */
+type Call = Effect.Effect<unknown, TooLarge | Unavailable | OutcomeUnknown, EventStore | Projection>
+
+/** Every call of the ports, and what it fails with; a commit tells by its results. */
 const failures = Effect.fnUntraced(function* (domain: string) {
   const store = yield* EventStore
+  const projection = yield* Projection
   const ref = refIn(domain, "a")
   const committed = Effect.map(store.commit([draftUnit(domain, [{ key: "a" }]).unit]), ([result]) => result!)
-  const calls: ReadonlyArray<Effect.Effect<unknown, TooLarge | Unavailable | OutcomeUnknown, EventStore>> = [
+  const calls: ReadonlyArray<Call> = [
     Effect.flatMap(committed, (result) => (Result.isFailure(result) ? Effect.fail(result.failure) : Effect.void)),
     store.state(ref),
     store.version(ref, 1n),
@@ -58,7 +62,9 @@ const failures = Effect.fnUntraced(function* (domain: string) {
     store.heads(globOf(domain), 1),
     store.heads(globOf("*"), 1),
     store.movedSince(undefined),
-    store.movedSince("0")
+    store.movedSince("0"),
+    projection.stored(domain, undefined, 1),
+    projection.restate(domain, [], [ref])
   ]
   return yield* Effect.forEach(calls, Effect.flip, { concurrency: "unbounded" })
 })
@@ -66,11 +72,48 @@ const failures = Effect.fnUntraced(function* (domain: string) {
 /** Commits as soon as that can be done again. */
 export const recovered = Effect.fnUntraced(function* (domain: string) {
   while (true) {
-    const { outcome, made } = yield* tried(domain)
-    if (outcome === "done") return made.events
+    const { outcome, events } = yield* tried(domain)
+    if (outcome === "done") return events
     yield* Effect.sleep(100)
   }
 })
+
+/** `commits` tells the bytes by which a commit is made from any others. */
+export const breaksForGood = <Place extends { readonly addr: string }>(
+  server: Used<Place>,
+  { broken }: Pick<ReturnType<typeof awayWorld<Place>>, "broken">,
+  commits: (bytes: Buffer) => boolean
+): void => {
+  describe("a connection that breaks for good", server.options, () => {
+    test("after a commit was sent leaves an outcome that is unknown, and a commit that is whole", async () => {
+      const { proxy, one, other } = await broken()
+      const domain = fresh("broken")
+      const { events: first } = await one.runPromise(tried(domain))
+      let isGone = false
+      proxy.fate = (bytes) => {
+        if (isGone) return "lost"
+        isGone = commits(bytes)
+        return isGone ? "unanswered" : "passed"
+      }
+      const { outcome, events } = await one.runPromise(tried(domain))
+      assert.strictEqual(outcome, "OutcomeUnknown")
+      const known = [...first, ...events]
+      same(await other.runPromise(logOf(domain)), known, "what was sent")
+      proxy.fate = () => "passed"
+      const after = await one.runPromise(recovered(domain))
+      same(await other.runPromise(logOf(domain)), [...known, ...after], "the log")
+    })
+
+    test("before anything was sent leaves nothing", async () => {
+      const { proxy, one, other } = await broken()
+      const domain = fresh("broken")
+      const { events } = await one.runPromise(tried(domain))
+      proxy.fate = () => "lost"
+      assert.strictEqual((await one.runPromise(tried(domain))).outcome, "Unavailable")
+      same(await other.runPromise(logOf(domain)), events, "the log")
+    })
+  })
+}
 
 export const goesAway = <Place extends { readonly addr: string }>(
   server: Used<Place>,
@@ -82,7 +125,7 @@ export const goesAway = <Place extends { readonly addr: string }>(
       async (how) => {
         const one = gateway(server.fresh())
         const domain = fresh("away")
-        const { made } = await one.runPromise(tried(domain))
+        const { events } = await one.runPromise(tried(domain))
         await server.own()[how]()
         const told = await one.runPromise(failures(domain))
         for (const { _tag, message } of told) {
@@ -90,26 +133,26 @@ export const goesAway = <Place extends { readonly addr: string }>(
         }
         await server.own().restart()
         const after = await one.runPromise(recovered(domain))
-        same(
-          await one.runPromise(logOf(domain)),
-          [...made.events, ...after],
-          "nothing was lost, and nothing refused came"
-        )
+        same(await one.runPromise(logOf(domain)), [...events, ...after], "nothing was lost, and nothing refused came")
       }
     )
 
     test("and does not say so, is not waited for without end", async () => {
       const one = gateway(server.fresh())
       const domain = fresh("halted")
-      const { made } = await one.runPromise(tried(domain))
+      const { events } = await one.runPromise(tried(domain))
       server.own().pause()
-      const { outcome, made: asked } = await one.runPromise(tried(domain)).finally(() => server.own().resume())
+      const read = one.runPromise(Effect.flip(EventStore.use((store) => store.state(refIn(domain, "a")))))
+      const [{ outcome, events: asked }, refused] = await Promise.all([one.runPromise(tried(domain)), read]).finally(
+        () => server.own().resume()
+      )
+      assert.strictEqual(refused._tag, "Unavailable")
       assert.include(["Unavailable", "OutcomeUnknown"], outcome)
       const after = await one.runPromise(recovered(domain))
       const log = await one.runPromise(logOf(domain))
-      const between = log.slice(made.events.length, log.length - after.length)
-      if (between.length > 0) same(between, asked.events, "what was unknown is there as a whole")
-      same(log, [...made.events, ...between, ...after], "the log")
+      const between = log.slice(events.length, log.length - after.length)
+      if (between.length > 0) same(between, asked, "what was unknown is there as a whole")
+      same(log, [...events, ...between, ...after], "the log")
       if (outcome === "Unavailable") assert.deepStrictEqual(between, [])
     })
   })

@@ -6,7 +6,7 @@ import { fresh, same } from "../contract/law.ts"
 import { cassandra } from "../services/cassandra.ts"
 import type { Fate, TcpProxy } from "../services/proxy.ts"
 import { use } from "../services/service.ts"
-import { awayWorld, goesAway, recovered, tried } from "./away.ts"
+import { awayWorld, breaksForGood, goesAway, recovered, tried } from "./away.ts"
 
 // Servers that go away, and connections that break, one after another or at the worst moment.
 
@@ -28,31 +28,14 @@ describe("a connection that breaks", server.faults, () => {
     test(`at a claim (${fate}) costs nothing: the commit is done, once`, async () => {
       const { proxy, one, other } = await world.broken()
       const domain = fresh("broken")
-      const { made: first } = await one.runPromise(tried(domain))
+      const { events: first } = await one.runPromise(tried(domain))
       const wasLost = atClaim(proxy, fate)
-      const { outcome, made } = await one.runPromise(tried(domain))
+      const { outcome, events } = await one.runPromise(tried(domain))
       wasLost()
       assert.strictEqual(outcome, "done")
-      same(await other.runPromise(logOf(domain)), [...first.events, ...made.events], "the log")
+      same(await other.runPromise(logOf(domain)), [...first, ...events], "the log")
     })
   }
-
-  test("for good, after a claim was sent, leaves an outcome that is unknown, and a commit that is whole", async () => {
-    const { proxy, one, other } = await world.broken()
-    const domain = fresh("broken")
-    await one.runPromise(tried(domain))
-    let isGone = false
-    proxy.fate = (bytes) => {
-      if (isGone) return "lost"
-      isGone = claims(bytes)
-      return isGone ? "unanswered" : "passed"
-    }
-    const { outcome, made } = await one.runPromise(tried(domain))
-    assert.strictEqual(outcome, "OutcomeUnknown")
-    same((await other.runPromise(logOf(domain))).slice(2), made.events, "what was claimed")
-    proxy.fate = () => "passed"
-    await one.runPromise(recovered(domain))
-  })
 
   test("and is cut again and again while it is being made anew is made anew all the same, once", async () => {
     const { proxy, one } = await world.broken()
@@ -74,4 +57,5 @@ describe("a connection that breaks", server.faults, () => {
   })
 })
 
+breaksForGood(server, world, claims)
 goesAway(server, world)

@@ -6,7 +6,7 @@ import { fresh, same } from "../contract/law.ts"
 import { ferretdb } from "../services/ferretdb.ts"
 import type { Fate, TcpProxy } from "../services/proxy.ts"
 import { use } from "../services/service.ts"
-import { awayWorld, goesAway, tried } from "./away.ts"
+import { awayWorld, breaksForGood, goesAway, tried } from "./away.ts"
 
 // Servers that go away, and connections that break at the worst moment.
 
@@ -30,12 +30,12 @@ describe("a connection that breaks", server.faults, () => {
       test(`at the write to ${collection} (${fate}) costs nothing: the commit is done, once`, async () => {
         const { proxy, one, other } = await world.broken()
         const domain = fresh("broken")
-        const { made: first } = await one.runPromise(tried(domain))
+        const { events: first } = await one.runPromise(tried(domain))
         const wasLost = atWriteTo(collection, proxy, fate)
-        const { outcome, made } = await one.runPromise(tried(domain))
+        const { outcome, events } = await one.runPromise(tried(domain))
         wasLost()
         assert.strictEqual(outcome, "done")
-        same(await other.runPromise(logOf(domain)), [...first.events, ...made.events], "the log")
+        same(await other.runPromise(logOf(domain)), [...first, ...events], "the log")
         same(
           (await other.runPromise(entitiesOf(domain, "thing"))).map(({ version }) => version),
           [2n, 2n],
@@ -44,33 +44,7 @@ describe("a connection that breaks", server.faults, () => {
       })
     }
   }
-
-  test("for good, after a claim was sent, leaves an outcome that is unknown, and a commit that is whole", async () => {
-    const { proxy, one, other } = await world.broken()
-    const domain = fresh("broken")
-    await one.runPromise(tried(domain))
-    let isGone = false
-    proxy.fate = (bytes) => {
-      if (isGone) return "lost"
-      isGone = bytes.includes("stategate.claims\0") && bytes.includes("insert\0")
-      return isGone ? "unanswered" : "passed"
-    }
-    const { outcome, made } = await one.runPromise(tried(domain))
-    assert.strictEqual(outcome, "OutcomeUnknown")
-    same((await other.runPromise(logOf(domain))).slice(2), made.events, "what was claimed")
-    proxy.fate = () => "passed"
-    assert.strictEqual((await one.runPromise(tried(domain))).outcome, "done")
-    assert.strictEqual((await other.runPromise(logOf(domain))).length, 6)
-  })
-
-  test("for good, before anything was sent, leaves nothing", async () => {
-    const { proxy, one, other } = await world.broken()
-    const domain = fresh("broken")
-    await one.runPromise(tried(domain))
-    proxy.fate = () => "lost"
-    assert.strictEqual((await one.runPromise(tried(domain))).outcome, "Unavailable")
-    assert.strictEqual((await other.runPromise(logOf(domain))).length, 2)
-  })
 })
 
+breaksForGood(server, world, (bytes) => bytes.includes("stategate.claims\0") && bytes.includes("insert\0"))
 goesAway(server, world)

@@ -1,74 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { Effect, Result } from "effect"
 import { assert, describe, test } from "vitest"
 import { Lost } from "../../adapters/storage/postgres/connection.ts"
 import { Pool } from "../../adapters/storage/postgres/pool.ts"
-import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import { storeWaitingMax } from "../../application/limits.ts"
-import { EventStore } from "../../application/ports/EventStore.ts"
-import { Projection } from "../../application/ports/Projection.ts"
-import type { TooLarge } from "../../domain/rejection.ts"
-import { entitiesOf, eventsOf, globOf } from "../contract/event-store/searching.ts"
-import { draftUnit, logOf, refIn } from "../contract/event-store/writing.ts"
+import { logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
-import { postgresWorld, tried } from "./postgres-world.ts"
+import { goesAway, recovered, tried } from "./away.ts"
+import { postgresWorld } from "./postgres-world.ts"
 
 // A server that goes away, or does not answer, or has no connection to spare.
 
 const { server, cleanups, gateway, stranger, connection } = postgresWorld()
 
-type Call = Effect.Effect<unknown, TooLarge | Unavailable | OutcomeUnknown, EventStore | Projection>
-
-/** Every call of the ports, and what it fails with; a commit tells by its results. */
-const failures = Effect.fnUntraced(function* (domain: string) {
-  const store = yield* EventStore
-  const projection = yield* Projection
-  const ref = refIn(domain, "a")
-  const committed = Effect.map(store.commit([draftUnit(domain, [{ key: "a" }]).unit]), ([result]) => result!)
-  const calls: ReadonlyArray<Call> = [
-    Effect.flatMap(committed, (result) => (Result.isFailure(result) ? Effect.fail(result.failure) : Effect.void)),
-    store.state(ref),
-    store.version(ref, 1n),
-    store.event(ref, crypto.randomUUID()),
-    entitiesOf(domain, "thing"),
-    eventsOf(domain, "thing"),
-    store.read(domain, 0n, 10),
-    store.heads(globOf(domain), 1),
-    store.heads(globOf("*"), 1),
-    store.movedSince(undefined),
-    projection.stored(domain, undefined, 1),
-    projection.restate(domain, [], [ref])
-  ]
-  return yield* Effect.forEach(calls, Effect.flip)
-})
-
-/** Commits until one is done; answers its events. */
-const recovered = Effect.fnUntraced(function* (domain: string) {
-  while (true) {
-    const { outcome, events } = yield* tried(domain)
-    if (outcome === "done") return events
-    yield* Effect.sleep(50)
-  }
-})
+goesAway(server, { gateway })
 
 describe("a server of PostgreSQL that goes away", server.faults, () => {
-  test.each(["stop", "kill"] as const)(
-    "(%s) is told from every call, in our own words, until it is back",
-    async (how) => {
-      const one = gateway(server.fresh())
-      const domain = fresh("away")
-      const { events } = await one.runPromise(tried(domain))
-      await server.own()[how]()
-      for (const failure of await one.runPromise(failures(domain))) {
-        const { _tag, message } = failure
-        assert.deepStrictEqual([_tag, message], ["Unavailable", "the store is not available; try again later"])
-      }
-      await server.own().restart()
-      const after = await one.runPromise(recovered(domain))
-      same(await one.runPromise(logOf(domain)), [...events, ...after], "nothing was lost, and nothing refused came")
-    }
-  )
-
   test("and is back at once costs nothing: what is idle is not relied on", async () => {
     const one = gateway(server.fresh())
     const domain = fresh("back")
@@ -82,24 +28,6 @@ describe("a server of PostgreSQL that goes away", server.faults, () => {
       all.push(...events)
     }
     same(await one.runPromise(logOf(domain)), all, "the log")
-  })
-
-  test("and does not say so, is not waited for without end", async () => {
-    const one = gateway(server.fresh())
-    const domain = fresh("halted")
-    const { events } = await one.runPromise(tried(domain))
-    server.own().pause()
-    const read = one.runPromise(Effect.flip(EventStore.use((store) => store.state(refIn(domain, "a")))))
-    const { outcome, events: asked } = await one.runPromise(tried(domain))
-    assert.strictEqual((await read)._tag, "Unavailable")
-    server.own().resume()
-    assert.include(["Unavailable", "OutcomeUnknown"], outcome)
-    const after = await one.runPromise(recovered(domain))
-    const log = await one.runPromise(logOf(domain))
-    const between = log.slice(events.length, log.length - after.length)
-    if (between.length > 0) same(between, asked, "what was unknown is there as a whole")
-    same(log, [...events, ...between, ...after], "the log")
-    if (outcome === "Unavailable") assert.deepStrictEqual(between, [])
   })
 
   test("as its standby does that it waits for: what no standby has is not told as done", async () => {

@@ -7,7 +7,8 @@ import { transactionIdleMsMax } from "../../application/limits.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import { append, draftUnit, logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
-import { outcomesOf, postgresWorld, tried } from "./postgres-world.ts"
+import { tried } from "./away.ts"
+import { outcomesOf, postgresWorld } from "./postgres-world.ts"
 
 // Who waits for whom in a commit, who is to blame for one that fails, and what keeps others out meanwhile.
 

@@ -4,7 +4,8 @@ import type { Head } from "../../domain/batch.ts"
 import { append, logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
 import type { Fate } from "../services/proxy.ts"
-import { postgresWorld, tried } from "./postgres-world.ts"
+import { breaksForGood, tried } from "./away.ts"
+import { postgresWorld } from "./postgres-world.ts"
 
 // Connections that break in the middle of a commit: whether it was made is found out, and it is made once.
 
@@ -31,34 +32,9 @@ describe("a connection to PostgreSQL that breaks", server.options, () => {
       })
     }
   }
-
-  test("for good, at COMMIT, leaves an outcome that is unknown, and a commit that is whole", async () => {
-    const { proxy, one, other } = await broken()
-    const domain = fresh("broken")
-    const { events: first } = await one.runPromise(tried(domain))
-    let isGone = false
-    proxy.fate = (bytes): Fate => {
-      if (isGone) return "lost"
-      isGone = bytes.includes("COMMIT\0")
-      return isGone ? "unanswered" : "passed"
-    }
-    const { outcome, events } = await one.runPromise(tried(domain))
-    assert.strictEqual(outcome, "OutcomeUnknown")
-    same(await other.runPromise(logOf(domain)), [...first, ...events], "what was sent")
-    proxy.fate = () => "passed"
-    assert.strictEqual((await one.runPromise(tried(domain))).outcome, "done")
-    assert.strictEqual((await other.runPromise(logOf(domain))).length, 6)
-  })
-
-  test("for good, before COMMIT, leaves nothing", async () => {
-    const { proxy, one, other } = await broken()
-    const domain = fresh("broken")
-    await one.runPromise(tried(domain))
-    proxy.fate = () => "lost"
-    assert.strictEqual((await one.runPromise(tried(domain))).outcome, "Unavailable")
-    assert.strictEqual((await other.runPromise(logOf(domain))).length, 2)
-  })
 })
+
+breaksForGood(server, { broken }, (bytes) => bytes.includes("COMMIT\0"))
 
 describe("a transaction of PostgreSQL that nobody heard of again", server.options, () => {
   for (const isNew of [true, false]) {

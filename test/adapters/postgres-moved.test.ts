@@ -2,7 +2,8 @@ import { Effect, Schedule } from "effect"
 import { assert, describe, test } from "vitest"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import { fresh } from "../contract/law.ts"
-import { postgresWorld, tried } from "./postgres-world.ts"
+import { tried } from "./away.ts"
+import { postgresWorld } from "./postgres-world.ts"
 
 // Who follows what moved misses nothing, in whatever order transactions begin and end.
 

@@ -13,7 +13,8 @@ import { useDictionary } from "../services/collation.ts"
 import { startPostgres } from "../services/postgres.ts"
 import { openssl, testCertificates } from "../support/certificate.ts"
 import { freePort, temporaryFolder } from "../support/process.ts"
-import { postgresWorld, tried } from "./postgres-world.ts"
+import { tried } from "./away.ts"
+import { postgresWorld } from "./postgres-world.ts"
 
 // What keeps a gateway from starting, and what does not. An operator reads the messages.
 

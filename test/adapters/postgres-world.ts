@@ -8,7 +8,6 @@ import { addressOf, type PostgresSettings } from "../../adapters/storage/postgre
 import { Connection } from "../../adapters/storage/postgres/connection.ts"
 import { layer } from "../../adapters/storage/postgres/store.ts"
 import { EventStore, type Unit } from "../../application/ports/EventStore.ts"
-import { draftUnit } from "../contract/event-store/writing.ts"
 import { type PostgresPlace, postgresql } from "../services/postgres.ts"
 import { startProxy } from "../services/proxy.ts"
 import { use } from "../services/service.ts"
@@ -75,10 +74,3 @@ export const outcomesOf = (units: ReadonlyArray<Unit>) =>
     EventStore.use((store) => store.commit(units)),
     (results) => results.map((result) => (Result.isSuccess(result) ? "done" : result.failure._tag))
   )
-
-/** Appends two events at once, and answers what became of them. */
-export const tried = Effect.fnUntraced(function* (domain: string) {
-  const { unit, made } = draftUnit(domain, [{ key: "a" }, { key: "b" }])
-  const [outcome] = yield* outcomesOf([unit])
-  return { outcome: outcome!, events: made.events }
-})
