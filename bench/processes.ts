@@ -142,7 +142,13 @@ export const load = async (
 }
 
 /** The same work done with the bare driver of a store. */
-export const byHand = (store: string, addr: string, call: "set" | "get", callers: number, seconds = 4): Promise<Load> =>
+export const byHand = (
+  store: string,
+  addr: string,
+  call: "set" | "get" | "replay",
+  callers: number,
+  seconds = 4
+): Promise<Load> =>
   measuredBy(process.execPath, ["bench/by-hand/by-hand.ts", store, addr, call, String(callers), String(seconds)], call)
 
 const measuredBy = async (program: string, args: ReadonlyArray<string>, call: string): Promise<Load> => {

@@ -41,6 +41,13 @@ export const byHand: ByHand = async (addr) => {
     get: async (key) => {
       await client.execute("select version, values from hand.entity where key = ?", [key], prepared)
     },
+    replay: async (pageEvents) => {
+      let events = 0
+      const all = "select id, key, version, values from hand.event"
+      for await (const _ of client.stream(all, [], { prepare: true, autoPage: true, fetchSize: pageEvents }))
+        events += 1
+      return events
+    },
     close: () => client.shutdown()
   }
 }

@@ -18,6 +18,11 @@ export const byHand: ByHand = async (addr, callers) => {
     get: async (key) => {
       await entities.findOne({ _id: key })
     },
+    replay: async (pageEvents) => {
+      let read = 0
+      for await (const _ of events.find({}, { batchSize: pageEvents })) read += 1
+      return read
+    },
     close: () => client.close()
   }
 }

@@ -21,6 +21,12 @@ export const byHand: ByHand = async (addr, callers) => {
     get: async (key) => {
       await sql`select version, values from hand_entity where key = ${key}`
     },
+    replay: async (pageEvents) => {
+      let events = 0
+      for await (const page of sql`select id, key, version, values, time from hand_event`.cursor(pageEvents))
+        events += page.length
+      return events
+    },
     close: () => sql.end()
   }
 }

@@ -80,12 +80,15 @@ const beside = async (program: string, runs: number, store: Store): Promise<Repo
         }
       }
     }
+    const byHandEvents = await byHand(name, service.addr, "replay", 1)
     const shared = await together(program, runs, [ours, ...(await more(3, { name, ...place }))])
     const grown = await growth(program, runs, name, service.fresh(), large)
+    const readByHand = { what: "all events by hand, in any order", value: byHandEvents.perSecond, unit: "events/s" }
+    const value = grown.replayed / byHandEvents.perSecond
     return {
       title: `${server} under the gateway, and with its bare driver`,
-      rows: [...rows, ...shared.rows, ...grown.rows],
-      ratios: [...ratios, ...shared.ratios, ...grown.ratios]
+      rows: [...rows, ...shared.rows, ...grown.rows, readByHand],
+      ratios: [...ratios, ...shared.ratios, ...grown.ratios, { what: "replay: gateway / by hand", value }]
     }
   } finally {
     await service.remove()
@@ -139,13 +142,14 @@ const growth = async (program: string, runs: number, name: string, place: object
       )
     }
   }
-  rows.push({ what: "replay of the log, one stream", value: await readAll(server, large), unit: "events/s" })
+  const replayed = await readAll(server, large)
+  rows.push({ what: "replay of the log, one stream", value: replayed, unit: "events/s" })
   await server.stop()
   const ratios = (["set", "get"] as const).map((call) => ({
     what: `${call === "set" ? "Set" : "Get"} p50 with ${large.toLocaleString("en-US")} / with 1,000 events`,
     value: p50[call][1]! / p50[call][0]!
   }))
-  return { rows, ratios }
+  return { rows, ratios, replayed }
 }
 
 export const onStores = (program: string, runs: number): ReadonlyArray<readonly [string, () => Promise<Report>]> =>
