@@ -142,11 +142,14 @@ export const goesAway = <Place extends { readonly addr: string }>(
       const domain = fresh("halted")
       const { events } = await one.runPromise(tried(domain))
       server.own().pause()
-      const read = one.runPromise(Effect.flip(EventStore.use((store) => store.state(refIn(domain, "a")))))
-      const [{ outcome, events: asked }, refused] = await Promise.all([one.runPromise(tried(domain)), read]).finally(
-        () => server.own().resume()
+      const state = EventStore.use((store) => store.state(refIn(domain, "a")))
+      const reads = Effect.all([Effect.flip(state), Effect.flip(entitiesOf(domain, "thing"))], { concurrency: 2 })
+      const asking = [one.runPromise(tried(domain)), one.runPromise(reads)] as const
+      const [{ outcome, events: asked }, refused] = await Promise.all(asking).finally(() => server.own().resume())
+      assert.deepStrictEqual(
+        refused.map(({ _tag }) => _tag),
+        ["Unavailable", "Unavailable"]
       )
-      assert.strictEqual(refused._tag, "Unavailable")
       assert.include(["Unavailable", "OutcomeUnknown"], outcome)
       const after = await one.runPromise(recovered(domain))
       const log = await one.runPromise(logOf(domain))

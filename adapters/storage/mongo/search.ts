@@ -31,7 +31,8 @@ const scanned = <Row, Subject extends Entity | Event>(
       const next = attempt(async () => ((await cursor.hasNext()) ? cursor.readBufferedDocuments() : []))
       return scan(search, { ...others, next })
     },
-    (cursor) => Effect.promise(() => cursor.close().catch(() => {}))
+    // Nobody waits for it: a server that is away does not answer that, either.
+    (cursor) => Effect.sync(() => void cursor.close().catch(() => {}))
   )
 
 export const searchEntities = ({ collections: { entities } }: Open, search: Search) => {
