@@ -142,6 +142,16 @@ describe("PostgreSQL goes by an index", server.options, () => {
     assert.match(plan, /Index Scan using events_by_time.*\n.*time" >.*time" <=/)
   })
 
+  test("to the events of one entity, however many others there are", async () => {
+    const wanted = { filter: `{"entity.key":"0077777","entity.values.n":77777}`, sort: "entity.values.n" }
+    assert.match(await searchPlan("event", wanted), /events_by_version/)
+    const search = EventStore.use((store) => store.events(searchOf("event", wanted)))
+    assert.deepStrictEqual(
+      (await runtime.runPromise(search)).map(({ position }) => position),
+      [77_778n]
+    )
+  })
+
   test("to the heads that moved, and to what follows a position", async () => {
     const on = connection(place)
     const [now] = await on.query<{ readonly mark: string }>(statements.markOfNow)

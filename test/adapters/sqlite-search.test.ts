@@ -2,7 +2,7 @@ import { Effect, Exit, Fiber, ManagedRuntime } from "effect"
 import { afterAll, assert, beforeAll, test } from "vitest"
 import { layer } from "../../adapters/storage/sqlite/store.ts"
 import { scanRowsMax } from "../../application/limits.ts"
-import { EventStore, type Search } from "../../application/ports/EventStore.ts"
+import { type EventSearch, EventStore, type Search } from "../../application/ports/EventStore.ts"
 import { type Event, methods } from "../../domain/event.ts"
 import { parseQuery, parseSort } from "../../domain/query.ts"
 import { temporaryFolder } from "../support/process.ts"
@@ -58,6 +58,31 @@ test.each([
   const exit = await runtime.runPromiseExit(entities(wanted))
   assert.isTrue(Exit.isFailure(exit))
   assert.include(String(exit), "TooLarge")
+})
+
+test("the events of one entity are found, however many others there are", async () => {
+  const commits = Array.from({ length: 3 }, (_, i) => ({ ...eventAt(77_777), position: BigInt(scanRowsMax + 2 + i) }))
+  const events = commits.map((event, i) => ({
+    ...event,
+    time: event.position,
+    entity: { ...event.entity, version: BigInt(i + 2), values: { n: 10 - i } }
+  }))
+  const unit = { domain: "wide", refs: [], keys: [], decide: () => events }
+  await runtime.runPromise(EventStore.use((store) => store.commit([unit])))
+  const versions = async (query: string, sort: string, isReverse: boolean, more: Partial<EventSearch> = {}) => {
+    const [parsed, order] = [parseQuery(query, "event"), parseSort(sort, isReverse, "event")]
+    if (!parsed.ok || !order.ok) throw new Error("the search is wrong")
+    const wanted = { domain: "wide", type: "row", query: parsed.query, order: order.order, limit: 10, offset: 0 }
+    const search = EventStore.use((store) => store.events({ ...wanted, min: 0n, max: 0n, ...more }))
+    return (await runtime.runPromise(search)).map(({ entity }) => Number(entity.version))
+  }
+  const ofKey = '{"entity.key":"0077777"}'
+  assert.deepStrictEqual(await versions(ofKey, "", false), [1, 2, 3, 4])
+  assert.deepStrictEqual(await versions(ofKey, "", true, { limit: 2, offset: 1 }), [3, 2])
+  assert.deepStrictEqual(await versions(ofKey, "entity.values.n", false), [4, 3, 2, 1])
+  assert.deepStrictEqual(await versions(ofKey, "", false, { min: 77_777n, max: BigInt(scanRowsMax + 4) }), [2, 3])
+  assert.deepStrictEqual(await versions('{"entity.key":"0077777","entity.values.n":{"$lt":10}}', "", false), [3, 4])
+  assert.deepStrictEqual(await versions('{"entity.key":{"$in":["none"]}}', "time", false), [])
 })
 
 test("a search that takes long holds up nobody, and ends when its caller leaves", async () => {

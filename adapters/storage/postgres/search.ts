@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type { Unavailable } from "../../../application/failure.ts"
 import { pageBytesMax, scanRowsMax } from "../../../application/limits.ts"
 import { pageOf, scannedTooMuch } from "../../../application/page.ts"
+import { pinnedKey } from "../../../application/pinned-key.ts"
 import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
@@ -50,9 +51,13 @@ export const entitySource = ({ query }: Search): Source => ({
   columns: { values: 'j."values"' }
 })
 
-export const eventSource = ({ min, max }: EventSearch): Source => ({
+export const eventSource = ({ query, min, max }: EventSearch): Source => ({
   table: "events",
-  where: (bind) => `time > ${bind(min, "bigint")} AND time <= ${bind(max === 0n ? integerMax : max - 1n, "bigint")}`,
+  where: (bind) => {
+    const key = pinnedKey(query)
+    const times = `time > ${bind(min, "bigint")} AND time <= ${bind(max === 0n ? integerMax : max - 1n, "bigint")}`
+    return key === undefined ? times : `${times} AND key = ${bind(key, "text")}`
+  },
   // In the order of positions.
   natural: "time",
   fields: eventFields("r"),

@@ -2,6 +2,7 @@ import type { StatementSync } from "node:sqlite"
 import { Effect } from "effect"
 import type { Unavailable } from "../../../application/failure.ts"
 import { pageOf } from "../../../application/page.ts"
+import { pinnedKey } from "../../../application/pinned-key.ts"
 import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
@@ -98,12 +99,15 @@ export const searchEvents = (
       read,
       wanted,
       eventColumns,
-      (domain) => ({
-        table: "events",
-        where: "domain = ? AND type = ? AND time > ? AND time <= ?",
-        params: [domain, wanted.type, wanted.min, wanted.max === 0n ? integerMax : wanted.max - 1n],
-        natural: "position"
-      }),
+      (domain) => {
+        const key = pinnedKey(wanted.query)
+        const where = "domain = ? AND type = ? AND time > ? AND time <= ?"
+        const params = [domain, wanted.type, wanted.min, wanted.max === 0n ? integerMax : wanted.max - 1n]
+        return key === undefined
+          ? { table: "events", where, params, natural: "position" }
+          : // The versions of an entity are in the order of positions, and have an index.
+            { table: "events", where: `${where} AND key = ?`, params: [...params, key], natural: "version" }
+      },
       "eventAt",
       eventChars
     ),
