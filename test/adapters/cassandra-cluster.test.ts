@@ -5,6 +5,7 @@ import { EventStore } from "../../application/ports/EventStore.ts"
 import { logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
 import { type CassandraPlace, cassandra, startCluster } from "../services/cassandra.ts"
+import { hookMsMax } from "../services/server.ts"
 import { type Service, use } from "../services/service.ts"
 import { awayWorld, recovered, tried } from "./away.ts"
 
@@ -24,7 +25,7 @@ const world = awayWorld(cluster, layer)
 /** What readiness asks. */
 const ready = Effect.isSuccess(EventStore.use((store) => store.movedSince(undefined)))
 
-describe("a cluster of Cassandra", cluster.faults, () => {
+describe("a cluster of Cassandra", { ...cluster.faults, timeout: hookMsMax }, () => {
   test("goes on without one of three servers, says so without two, and has lost nothing with all of them", async () => {
     const addr = servers.map((one) => one.addr).join(",")
     const one = world.gateway({ ...cluster.fresh(), addr })

@@ -10,6 +10,7 @@ import { append, logOf } from "../contract/event-store/writing.ts"
 import { fresh } from "../contract/law.ts"
 import { cassandra, startCassandra } from "../services/cassandra.ts"
 import { startProxy } from "../services/proxy.ts"
+import { hookMsMax } from "../services/server.ts"
 import { use } from "../services/service.ts"
 import { openssl, testCertificates } from "../support/certificate.ts"
 import { freePort, temporaryFolder } from "../support/process.ts"
@@ -134,7 +135,7 @@ describe("a keyspace of Cassandra", server.options, () => {
   })
 })
 
-describe("a server of Cassandra", server.faults, () => {
+describe("a server of Cassandra", { ...server.faults, timeout: hookMsMax }, () => {
   test(
     "that answers before its fsync is warned of; and what it asks of clients, it gets",
     openssl.options,

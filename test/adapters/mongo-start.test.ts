@@ -11,6 +11,7 @@ import { append, logOf } from "../contract/event-store/writing.ts"
 import { fresh } from "../contract/law.ts"
 import { ferretdb, startFerretdb } from "../services/ferretdb.ts"
 import { startProxy } from "../services/proxy.ts"
+import { hookMsMax } from "../services/server.ts"
 import { use } from "../services/service.ts"
 import { openssl, testCertificates } from "../support/certificate.ts"
 import { freePort, temporaryFolder } from "../support/process.ts"
@@ -124,7 +125,7 @@ describe("a database", server.options, () => {
   })
 })
 
-describe("a server with TLS", server.faults, () => {
+describe("a server with TLS", { ...server.faults, timeout: hookMsMax }, () => {
   test("is believed by its certificate, and not without", openssl.options, async () => {
     const { path, remove } = temporaryFolder()
     const { ca, cert, key, strangerCert } = testCertificates()
