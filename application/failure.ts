@@ -9,6 +9,13 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
   cause: Schema.optional(Schema.Defect())
 }) {}
 
+/** What callers are told while a store cannot be used, whatever is the matter with it. */
+export const away = (cause?: unknown): Unavailable =>
+  new Unavailable({
+    message: "the store is not available; try again later",
+    ...(cause === undefined ? {} : { cause })
+  })
+
 /** A commit was sent and its outcome could not be learned. Only a retry with the same idempotency key is safe. */
 export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", {
   cause: Schema.optional(Schema.Defect())

@@ -1,5 +1,5 @@
 import { Clock, Deferred, Effect, Option, Result, type Scope } from "effect"
-import { Unavailable } from "./failure.ts"
+import { away, type Unavailable } from "./failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "./limits.ts"
 import type { EventStore } from "./ports/EventStore.ts"
 
@@ -79,4 +79,4 @@ export const silenceGuarded = Effect.fnUntraced(function* (
   }
 })
 
-const silent = new Unavailable({ message: "the store is not available; try again later" })
+const silent = away()

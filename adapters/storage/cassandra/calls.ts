@@ -1,6 +1,6 @@
 import { type Client, errors, policies, type QueryOptions } from "cassandra-driver"
 import { Effect } from "effect"
-import { Unavailable } from "../../../application/failure.ts"
+import { away, type Unavailable } from "../../../application/failure.ts"
 import type { Params, Row } from "./rows.ts"
 
 /** What is asked of the servers. */
@@ -64,6 +64,3 @@ export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable>
     Effect.tryPromise({ try: use, catch: (cause) => cause }),
     (cause): Effect.Effect<never, Unavailable> => (isTrouble(cause) ? Effect.fail(away(cause)) : Effect.die(cause))
   )
-
-export const away = (cause: unknown) =>
-  new Unavailable({ message: "the store is not available; try again later", cause })

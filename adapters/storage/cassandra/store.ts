@@ -2,7 +2,7 @@ import { Context, Effect, Layer } from "effect"
 import { eventFrom } from "../../../application/claims/record.ts"
 import { claims } from "../../../application/claims.ts"
 import { clockGuarded } from "../../../application/clock-guard.ts"
-import type { Unavailable } from "../../../application/failure.ts"
+import { away, type Unavailable } from "../../../application/failure.ts"
 import {
   claimBytesMax,
   claimsAtOnceMax,
@@ -18,7 +18,7 @@ import { type Ref, refText } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
 import { compareText } from "../../../domain/query.ts"
-import { attempt, away } from "./calls.ts"
+import { attempt } from "./calls.ts"
 import { type CassandraSettings, open } from "./connection.ts"
 import { eventsAfter } from "./events.ts"
 import { merged } from "./merged.ts"

@@ -7,7 +7,7 @@ import {
   type ReadConcernLike,
   WriteConcern
 } from "mongodb"
-import { Unavailable } from "../../../application/failure.ts"
+import { away, Unavailable } from "../../../application/failure.ts"
 import {
   storeCallMsMax,
   storeConnectionsMax,
@@ -108,6 +108,3 @@ export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable>
       // A mistake of ours is no trouble with the server, and asking again would not help.
       cause instanceof MongoError ? Effect.fail(away(cause)) : Effect.die(cause)
   )
-
-export const away = (cause: unknown) =>
-  new Unavailable({ message: "the store is not available; try again later", cause })

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from "mongodb"
 import type { ClaimRecord, Place, Primitives } from "../../../application/claims/primitives.ts"
-import { OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { away, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
 import { evolve } from "../../../domain/event.ts"
-import { attempt, away, byId, type Open } from "./connection.ts"
+import { attempt, byId, type Open } from "./connection.ts"
 import {
   callText,
   claimRow,

@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { claims } from "../../../application/claims.ts"
 import { clockGuarded } from "../../../application/clock-guard.ts"
-import type { Unavailable } from "../../../application/failure.ts"
+import { away, type Unavailable } from "../../../application/failure.ts"
 import {
   claimBytesMax,
   claimsAtOnceMax,
@@ -16,7 +16,7 @@ import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
-import { attempt, away, byId, type MongoSettings, open, soon } from "./connection.ts"
+import { attempt, byId, type MongoSettings, open, soon } from "./connection.ts"
 import { primitives } from "./primitives.ts"
 import { projection } from "./projection.ts"
 import { type EventRow, eventOf, headOf, integerMax, placeId, refId, stateOf } from "./rows.ts"

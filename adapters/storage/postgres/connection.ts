@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { Effect } from "effect"
 import postgres from "postgres"
-import { Unavailable } from "../../../application/failure.ts"
+import { away, type Unavailable } from "../../../application/failure.ts"
 import { storeConnectMsMax, storeProbeAfterMs, storeSilenceMsMax } from "../../../application/limits.ts"
 import type { Address } from "./address.ts"
 import type { Param } from "./filter.ts"
@@ -164,6 +164,4 @@ export const sqlState = (error: unknown): string | undefined =>
 
 /** What callers are told. A mistake of ours is no trouble with the server, and asking again would not help. */
 export const trouble = (cause: unknown): Effect.Effect<never, Unavailable> =>
-  isOver(cause) || cause instanceof postgres.PostgresError
-    ? Effect.fail(new Unavailable({ message: "the store is not available; try again later", cause }))
-    : Effect.die(cause)
+  isOver(cause) || cause instanceof postgres.PostgresError ? Effect.fail(away(cause)) : Effect.die(cause)

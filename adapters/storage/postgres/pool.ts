@@ -95,17 +95,19 @@ export class Pool {
 
 /** What `use` makes of a connection, or that the store is not available. */
 export const lent = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> =>
-  Effect.catch(Effect.tryPromise({ try: () => pool.use(use), catch: (cause) => cause }), trouble)
+  answered(() => pool.use(use))
 
 /** The same for a question whose answer is not waited for to the end: who gives up gives the connection up, too. */
-export const given = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> => {
-  const answered = (signal: AbortSignal) =>
+export const given = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> =>
+  answered((signal) =>
     pool.use((connection) => {
       signal.addEventListener("abort", () => connection.destroy())
       return use(connection)
     })
-  return Effect.catch(Effect.tryPromise({ try: answered, catch: (cause) => cause }), trouble)
-}
+  )
+
+const answered = <A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, Unavailable> =>
+  Effect.catch(Effect.tryPromise({ try: ask, catch: (cause) => cause }), trouble)
 
 /** What one statement answers. */
 export const asked = <Row extends object>(

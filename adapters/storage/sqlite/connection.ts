@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { Unavailable } from "../../../application/failure.ts"
+import { away, type Unavailable } from "../../../application/failure.ts"
 import { sqliteBusyMs } from "../../../application/limits.ts"
 import { lockedFile } from "./lock.ts"
 import { prepare } from "./schema.ts"
@@ -13,9 +13,6 @@ export interface Open {
   readonly statements: Reads
   readonly lock: DatabaseSync
 }
-
-export const away = (cause: unknown) =>
-  new Unavailable({ message: "the store is not available; try again later", cause })
 
 /**
  * The connection that reads, and what keeps other processes out. Any failure closes it, and the next use opens it anew:

@@ -1,8 +1,7 @@
 import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import { Effect, type Scope } from "effect"
-import { OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
-import { away } from "./connection.ts"
+import { away, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
 import type { Outcome, Work } from "./transaction.ts"
 
 /** Hands work to the thread that writes. One piece at a time: who calls sees to that. */
