@@ -108,12 +108,13 @@ export const claims = (store: Primitives): Claims => {
    */
   const turn = Effect.fnUntraced(function* (domain: string, from: Head | undefined) {
     let mark = from
-    let ahead = turns.ahead(domain, yield* Clock.currentTimeMillis)
-    let until = (yield* Clock.currentTimeMillis) + ahead * turns.slotMs
+    let now = yield* Clock.currentTimeMillis
+    let ahead = turns.ahead(domain, now)
+    let until = now + ahead * turns.slotMs
     while (ahead > 0) {
       yield* Effect.sleep((usualMs / 4) * (0.5 + (yield* Random.next)))
       const moved = begun(yield* store.mark(domain))
-      const now = yield* Clock.currentTimeMillis
+      now = yield* Clock.currentTimeMillis
       const hasMoved = moved !== undefined && moved.position > (mark?.position ?? 0n)
       if (!hasMoved && now < until) continue
       const [found] = yield* store.claimed([behind(domain, mark)])
@@ -126,41 +127,42 @@ export const claims = (store: Primitives): Claims => {
     return { mark, record: undefined }
   })
 
+  /** Decides behind the mark, and claims what was decided: the head that comes of it, or the record that is there. */
+  const attempt = Effect.fnUntraced(function* (unit: Unit, mark: Head | undefined, isTold: boolean) {
+    const { domain } = unit
+    const since = yield* Clock.currentTimeMillis
+    unit.join?.()
+    const recalled = yield* store.recall(domain, unit.refs, unit.keys)
+    const from = mark ?? unborn(domain, unit.incarnation)
+    const events = unit.decide(snapshotOf(from, recalled))
+    if (events.length === 0) {
+      // It counts only if it has seen everything, just as one that is claimed.
+      const [there] = yield* store.claimed([behind(domain, mark)])
+      return there ?? from
+    }
+    // Else whoever lists domains would not find one whose first commit was left half done.
+    if (!isTold) yield* store.moveMark(from)
+    const own: Claim = { id: turns.newId(), domain, incarnation: from.incarnation, events }
+    const record = yield* claim(recordOf(own))
+    if (record.id !== own.id) return record
+    const claimMs = (yield* Clock.currentTimeMillis) - since
+    const [head, restMs] = yield* complete(own)
+    turns.won(domain, claimMs, restMs)
+    return head
+  })
+
   const commit = Effect.fnUntraced(function* (unit: Unit) {
     const { domain } = unit
     const found = yield* store.mark(domain)
-    let isTold = found !== undefined
     let mark = begun(found)
     for (let tries = 0; tries < claimTriesMax; tries++) {
       const before = yield* turn(domain, mark)
-      mark = before.mark
-      let record = before.record
-      if (record === undefined) {
-        const since = yield* Clock.currentTimeMillis
-        unit.join?.()
-        const recalled = yield* store.recall(domain, unit.refs, unit.keys)
-        const from = mark ?? unborn(domain, unit.incarnation)
-        const events = unit.decide(snapshotOf(from, recalled))
-        if (events.length === 0) {
-          // It counts only if it has seen everything, just as one that is claimed.
-          record = (yield* store.claimed([behind(domain, mark)]))[0]
-          if (record === undefined) return from
-        } else {
-          // Else whoever lists domains would not find one whose first commit was left half done.
-          if (!isTold) yield* store.moveMark(from)
-          isTold = true
-          const own: Claim = { id: turns.newId(), domain, incarnation: from.incarnation, events }
-          record = yield* claim(recordOf(own))
-          if (record.id === own.id) {
-            const claimMs = (yield* Clock.currentTimeMillis) - since
-            const [head, restMs] = yield* complete(own)
-            turns.won(domain, claimMs, restMs)
-            return head
-          }
-        }
-      }
-      turns.lost(domain, record.id, yield* Clock.currentTimeMillis)
-      mark = yield* finish(record)
+      // Behind any record that was found there is a mark: whoever claims tells of the domain first.
+      const isTold = found !== undefined || before.mark !== undefined
+      const end: Head | ClaimRecord = before.record ?? (yield* attempt(unit, before.mark, isTold))
+      if (isHead(end)) return end
+      turns.lost(domain, end.id, yield* Clock.currentTimeMillis)
+      mark = yield* finish(end)
     }
     return yield* busy
   })
@@ -199,6 +201,8 @@ export const claims = (store: Primitives): Claims => {
 
 const busy = new Unavailable({ message: "too many change this domain at once; try again later" })
 const tooNew = new Unavailable({ message: "a newer version of the gateway is at work here; this one must be upgraded" })
+
+const isHead = (end: Head | ClaimRecord): end is Head => "eventId" in end
 
 /** The last event of each entity. */
 const latestOf = (events: ReadonlyArray<Event>): ReadonlyArray<Event> => [

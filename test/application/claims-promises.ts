@@ -30,9 +30,13 @@ export const claimedLog = (rows: Rows, domain: string): ReadonlyArray<Event> => 
   }
 }
 
-/** At every moment: all that is at or below the mark can be read, rows before it and entities too. */
+/**
+ * At every moment: all that is at or below the mark can be read, rows before it and entities too; and there is a mark, by
+ * which a domain is found, before anything is claimed.
+ */
 export const holds = (rows: Rows, domain: string): void => {
   const mark = rows.marks.get(domain)
+  assert.isTrue(mark !== undefined || rows.records.size === 0, "whatever is claimed can be found")
   // Before the first position it tells of no event.
   if (mark === undefined || mark.position === 0n) return
   const log = claimedLog(rows, domain).slice(0, Number(mark.position))
