@@ -24,7 +24,7 @@ export class Entry {
   #tell: ((outcome: Effect.Effect<Done, SubmitFailure>) => void) | undefined
   /** Called when a commit has decided the job: from then on its outcome counts, whoever waits for it. */
   onStart: () => void = () => {}
-  #isStarted = false
+  isStarted = false
   /** The caller has left before that, or was refused. */
   isGone = false
 
@@ -35,12 +35,8 @@ export class Entry {
   }
 
   start(): void {
-    this.#isStarted = true
+    this.isStarted = true
     this.onStart()
-  }
-
-  get isStarted(): boolean {
-    return this.#isStarted
   }
 
   finish(outcome: Effect.Effect<Done, SubmitFailure>): void {
@@ -212,21 +208,24 @@ export class JobQueue {
   /** Those of a domain that a commit has room for; its first has room in any case. */
   #taken(domain: string, load: Load): ReadonlyArray<Entry> {
     const waiting = this.#waiting.get(domain)
+    if (waiting === undefined) return []
     const entries: Array<Entry> = []
-    for (const entry of waiting ?? []) {
+    for (const entry of waiting) {
       const events = load.events + entry.job.commands.length
       const bytes = load.bytes + entry.bytes
       if (load.events > 0 && (events > commitEventsMax || bytes > commitBytesMax)) break
-      Object.assign(load, { events, bytes })
+      load.events = events
+      load.bytes = bytes
       entries.push(entry)
     }
+    if (entries.length === 0) return entries
     for (const entry of entries) {
-      waiting?.delete(entry)
+      waiting.delete(entry)
       this.#left(entry)
     }
     // What is left over goes behind the other domains, so that a busy one takes turns with them.
-    if (entries.length > 0) this.#waiting.delete(domain)
-    if (entries.length > 0 && waiting !== undefined && waiting.size > 0) this.#waiting.set(domain, waiting)
+    this.#waiting.delete(domain)
+    if (waiting.size > 0) this.#waiting.set(domain, waiting)
     return entries
   }
 
