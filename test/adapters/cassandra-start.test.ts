@@ -1,19 +1,16 @@
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Client } from "cassandra-driver"
-import { Effect, Exit, Logger } from "effect"
+import { Effect } from "effect"
 import { afterEach, assert, describe, test } from "vitest"
 import { type CassandraSettings, open } from "../../adapters/storage/cassandra/connection.ts"
 import { layer } from "../../adapters/storage/cassandra/store.ts"
-import { append, logOf } from "../contract/event-store/writing.ts"
-import { fresh } from "../contract/law.ts"
 import { cassandra, startCassandra } from "../services/cassandra.ts"
 import { startProxy } from "../services/proxy.ts"
 import { hookMsMax } from "../services/server.ts"
 import { use } from "../services/service.ts"
 import { openssl, testCertificates } from "../support/certificate.ts"
 import { freePort, temporaryFolder } from "../support/process.ts"
+import { beginTogether, opening } from "./opening.ts"
 
 // What keeps a gateway from starting, and what an operator is told. They read the messages.
 
@@ -23,14 +20,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
-/** Whether it opens, and what it warns of. */
-const start = async (settings: CassandraSettings): Promise<{ end: string; warnings: ReadonlyArray<string> }> => {
-  const warnings: Array<string> = []
-  const log = Logger.layer([Logger.make(({ message }) => void warnings.push(String(message)))])
-  const exit = await Effect.runPromiseExit(Effect.scoped(Effect.provide(open(settings), log)))
-  return { end: Exit.isSuccess(exit) ? "it opened" : String(exit.cause), warnings }
-}
-
+const start = (settings: CassandraSettings) => opening(open(settings))
 const starts = async (settings: CassandraSettings): Promise<string> => (await start(settings)).end
 
 /** What somebody else does to the server. */
@@ -91,7 +81,7 @@ describe("a keyspace of Cassandra", server.options, () => {
   test("is made with the copies that are asked for, or as many as there are servers; one is warned of", async () => {
     for (const replication of [undefined, { datacenter1: 1 }, { datacenter1: 2 }]) {
       const place = { ...server.fresh(), ...(replication === undefined ? {} : { replication }) }
-      const { end, warnings } = await start(place)
+      const { end, lines } = await start(place)
       const copies = replication?.datacenter1 ?? 1
       // A majority of two needs both, and there is one server.
       assert.include(end, copies === 1 ? "it opened" : "the database cannot be opened")
@@ -100,8 +90,8 @@ describe("a keyspace of Cassandra", server.options, () => {
         return (await client.execute(asked, [place.keyspace])).rows
       })
       assert.deepInclude(made!["replication"], { datacenter1: String(copies) })
-      const expected = `the keyspace ${place.keyspace} has one copy of everything; with three, one server may be lost`
-      assert.deepStrictEqual(warnings, copies === 1 ? [expected] : [])
+      const expected = `Warn the keyspace ${place.keyspace} has one copy of everything; with three, one server may be lost`
+      assert.deepStrictEqual(lines, copies === 1 ? [expected] : [])
     }
   })
 
@@ -116,16 +106,7 @@ describe("a keyspace of Cassandra", server.options, () => {
 
   test("may be new to several gateways at once", async () => {
     const place = server.fresh()
-    const domain = fresh("together")
-    const gateways = Array.from({ length: 4 }, (_, n) =>
-      Effect.runPromise(Effect.provide(append(domain, [{ key: `k${n}` }]), layer(place), { local: true }))
-    )
-    const events = (await Promise.all(gateways)).flat()
-    const log = await Effect.runPromise(Effect.provide(logOf(domain), layer(place)))
-    assert.sameMembers(
-      log.map(({ id }) => id),
-      events.map(({ id }) => id)
-    )
+    await beginTogether(4, () => layer(place))
   })
 
   test("is not looked for in a data centre that is not there", async () => {
@@ -140,12 +121,8 @@ describe("a server of Cassandra", { ...server.faults, timeout: hookMsMax }, () =
     "that answers before its fsync is warned of; and what it asks of clients, it gets",
     openssl.options,
     async () => {
-      const { path, remove } = temporaryFolder()
+      const { write, remove } = temporaryFolder()
       cleanups.push(remove)
-      const file = (name: string, text: string) => {
-        writeFileSync(join(path, name), text)
-        return join(path, name)
-      }
       const { ca, cert, key, strangerCert } = testCertificates()
       const credentials = { username: "cassandra", password: "cassandra" }
       const own = await startCassandra({
@@ -165,16 +142,16 @@ describe("a server of Cassandra", { ...server.faults, timeout: hookMsMax }, () =
         client: { credentials, sslOptions: { ca, rejectUnauthorized: true } }
       })
       cleanups.push(own.remove)
-      const place = { ...own.fresh(), caFile: file("ca.pem", ca) }
-      const { end, warnings } = await start({ ...place, credentials })
+      const place = { ...own.fresh(), caFile: write("ca.pem", ca) }
+      const { end, lines } = await start({ ...place, credentials })
       assert.strictEqual(end, "it opened")
-      const late = `Cassandra answers before its disk has what was written (at ${own.addr}); set commitlog_sync to batch or group in cassandra.yaml`
-      assert.include(warnings, late)
+      const late = `Warn Cassandra answers before its disk has what was written (at ${own.addr}); set commitlog_sync to batch or group in cassandra.yaml`
+      assert.include(lines, late)
 
       const refusals = [
         [{ ...place }, /authentication/i],
         [{ ...place, credentials: { ...credentials, password: "hunter2" } }, /credentials|password/i],
-        [{ ...place, credentials, caFile: file("stranger.pem", strangerCert) }, /certificate|signature/i],
+        [{ ...place, credentials, caFile: write("stranger.pem", strangerCert) }, /certificate|signature/i],
         [{ ...own.fresh(), credentials }, /./]
       ] as const
       for (const [settings, why] of refusals) {

@@ -1,29 +1,22 @@
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { Effect, Exit } from "effect"
 import { MongoClient } from "mongodb"
 import { assert, describe, test } from "vitest"
 import { type MongoSettings, open } from "../../adapters/storage/mongo/connection.ts"
 import { collectionProblem } from "../../adapters/storage/mongo/schema.ts"
 import { layer } from "../../adapters/storage/mongo/store.ts"
-import { append, logOf } from "../contract/event-store/writing.ts"
-import { fresh } from "../contract/law.ts"
 import { ferretdb, startFerretdb } from "../services/ferretdb.ts"
 import { startProxy } from "../services/proxy.ts"
 import { hookMsMax } from "../services/server.ts"
 import { use } from "../services/service.ts"
 import { openssl, testCertificates } from "../support/certificate.ts"
 import { freePort, temporaryFolder } from "../support/process.ts"
+import { beginTogether, opening } from "./opening.ts"
 
 // What keeps a gateway from starting. An operator reads the messages.
 
 const server = use(ferretdb)
 
-const start = async (place: MongoSettings): Promise<string> => {
-  const exit = await Effect.runPromiseExit(Effect.scoped(open(place)))
-  return Exit.isSuccess(exit) ? "it opened" : String(exit.cause)
-}
+const start = async (place: MongoSettings): Promise<string> => (await opening(open(place))).end
 
 /** What somebody else does to a database. */
 const during = async <A>({ addr }: MongoSettings, work: (client: MongoClient) => Promise<A>): Promise<A> => {
@@ -112,34 +105,21 @@ describe("a database", server.options, () => {
 
   test("may be new to several gateways at once", async () => {
     const place = server.fresh()
-    const domain = fresh("together")
-    const gateways = Array.from({ length: 4 }, (_, n) =>
-      Effect.runPromise(Effect.provide(append(domain, [{ key: `k${n}` }]), layer(place), { local: true }))
-    )
-    const events = (await Promise.all(gateways)).flat()
-    const log = await Effect.runPromise(Effect.provide(logOf(domain), layer(place)))
-    assert.sameMembers(
-      log.map(({ id }) => id),
-      events.map(({ id }) => id)
-    )
+    await beginTogether(4, () => layer(place))
   })
 })
 
 describe("a server with TLS", { ...server.faults, timeout: hookMsMax }, () => {
   test("is believed by its certificate, and not without", openssl.options, async () => {
-    const { path, remove } = temporaryFolder()
+    const { write, remove } = temporaryFolder()
     const { ca, cert, key, strangerCert } = testCertificates()
-    const file = (name: string, text: string) => {
-      writeFileSync(join(path, name), text)
-      return join(path, name)
-    }
-    const files = { certFile: file("cert.pem", cert), keyFile: file("key.pem", key), caFile: file("ca.pem", ca) }
+    const files = { certFile: write("cert.pem", cert), keyFile: write("key.pem", key), caFile: write("ca.pem", ca) }
     const own = await startFerretdb(files)
     try {
       const place = own.fresh()
       assert.strictEqual(await start(place), "it opened")
       const addr = place.addr.replace("ca.pem", "stranger.pem")
-      file("stranger.pem", strangerCert)
+      write("stranger.pem", strangerCert)
       assert.match(await start({ ...place, addr }), /the database cannot be opened: .*certificate/)
       assert.include(await start({ ...place, addr: place.addr.replace(/&tls.*/, "") }), "the database cannot be opened")
     } finally {

@@ -1,19 +1,20 @@
 import { chownSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Exit, Logger } from "effect"
+import { Effect } from "effect"
 import { assert, describe, test } from "vitest"
 import type { PostgresSettings } from "../../adapters/storage/postgres/address.ts"
 import { open } from "../../adapters/storage/postgres/database.ts"
 import { layer } from "../../adapters/storage/postgres/store.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import { findPostgres } from "../../tools/services/postgres.ts"
-import { append, logOf } from "../contract/event-store/writing.ts"
+import { logOf } from "../contract/event-store/writing.ts"
 import { fresh } from "../contract/law.ts"
 import { useDictionary } from "../services/collation.ts"
 import { startPostgres } from "../services/postgres.ts"
 import { openssl, testCertificates } from "../support/certificate.ts"
 import { freePort, temporaryFolder } from "../support/process.ts"
 import { tried } from "./away.ts"
+import { beginTogether, opening } from "./opening.ts"
 import { postgresWorld } from "./postgres-world.ts"
 
 // What keeps a gateway from starting, and what does not. An operator reads the messages.
@@ -21,10 +22,7 @@ import { postgresWorld } from "./postgres-world.ts"
 const { server, cleanups, gateway, stranger } = postgresWorld()
 const dictionary = useDictionary(server)
 
-const start = async (settings: PostgresSettings): Promise<string> => {
-  const exit = await Effect.runPromiseExit(Effect.scoped(open(settings)))
-  return Exit.isSuccess(exit) ? "it opened" : String(exit.cause)
-}
+const start = async (settings: PostgresSettings): Promise<string> => (await opening(open(settings))).end
 
 /** A server with settings of its own. */
 const started = async (...settings: ReadonlyArray<string>) => {
@@ -74,16 +72,7 @@ describe("a schema of PostgreSQL", server.options, () => {
 
   test("may be new to several gateways at once", async () => {
     const place = server.fresh()
-    const domain = fresh("together")
-    const gateways = Array.from({ length: 6 }, (_, n) =>
-      Effect.runPromise(Effect.provide(append(domain, [{ key: `k${n}` }]), layer(place), { local: true }))
-    )
-    const events = (await Promise.all(gateways)).flat()
-    const log = await gateway(place).runPromise(logOf(domain))
-    assert.sameMembers(
-      log.map(({ id }) => id),
-      events.map(({ id }) => id)
-    )
+    await beginTogether(6, () => layer(place))
   })
 
   test("that is there needs none who may make one, and a password is asked for once", server.faults, async () => {
@@ -158,10 +147,8 @@ describe("a server of PostgreSQL", server.faults, () => {
   })
 
   test("whose files a power cut may damage is told of", async () => {
-    const lines: Array<string> = []
-    const log = Logger.layer([Logger.make(({ message, logLevel }) => void lines.push(`${logLevel} ${message}`))])
-    const opened = open((await started("full_page_writes=off")).fresh())
-    await Effect.runPromise(Effect.scoped(Effect.provide(opened, log)))
+    const { end, lines } = await opening(open((await started("full_page_writes=off")).fresh()))
+    assert.strictEqual(end, "it opened")
     assert.deepStrictEqual(lines, [
       "Warn PostgreSQL runs with full_page_writes = off: a power cut may damage its files"
     ])

@@ -51,7 +51,7 @@ export class GatedStore {
           const early = domains.filter((domain) => this.early.includes(domain))
           if (early.length === 0) return Effect.void
           left(early)
-          for (const domain of early) told?.(domains.indexOf(domain), results[domains.indexOf(domain)]!)
+          for (const [i, domain] of domains.entries()) if (early.includes(domain)) told?.(i, results[i]!)
           return this.late.await
         }
         return yield* Effect.ensuring(

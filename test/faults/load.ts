@@ -43,7 +43,10 @@ export interface Load {
   readonly stop: () => Promise<void>
 }
 
-/** Writers on some gateways in turn: single Sets and atomic Applies of three, to few entities of two domains, so that they meet. */
+/**
+ * Writers on some gateways in turn: single Sets and atomic Applies of three, to few entities of two domains, so that they
+ * meet.
+ */
 export const startLoad = (urls: ReadonlyArray<string>, writers = 8): Load => {
   const name = crypto.randomUUID().slice(0, 8)
   const attempts: Array<Attempt> = []

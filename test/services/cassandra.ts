@@ -28,7 +28,7 @@ const small = ["-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSeria
 export const large = ["-Xms2g", "-Xmx2g", "-XX:+UseG1GC"]
 
 /** How a server differs from others. */
-export interface CassandraStart {
+interface CassandraStart {
   readonly java?: ReadonlyArray<string>
   /** Settings of cassandra.yaml. */
   readonly yaml?: object

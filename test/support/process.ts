@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -44,9 +44,15 @@ export const freePort = async (): Promise<number> => {
 }
 
 /** A folder for one test, and what takes it away again. */
-export const temporaryFolder = (): { readonly path: string; readonly remove: () => void } => {
+export const temporaryFolder = () => {
   const path = mkdtempSync(join(tmpdir(), "stategate-test-"))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+  /** Makes a file, and answers where it is. */
+  const write = (name: string, text: string): string => {
+    const file = join(path, name)
+    writeFileSync(file, text)
+    return file
+  }
+  return { path, write, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
 const environment = (env: Record<string, string>) => {
