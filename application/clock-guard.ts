@@ -1,6 +1,6 @@
 import { Clock, Effect, Result, type Scope } from "effect"
 import { Unavailable } from "./failure.ts"
-import { clockCheckMs, clockOffMsMax } from "./limits.ts"
+import { clockCheckMs, clockOffMsMax, storeAskMsMax } from "./limits.ts"
 import type { EventStore } from "./ports/EventStore.ts"
 
 type Store = EventStore["Service"]
@@ -22,7 +22,8 @@ export const clockGuarded = Effect.fnUntraced(function* (
     isOff = before - theirs > clockOffMsMax || theirs - after > clockOffMsMax
   })
   yield* check
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(clockCheckMs), Effect.ignore(check))))
+  const again = Effect.ignore(Effect.timeoutOption(check, storeAskMsMax))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(clockCheckMs), again)))
   return {
     ...store,
     commit: (units, told) =>

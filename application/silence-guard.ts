@@ -1,6 +1,7 @@
-import { Clock, Deferred, Effect, Option, Result, type Scope } from "effect"
-import { away, type Unavailable } from "./failure.ts"
+import { Cause, Clock, Deferred, Effect, Option, Result, type Scope } from "effect"
+import { away, Unavailable } from "./failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "./limits.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import type { EventStore } from "./ports/EventStore.ts"
 
 type Store = EventStore["Service"]
@@ -10,41 +11,51 @@ type Store = EventStore["Service"]
  * long as a connection may be silent. Where calls are under way and nothing has come back for a while, it is asked
  * something easy, twice; if that is not answered either, reads are given up and every call is refused at once, until an
  * answer comes. Commits that are under way are not given up, for they may have written.
+ *
+ * A question that is refused is answered: `isSaid` tells by what it failed with whether those were words of a server.
  */
 export const silenceGuarded = Effect.fnUntraced(function* (
   store: Store,
-  ask: Effect.Effect<unknown, Unavailable>
+  ask: Effect.Effect<unknown, Unavailable>,
+  isSaid: (cause: unknown) => boolean
 ): Effect.fn.Return<Store, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   /** When the first call was made that nothing has come back after. */
   let quietSince: number | undefined
+  /** How often something came back. */
+  let answers = 0
   let isAway = false
   let gone = Deferred.makeUnsafe<never, Unavailable>()
 
   const called = () => {
-    quietSince ??= clock.currentTimeMillisUnsafe()
+    quietSince ??= monotonicMillis(clock)
   }
-  const heard = () => {
+  const heard = Effect.suspend(() => {
+    answers += 1
     quietSince = undefined
-  }
+    if (!isAway) return Effect.void
+    isAway = false
+    gone = Deferred.makeUnsafe()
+    return Effect.logInfo("the store answers again")
+  })
+  const lost = Effect.suspend(() => {
+    isAway = true
+    Deferred.doneUnsafe(gone, Effect.fail(silent))
+    return Effect.logWarning("the store does not answer")
+  })
 
   const answer = Effect.timeoutOption(ask, storeAskMsMax).pipe(
     Effect.map(Option.isSome),
-    Effect.catchCause(() => Effect.succeed(false))
+    Effect.catchCause((cause) => Effect.succeed(causedBy(cause, isSaid)))
   )
   const look = Effect.gen(function* () {
-    const isQuiet = quietSince !== undefined && clock.currentTimeMillisUnsafe() - quietSince >= storeQuietMs
+    const isQuiet = quietSince !== undefined && monotonicMillis(clock) - quietSince >= storeQuietMs
     if (!isQuiet && !isAway) return
+    const before = answers
     // Of several servers one may be away, and the next be asked.
-    const isThere = (yield* answer) || (yield* answer)
-    if (isThere) heard()
-    // It may have answered somebody else meanwhile.
-    const wasAway = isAway
-    isAway = !isThere && (isAway || quietSince !== undefined)
-    if (isAway === wasAway) return
-    yield* isAway ? Effect.logWarning("the store does not answer") : Effect.logInfo("the store answers again")
-    if (isAway) Deferred.doneUnsafe(gone, Effect.fail(silent))
-    else gone = Deferred.makeUnsafe()
+    if ((yield* answer) || (yield* answer)) yield* heard
+    // A call may have been answered meanwhile.
+    else if (answers === before && !isAway) yield* lost
   })
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(storeQuietCheckMs), look)))
 
@@ -53,7 +64,7 @@ export const silenceGuarded = Effect.fnUntraced(function* (
       if (isAway) return Effect.fail(silent)
       called()
       const given = Effect.raceFirst(call, Deferred.await(gone))
-      return Effect.tap(given, () => Effect.sync(heard))
+      return Effect.tap(given, () => heard)
     })
 
   return {
@@ -63,9 +74,7 @@ export const silenceGuarded = Effect.fnUntraced(function* (
         if (isAway) return Effect.succeed(units.map(() => Result.fail(silent)))
         called()
         return Effect.tap(store.commit(units, told), (results) =>
-          Effect.sync(() => {
-            if (results.some(Result.isSuccess)) heard()
-          })
+          results.some(Result.isSuccess) ? heard : Effect.void
         )
       }),
     state: (ref) => read(store.state(ref)),
@@ -80,3 +89,8 @@ export const silenceGuarded = Effect.fnUntraced(function* (
 })
 
 const silent = away()
+
+const causedBy = (failed: Cause.Cause<Unavailable>, isSaid: (cause: unknown) => boolean): boolean => {
+  const failure = Cause.squash(failed)
+  return failure instanceof Unavailable && isSaid(failure.cause)
+}

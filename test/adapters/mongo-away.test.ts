@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, test } from "vitest"
 import { layer } from "../../adapters/storage/mongo/store.ts"
+import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "../../application/limits.ts"
 import { entitiesOf } from "../contract/event-store/searching.ts"
 import { logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
@@ -13,6 +15,7 @@ import { awayWorld, breaksForGood, goesAway, tried } from "./away.ts"
 const server = use(ferretdb)
 
 const world = awayWorld(server, layer)
+const two = awayWorld(server, (place) => layer({ ...place, connections: 2 }))
 
 /** Does something once, with the bytes of the first command that writes to a collection. */
 const atWriteTo = (collection: string, proxy: TcpProxy, fate: Fate) => {
@@ -44,6 +47,20 @@ describe("a connection that breaks", server.faults, () => {
       })
     }
   }
+})
+
+describe("a server that is slow with as many searches as there are connections", server.options, () => {
+  test("is not one that does not answer", async () => {
+    const { proxy, one } = await two.broken()
+    const domain = fresh("slow")
+    await one.runPromise(tried(domain))
+    proxy.fate = (bytes) => (bytes.includes("find\0") ? "held" : "passed")
+    const searches = [1, 2].map(() => one.runPromise(entitiesOf(domain, "thing")))
+    await sleep(storeQuietMs + 3 * (storeAskMsMax + storeQuietCheckMs))
+    proxy.fate = () => "passed"
+    proxy.release()
+    for (const found of await Promise.all(searches)) assert.lengthOf(found, 2)
+  })
 })
 
 breaksForGood(server, world, (bytes) => bytes.includes("stategate.claims\0") && bytes.includes("insert\0"))

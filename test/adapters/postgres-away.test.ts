@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import { Effect, Fiber, Latch } from "effect"
 import { assert, describe, test } from "vitest"
 import { Lost } from "../../adapters/storage/postgres/connection.ts"
-import { Pool } from "../../adapters/storage/postgres/pool.ts"
-import { storeWaitingMax } from "../../application/limits.ts"
+import { given, Pool } from "../../adapters/storage/postgres/pool.ts"
+import { storeAskMsMax, storeQuietCheckMs, storeQuietMs, storeWaitingMax } from "../../application/limits.ts"
 import { logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
 import { goesAway, recovered, tried } from "./away.ts"
@@ -10,7 +11,7 @@ import { postgresWorld } from "./postgres-world.ts"
 
 // A server that goes away, or does not answer, or has no connection to spare.
 
-const { server, cleanups, gateway, stranger, connection } = postgresWorld()
+const { server, cleanups, gateway, stranger, intruder, connection } = postgresWorld()
 
 goesAway(server, { gateway })
 
@@ -28,6 +29,30 @@ describe("a server of PostgreSQL that goes away", server.faults, () => {
       all.push(...events)
     }
     same(await one.runPromise(logOf(domain)), all, "the log")
+  })
+
+  test("for new connections alone, of which it has none to spare, serves those that are there", async () => {
+    const place = server.fresh()
+    const operator = stranger(place)
+    const role = `few_${place.schema}`
+    await operator.unsafe(`create role ${role} login; grant create on database postgres to ${role}`)
+    cleanups.push(() => operator.unsafe(`drop owned by ${role} cascade; drop role ${role}`))
+    const one = gateway({ ...place, addr: place.addr.replace("postgres@", `${role}@`) })
+    const domain = fresh("full")
+    const { events } = await one.runPromise(tried(domain))
+    await one.runPromise(logOf(domain))
+    await operator.unsafe(`alter role ${role} connection limit 0`)
+    // The connection by which it asks whether the server is there.
+    await operator`select pg_terminate_backend(pid, 5000) from pg_stat_activity where query like '%clock_timestamp%'
+      and usename = ${role}`
+    const { sql, isWaitedFor, end } = await intruder(place)
+    await sql`select from domains for update`
+    const blocked = one.runPromise(tried(domain))
+    await isWaitedFor()
+    await sleep(storeQuietMs + 3 * (storeAskMsMax + storeQuietCheckMs))
+    assert.lengthOf(await one.runPromise(logOf(domain)), events.length)
+    await end("rollback")
+    assert.strictEqual((await blocked).outcome, "done")
   })
 
   test("as its standby does that it waits for: what no standby has is not told as done", async () => {
@@ -108,6 +133,36 @@ describe("connections to PostgreSQL", server.options, () => {
     end()
     await held
     assert.strictEqual(await late, "served")
+  })
+
+  test("are given up with a question that nobody waits for any more", async () => {
+    const { pool, made } = await poolOf(1)
+    const ask = (seconds: number) => given(pool, (connection) => connection.query(`SELECT pg_sleep(${seconds})`))
+    await Effect.runPromise(ask(0))
+    assert.strictEqual((await Effect.runPromise(Effect.timeoutOption(ask(60), 50)))._tag, "None")
+    // Neither is it asked again on another one.
+    assert.strictEqual(made(), 1)
+    await Effect.runPromise(ask(0))
+    assert.strictEqual(made(), 2)
+  })
+
+  test("are not asked what nobody waits for any more when they come", async () => {
+    const place = server.fresh()
+    const [come, asked] = [Latch.makeUnsafe(false), Latch.makeUnsafe(false)]
+    const pool = new Pool(async () => {
+      await Effect.runPromise(Effect.andThen(asked.open, come.await))
+      return connection(place)
+    }, 1)
+    cleanups.push(() => pool.close())
+    let isAsked = false
+    const ask = given(pool, async () => {
+      isAsked = true
+    })
+    const asking = Effect.runFork(ask)
+    await Effect.runPromise(Effect.andThen(asked.await, Fiber.interrupt(asking)))
+    await Effect.runPromise(come.open)
+    assert.strictEqual(await pool.use(async () => "served"), "served")
+    assert.isFalse(isAsked)
   })
 
   test("that the server ends are replaced, and what was asked is asked again once", async () => {

@@ -4,7 +4,7 @@ import { assert, test } from "vitest"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import { clockGuarded } from "../../application/clock-guard.ts"
 import { Unavailable } from "../../application/failure.ts"
-import { clockCheckMs, clockOffMsMax } from "../../application/limits.ts"
+import { clockCheckMs, clockOffMsMax, storeAskMsMax } from "../../application/limits.ts"
 import { draftUnit, refIn } from "../contract/event-store/writing.ts"
 
 /** How far the store's clock is ahead of the gateway's; undefined while it cannot be asked. */
@@ -75,5 +75,20 @@ test("how long the store takes to tell the time is not held against the gateway"
         return told
       })
       assert.isTrue(yield* mayGoOn(yield* clockGuarded(port(new MemoryStore()), slowly)))
+    })
+  ))
+
+test("a question that gets lost is not waited for: the next one is asked", () =>
+  run(
+    Effect.gen(function* () {
+      let asked = 0
+      const lostOnce = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        ++asked === 2 ? Effect.never : Effect.succeed(asked === 1 ? now : now + 10_000)
+      )
+      const service = yield* clockGuarded(port(new MemoryStore()), lostOnce)
+      yield* TestClock.adjust(clockCheckMs)
+      assert.isTrue(yield* mayGoOn(service))
+      yield* TestClock.adjust(clockCheckMs + storeAskMsMax)
+      assert.isFalse(yield* mayGoOn(service))
     })
   ))

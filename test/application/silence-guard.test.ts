@@ -2,14 +2,14 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
-import { Unavailable } from "../../application/failure.ts"
+import { away } from "../../application/failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "../../application/limits.ts"
 import type { Unit } from "../../application/ports/EventStore.ts"
 import { silenceGuarded } from "../../application/silence-guard.ts"
 import { globOf, searchOf } from "../contract/event-store/searching.ts"
 import { draftUnit, refIn } from "../contract/event-store/writing.ts"
 
-const refused = new Unavailable({ message: "the store is not available; try again later" })
+const refused = away()
 const ref = refIn("shop", "a")
 const noticedMs = storeQuietMs + 2 * (storeAskMsMax + storeQuietCheckMs)
 
@@ -19,6 +19,7 @@ const world = Effect.gen(function* () {
   const questions = Latch.makeUnsafe(true)
   const memory = port(new MemoryStore())
   let asked = 0
+  let fails: string | undefined
   const heard = <A, E>(call: Effect.Effect<A, E>) => Effect.andThen(calls.await, call)
   const slow: typeof memory = {
     ...memory,
@@ -34,11 +35,14 @@ const world = Effect.gen(function* () {
   }
   const ask = Effect.suspend(() => {
     asked += 1
-    return questions.await
+    return Effect.andThen(questions.await, fails === undefined ? Effect.void : Effect.fail(away(fails)))
   })
-  const store = yield* silenceGuarded(slow, ask)
+  const store = yield* silenceGuarded(slow, ask, (cause) => cause === "words")
   const begun = <A, E>(call: Effect.Effect<A, E>) => Effect.forkChild(call, { startImmediately: true })
-  return { store, calls, questions, begun, asked: () => asked }
+  const failing = (how: string) => {
+    fails = how
+  }
+  return { store, calls, questions, begun, failing, asked: () => asked }
 })
 
 const commitTo = ({ commit }: Effect.Success<typeof world>["store"]) =>
@@ -114,6 +118,57 @@ describe("a store that falls silent", () => {
       yield* TestClock.adjust(10 * noticedMs)
       expect(asked()).toBe(before)
       expect(Exit.isSuccess(yield* Fiber.await(slow))).toBe(true)
+    })
+  )
+
+  it.effect("is not one that answers calls while a question gets lost", () =>
+    Effect.gen(function* () {
+      const { store, calls, questions, begun } = yield* world
+      yield* questions.close
+      const another = Effect.andThen(calls.close, begun(store.state(ref)))
+      yield* another
+      yield* TestClock.adjust(storeQuietMs + storeAskMsMax)
+      // One is answered, and the next waits already when the question is given up.
+      yield* calls.open
+      yield* Effect.yieldNow
+      const slow = yield* another
+      yield* TestClock.adjust(storeAskMsMax + storeQuietCheckMs)
+      expect(slow.pollUnsafe()).toBeUndefined()
+      yield* calls.open
+      expect(yield* Fiber.join(slow)).toBeUndefined()
+    })
+  )
+
+  it.effect("is not one that refuses a question in its own words, but one that cannot be reached", () =>
+    Effect.gen(function* () {
+      const { store, calls, begun, failing } = yield* world
+      yield* calls.close
+      failing("words")
+      const slow = yield* begun(store.state(ref))
+      yield* TestClock.adjust(10 * noticedMs)
+      expect(slow.pollUnsafe()).toBeUndefined()
+      failing("nobody there")
+      yield* begun(store.state(ref))
+      yield* TestClock.adjust(noticedMs)
+      expect(yield* Effect.flip(Fiber.join(slow))).toEqual(refused)
+      failing("words")
+      yield* calls.open
+      yield* TestClock.adjust(noticedMs)
+      expect(yield* store.state(ref)).toBeUndefined()
+    })
+  )
+
+  it.effect("is there again as soon as a commit ends that it had", () =>
+    Effect.gen(function* () {
+      const { store, calls, questions, begun } = yield* world
+      yield* calls.close
+      yield* questions.close
+      const commit = yield* begun(commitTo(store))
+      yield* TestClock.adjust(noticedMs)
+      expect(yield* Effect.flip(store.state(ref))).toEqual(refused)
+      yield* calls.open
+      yield* Fiber.join(commit)
+      expect((yield* store.state(ref))?.version).toBe(1n)
     })
   )
 

@@ -4,8 +4,11 @@ import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import { serverPort } from "./server.ts"
 
-/** What becomes of bytes that a client sends. The connection of those that are `lost` or `unanswered` is reset. */
-export type Fate = "passed" | "lost" | "unanswered"
+/**
+ * What becomes of bytes that a client sends. The connection of those that are `lost` or `unanswered` is reset; those that
+ * are `held` come late, and nothing may be sent behind them.
+ */
+export type Fate = "passed" | "lost" | "unanswered" | "held"
 
 export interface TcpProxy {
   /** The server's address, led through here. */
@@ -16,6 +19,8 @@ export interface TcpProxy {
   readonly heal: () => Promise<void>
   /** Decides on whatever a client sends; passes it on unless it is set. */
   fate: (bytes: Buffer) => Fate
+  /** Passes on what was held. */
+  readonly release: () => void
   readonly close: () => Promise<void>
 }
 
@@ -27,6 +32,7 @@ export const startProxy = async (to: string): Promise<TcpProxy> => {
   const [, host = "", target = ""] = endpoint.exec(to) ?? []
   const port = await serverPort()
   const clients = new Set<Socket>()
+  const held: Array<() => void> = []
   const server = createServer((client) => {
     const upstream = connect(Number(target), host)
     const reset = () => {
@@ -38,7 +44,8 @@ export const startProxy = async (to: string): Promise<TcpProxy> => {
       const fate = isUnanswered ? "lost" : proxy.fate(bytes)
       if (fate === "lost") return reset()
       isUnanswered = fate === "unanswered"
-      upstream.write(bytes)
+      if (fate === "held") held.push(() => upstream.write(bytes))
+      else upstream.write(bytes)
     })
     upstream.on("data", (bytes: Buffer) => {
       if (isUnanswered) reset()
@@ -60,7 +67,10 @@ export const startProxy = async (to: string): Promise<TcpProxy> => {
     await closed
   }
   const addr = to.replace(endpoint, `127.0.0.1:${port}`)
-  const proxy: TcpProxy = { addr, cut, heal, fate: () => "passed", close: cut }
+  const release = () => {
+    for (const pass of held.splice(0)) pass()
+  }
+  const proxy: TcpProxy = { addr, cut, heal, fate: () => "passed", release, close: cut }
   await heal()
   return proxy
 }

@@ -64,3 +64,8 @@ export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable>
     Effect.tryPromise({ try: use, catch: (cause) => cause }),
     (cause): Effect.Effect<never, Unavailable> => (isTrouble(cause) ? Effect.fail(away(cause)) : Effect.die(cause))
   )
+
+/** Whether it is what a server says, who is there then, be it that others are not. */
+export const isSaid = (cause: unknown): boolean =>
+  cause instanceof errors.ResponseError ||
+  (cause instanceof errors.NoHostAvailableError && Object.values(cause.innerErrors ?? {}).some(isSaid))

@@ -18,7 +18,7 @@ import { type Ref, refText } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
 import { compareText } from "../../../domain/query.ts"
-import { attempt } from "./calls.ts"
+import { attempt, isSaid } from "./calls.ts"
 import { type CassandraSettings, open } from "./connection.ts"
 import { eventsAfter } from "./events.ts"
 import { merged } from "./merged.ts"
@@ -110,7 +110,7 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
         heads,
         movedSince
       })
-      const guarded = yield* clockGuarded(yield* silenceGuarded(store, serverMillis), serverMillis)
+      const guarded = yield* clockGuarded(yield* silenceGuarded(store, serverMillis, isSaid), serverMillis)
       return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(opened)))
     })
   )

@@ -1,7 +1,9 @@
 import { Effect, Schedule, type Scope } from "effect"
 import {
   MongoClient,
+  type MongoClientOptions,
   MongoError,
+  MongoServerError,
   MongoServerSelectionError,
   ReadConcern,
   type ReadConcernLike,
@@ -9,6 +11,7 @@ import {
 } from "mongodb"
 import { away, Unavailable } from "../../../application/failure.ts"
 import {
+  storeAskMsMax,
   storeCallMsMax,
   storeConnectionsMax,
   storeConnectMsMax,
@@ -27,7 +30,8 @@ export interface MongoSettings {
 
 /** An open database. */
 export interface Open {
-  readonly client: MongoClient
+  /** One connection, to ask whether the server is there: however long others take, it is not waited for. */
+  readonly questions: MongoClient
   readonly collections: Collections
   /**
    * For what decisions and answers rest on: read from a server that is known, once it has answered, to be the one that
@@ -45,25 +49,11 @@ export const byId = { hint: { _id: 1 } } as const
 /** Opens the database and brings it up to this version; what keeps it from being served is said in words. */
 export const open = ({ addr, database, connections }: MongoSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
   Effect.gen(function* () {
-    const client = yield* Effect.acquireRelease(
-      Effect.try({
-        try: () =>
-          new MongoClient(addr, {
-            appName: "stategate",
-            maxPoolSize: connections ?? storeConnectionsMax,
-            serverSelectionTimeoutMS: storeSelectMsMax,
-            waitQueueTimeoutMS: storeSelectMsMax,
-            connectTimeoutMS: storeConnectMsMax,
-            socketTimeoutMS: storeSilenceMsMax,
-            // A write whose outcome is not known is settled by claims, which know what it was.
-            retryWrites: false,
-            useBigInt64: true
-          }),
-        // The driver's own words may quote a password.
-        catch: () => refused("its address is not a connection string that can be read")
-      }),
-      (opened) => Effect.promise(() => opened.close())
-    )
+    const client = yield* clientOf(addr, {
+      maxPoolSize: connections ?? storeConnectionsMax,
+      socketTimeoutMS: storeSilenceMsMax
+    })
+    const questions = yield* clientOf(addr, { maxPoolSize: 1, socketTimeoutMS: storeAskMsMax })
     const hosts = client.options.hosts.map(String).join(", ") || client.options.srvHost
     const prepared = Effect.tryPromise({
       try: async (): Promise<Open> => {
@@ -84,7 +74,7 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
         }
         // A server that cannot be read in this way must be found out about now.
         await collections.domains.findOne({ _id: "" }, fresh)
-        return { client, collections, fresh }
+        return { questions, collections, fresh }
       },
       catch: (cause) => refused(`${database} at ${hosts}: ${reasonOf(cause)}`, cause)
     })
@@ -94,6 +84,26 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
       schedule: Schedule.upTo(Schedule.spaced(storeSelectMsMax), { duration: storeStartMsMax })
     })
   })
+
+const clientOf = (addr: string, more: MongoClientOptions): Effect.Effect<MongoClient, Unavailable, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.try({
+      try: () =>
+        new MongoClient(addr, {
+          appName: "stategate",
+          serverSelectionTimeoutMS: storeSelectMsMax,
+          waitQueueTimeoutMS: storeSelectMsMax,
+          connectTimeoutMS: storeConnectMsMax,
+          // A write whose outcome is not known is settled by claims, which know what it was.
+          retryWrites: false,
+          useBigInt64: true,
+          ...more
+        }),
+      // The driver's own words may quote a password.
+      catch: () => refused("its address is not a connection string that can be read")
+    }),
+    (opened) => Effect.promise(() => opened.close())
+  )
 
 const refused = (reason: string, cause?: unknown) =>
   new Unavailable({ message: `the database cannot be opened: ${reason}`, cause })
@@ -108,3 +118,6 @@ export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable>
       // A mistake of ours is no trouble with the server, and asking again would not help.
       cause instanceof MongoError ? Effect.fail(away(cause)) : Effect.die(cause)
   )
+
+/** Whether it is what a server says, who is there then. */
+export const isSaid = (cause: unknown): boolean => cause instanceof MongoServerError

@@ -16,7 +16,7 @@ import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
-import { attempt, byId, type MongoSettings, open, soon } from "./connection.ts"
+import { attempt, byId, isSaid, type MongoSettings, open, soon } from "./connection.ts"
 import { primitives } from "./primitives.ts"
 import { projection } from "./projection.ts"
 import { type EventRow, eventOf, headOf, integerMax, placeId, refId, stateOf } from "./rows.ts"
@@ -30,12 +30,12 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
   Layer.effectContext(
     Effect.gen(function* () {
       const opened = yield* open(settings)
-      const { client, collections, fresh } = opened
+      const { questions, collections, fresh } = opened
       const { domains, entities, events } = collections
       const { commit, head, lookup, settled, readable } = claims(primitives(opened))
 
       const serverMillis = Effect.map(
-        attempt(() => client.db("admin").command({ hello: 1 }, { readPreference: "primary" })),
+        attempt(() => questions.db("admin").command({ hello: 1 }, { readPreference: "primary" })),
         ({ localTime }) => (localTime as Date).getTime()
       )
 
@@ -114,7 +114,7 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
         heads,
         movedSince
       })
-      const guarded = yield* clockGuarded(yield* silenceGuarded(store, serverMillis), serverMillis)
+      const guarded = yield* clockGuarded(yield* silenceGuarded(store, serverMillis, isSaid), serverMillis)
       return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(opened)))
     })
   )

@@ -165,3 +165,6 @@ export const sqlState = (error: unknown): string | undefined =>
 /** What callers are told. A mistake of ours is no trouble with the server, and asking again would not help. */
 export const trouble = (cause: unknown): Effect.Effect<never, Unavailable> =>
   isOver(cause) || cause instanceof postgres.PostgresError ? Effect.fail(away(cause)) : Effect.die(cause)
+
+/** Whether it is what a server says, who is there then, be it that it has no connection to spare. */
+export const isSaid = (cause: unknown): boolean => cause instanceof postgres.PostgresError

@@ -21,9 +21,9 @@ export class Pool {
 
   /**
    * Lends a connection. If one that had been idle turns out to be lost, `use` is called again with a new one: it must
-   * not fail where a second time could do something twice.
+   * not fail where a second time could do something twice. Nor is it once `signal` says that nobody waits any more.
    */
-  async use<A>(use: (connection: Connection) => Promise<A>): Promise<A> {
+  async use<A>(use: (connection: Connection) => Promise<A>, signal?: AbortSignal): Promise<A> {
     await this.#enter()
     try {
       const idle = this.#takeIdle()
@@ -31,7 +31,7 @@ export class Pool {
         try {
           return await this.#lend(idle, use)
         } catch (error) {
-          if (!idle.isLost) throw error
+          if (!idle.isLost || signal?.aborted === true) throw error
         }
       }
       return await this.#lend(await this.#connect(), use)
@@ -100,10 +100,14 @@ export const lent = <A>(pool: Pool, use: (connection: Connection) => Promise<A>)
 /** The same for a question whose answer is not waited for to the end: who gives up gives the connection up, too. */
 export const given = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> =>
   answered((signal) =>
-    pool.use((connection) => {
+    pool.use(async (connection) => {
+      if (signal.aborted) {
+        connection.destroy()
+        throw new Lost("nobody waits for the answer")
+      }
       signal.addEventListener("abort", () => connection.destroy())
       return use(connection)
-    })
+    }, signal)
   )
 
 const answered = <A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, Unavailable> =>

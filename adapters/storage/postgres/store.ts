@@ -11,6 +11,7 @@ import type { Event } from "../../../domain/event.ts"
 import { type Glob, matches } from "../../../domain/glob.ts"
 import type { PostgresSettings } from "./address.ts"
 import { commits } from "./commit.ts"
+import { isSaid } from "./connection.ts"
 import { open } from "./database.ts"
 import type { Param } from "./filter.ts"
 import { asked, given, lent } from "./pool.ts"
@@ -95,7 +96,7 @@ export const layer = (settings: PostgresSettings): Layer.Layer<EventStore | Proj
             })
           )
       })
-      const guarded = yield* clockGuarded(yield* silenceGuarded(store, storeMillis), storeMillis)
+      const guarded = yield* clockGuarded(yield* silenceGuarded(store, storeMillis, isSaid), storeMillis)
       return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(database)))
     })
   )
