@@ -1,13 +1,14 @@
-import { Clock, Duration, Effect, Random } from "effect"
+import { Duration, Effect, Random } from "effect"
 import { type Head, keyText, type Snapshot } from "../domain/batch.ts"
 import { refText } from "../domain/entity.ts"
 import type { Event } from "../domain/event.ts"
 import type { ClaimRecord, Place, Primitives, Recalled } from "./claims/primitives.ts"
 import { type Claim, claimOf, recordOf } from "./claims/record.ts"
-import { Turns } from "./claims/turns.ts"
+import { Turns, usual } from "./claims/turns.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { newIncarnation } from "./incarnation.ts"
-import { claimTriesMax, claimWaitMs, claimWaitMsMax, headsSliceMax, unitsAtOnceMax } from "./limits.ts"
+import { claimMsMax, claimTriesMax, claimWaitMs, headsSliceMax, turnMsMax, unitsAtOnceMax } from "./limits.ts"
+import { monotonicNow } from "./monotonic.ts"
 import type { EventStore, Unit } from "./ports/EventStore.ts"
 import { settling } from "./settling.ts"
 
@@ -70,13 +71,13 @@ export const claims = (store: Primitives): Claims => {
     const projected = Effect.mapError(Effect.retry(project(own), settling), (cause) => new OutcomeUnknown({ cause }))
     const [took, head] = yield* Effect.timed(projected)
     const ms = Duration.toMillis(took)
-    usualMs = Math.min(usualMs + (ms - usualMs) / 8, claimWaitMsMax)
+    usualMs = usual(usualMs, ms)
     return [head, ms] as const
   })
 
   /** Gives the owner of a commit some time, and finishes it if need be; answers the head: at its end, or beyond. */
   const finish = Effect.fnUntraced(function* (record: ClaimRecord) {
-    const until = (yield* Clock.currentTimeMillis) + 4 * usualMs
+    const until = (yield* monotonicNow) + 4 * usualMs
     let wait = usualMs / 2
     do {
       // Never as long as others who wait, so that not all of them do the same next.
@@ -84,7 +85,7 @@ export const claims = (store: Primitives): Claims => {
       const head = yield* store.mark(record.domain)
       if (head !== undefined && head.position >= record.position) return head
       wait = usualMs / 4
-    } while ((yield* Clock.currentTimeMillis) < until)
+    } while ((yield* monotonicNow) < until)
     const found = claimOf(record)
     if (found !== undefined) return yield* project(found)
     unreadable = record
@@ -103,18 +104,18 @@ export const claims = (store: Primitives): Claims => {
   })
 
   /**
-   * Lets others go first while it is their turn. Answers the mark as it is then, and what is claimed behind it by one
-   * who has not come to its end.
+   * Lets others go first while it is their turn, until a moment at most. Answers the mark as it is then, and what is
+   * claimed behind it by one who has not come to its end.
    */
-  const turn = Effect.fnUntraced(function* (domain: string, from: Head | undefined) {
+  const turn = Effect.fnUntraced(function* (domain: string, from: Head | undefined, end: number) {
     let mark = from
-    let now = yield* Clock.currentTimeMillis
+    let now = yield* monotonicNow
     let ahead = turns.ahead(domain, now)
-    let until = now + ahead * turns.slotMs
-    while (ahead > 0) {
+    let until = now + Math.min(ahead * turns.slotMs, turnMsMax)
+    while (ahead > 0 && now < end) {
       yield* Effect.sleep((usualMs / 4) * (0.5 + (yield* Random.next)))
       const moved = begun(yield* store.mark(domain))
-      now = yield* Clock.currentTimeMillis
+      now = yield* monotonicNow
       const hasMoved = moved !== undefined && moved.position > (mark?.position ?? 0n)
       if (!hasMoved && now < until) continue
       const [found] = yield* store.claimed([behind(domain, mark)])
@@ -122,7 +123,7 @@ export const claims = (store: Primitives): Claims => {
       if (found !== undefined) turns.lost(domain, found.id, now)
       mark = moved
       ahead = turns.ahead(domain, now)
-      until = now + ahead * turns.slotMs
+      until = now + Math.min(ahead * turns.slotMs, turnMsMax)
     }
     return { mark, record: undefined }
   })
@@ -130,7 +131,7 @@ export const claims = (store: Primitives): Claims => {
   /** Decides behind the mark, and claims what was decided: the head that comes of it, or the record that is there. */
   const attempt = Effect.fnUntraced(function* (unit: Unit, mark: Head | undefined, isTold: boolean) {
     const { domain } = unit
-    const since = yield* Clock.currentTimeMillis
+    const since = yield* monotonicNow
     unit.join?.()
     const recalled = yield* store.recall(domain, unit.refs, unit.keys)
     const from = mark ?? unborn(domain, unit.incarnation)
@@ -145,7 +146,7 @@ export const claims = (store: Primitives): Claims => {
     const own: Claim = { id: turns.newId(), domain, incarnation: from.incarnation, events }
     const record = yield* claim(recordOf(own))
     if (record.id !== own.id) return record
-    const claimMs = (yield* Clock.currentTimeMillis) - since
+    const claimMs = (yield* monotonicNow) - since
     const [head, restMs] = yield* complete(own)
     turns.won(domain, claimMs, restMs)
     return head
@@ -153,16 +154,19 @@ export const claims = (store: Primitives): Claims => {
 
   const commit = Effect.fnUntraced(function* (unit: Unit) {
     const { domain } = unit
+    const until = (yield* monotonicNow) + claimMsMax
     const found = yield* store.mark(domain)
     let mark = begun(found)
     for (let tries = 0; tries < claimTriesMax; tries++) {
-      const before = yield* turn(domain, mark)
+      const before = yield* turn(domain, mark, until)
       // Behind any record that was found there is a mark: whoever claims tells of the domain first.
       const isTold = found !== undefined || before.mark !== undefined
       const end: Head | ClaimRecord = before.record ?? (yield* attempt(unit, before.mark, isTold))
       if (isHead(end)) return end
-      turns.lost(domain, end.id, yield* Clock.currentTimeMillis)
+      turns.lost(domain, end.id, yield* monotonicNow)
       mark = yield* finish(end)
+      // Who has decided waits for the outcome, and nothing of it is stored.
+      if ((yield* monotonicNow) > until) break
     }
     return yield* busy
   })

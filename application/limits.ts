@@ -49,10 +49,13 @@ export const commitCheckMs = 250
 export const unitsAtOnceMax = 16
 /** Commits that one gateway has under way at once where each is of one domain. */
 export const claimsAtOnceMax = 64
-/** Times that one commit may find another in its place, and wait for its turn again. */
+/** Times that one commit may find another in its place, and milliseconds until it gives up. */
 export const claimTriesMax = 256
+export const claimMsMax = 10_000
 /** Milliseconds that a claim is taken to last at least. */
 export const claimMsMin = 2
+/** Milliseconds for which others are let claim first without any of them doing so. */
+export const turnMsMax = 1_500
 /** Turns, of as many gateways as there are, after which one that claims nothing any more counts as gone. */
 export const rivalRounds = 4
 /** Domains of which a gateway knows at once who else claims in them. */

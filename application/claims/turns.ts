@@ -1,4 +1,4 @@
-import { claimMsMin, claimWaitMs, rivalDomainsMax, rivalRounds } from "../limits.ts"
+import { claimMsMin, claimWaitMs, claimWaitMsMax, rivalDomainsMax, rivalRounds } from "../limits.ts"
 
 interface Rivals {
   /** When a record of each was last in the way. */
@@ -30,9 +30,9 @@ export class Turns {
     return 3 * this.#claimMs
   }
 
-  /** A record of somebody else was found. */
+  /** A record of somebody else was found. Those of gateways that name none of theirs are taken for one gateway's. */
   lost(domain: string, id: string, now: number): void {
-    const [name = id] = id.split("/")
+    const name = id.slice(0, Math.max(0, id.indexOf("/")))
     let rivals = this.#domains.get(domain)
     if (rivals === undefined) {
       if (this.#domains.size >= rivalDomainsMax) this.#domains.clear()
@@ -45,8 +45,8 @@ export class Turns {
 
   /** A claim was made within so many milliseconds, and its commit was over within so many more. */
   won(domain: string, claimMs: number, restMs: number): void {
-    this.#claimMs = Math.max(claimMsMin, this.#claimMs + (claimMs - this.#claimMs) / 8)
-    this.#commitMs = Math.max(claimMsMin, this.#commitMs + (claimMs + restMs - this.#commitMs) / 8)
+    this.#claimMs = usual(this.#claimMs, claimMs)
+    this.#commitMs = usual(this.#commitMs, claimMs + restMs)
     const rivals = this.#domains.get(domain)
     if (rivals !== undefined) rivals.last = this.#name
   }
@@ -66,3 +66,7 @@ export class Turns {
     return (behindLast === 0 ? ring.length : behindLast) - 1
   }
 }
+
+/** What something takes usually, in milliseconds, now that it took so long once: of a halt, only so much counts. */
+export const usual = (before: number, ms: number): number =>
+  Math.max(claimMsMin, before + (Math.min(ms, claimWaitMsMax) - before) / 8)

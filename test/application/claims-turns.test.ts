@@ -1,9 +1,17 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Result } from "effect"
+import { Duration, Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
+import { recordOf } from "../../application/claims/record.ts"
 import { Turns } from "../../application/claims/turns.ts"
 import { claims } from "../../application/claims.ts"
-import { claimMsMin, rivalDomainsMax } from "../../application/limits.ts"
+import {
+  claimMsMax,
+  claimMsMin,
+  claimWaitMsMax,
+  rivalDomainsMax,
+  rivalRounds,
+  turnMsMax
+} from "../../application/limits.ts"
 import { draftUnit } from "../contract/event-store/writing.ts"
 import { primitivesOver, Rows } from "./claims-rows.ts"
 import { range } from "./samples.ts"
@@ -35,6 +43,21 @@ describe("turns", () => {
     expect(turns.ahead("d", 60_000)).toBe(0)
   })
 
+  it("are passed on, and forgotten, in time, however long a commit once took", () => {
+    const turns = new Turns()
+    turns.lost("d", new Turns().newId(), 0)
+    for (const _ of range(20)) turns.won("d", 60_000, 60_000)
+    expect(turns.slotMs).toBeLessThan(3 * claimWaitMsMax)
+    expect(turns.ahead("d", 2 * rivalRounds * claimWaitMsMax + 1)).toBe(0)
+  })
+
+  it("are given to gateways of the version before, whose records have no names, as if they were one", () => {
+    for (const turns of range(20).map(() => new Turns())) {
+      for (const i of range(100)) turns.lost("d", `${i}`, 0)
+      expect(turns.ahead("d", 0)).toBeLessThan(2)
+    }
+  })
+
   it("are not waited for because of a record of one's own", () => {
     const turns = new Turns()
     turns.lost("d", turns.newId(), 0)
@@ -47,6 +70,56 @@ describe("turns", () => {
     for (const i of range(rivalDomainsMax + 1)) turns.lost(`d${i}`, rival.newId(), 0)
     turns.won("d0", claimMsMin, claimMsMin)
     expect(turns.ahead("d0", 0)).toBe(0)
+  })
+
+  it.effect("are not waited for longer because a store was away, and many others there were have gone", () => {
+    const rows = new Rows()
+    let claimMs = 20_000
+    const store = primitivesOver(rows, (name, act) =>
+      Effect.andThen(Effect.sleep(name === "claim" ? claimMs : 1), Effect.sync(act))
+    )
+    return Effect.gen(function* () {
+      const { commit } = claims(store)
+      const once = commit([draftUnit("shop", [{ key: "a" }]).unit])
+      const timed = Effect.fnUntraced(function* () {
+        const fiber = yield* Effect.forkChild(Effect.timed(once))
+        while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(1)
+        const [took, [result]] = yield* Fiber.join(fiber)
+        expect(Result.isSuccess(result!)).toBe(true)
+        return Duration.toMillis(took)
+      })
+      for (const _ of range(8)) yield* timed()
+      claimMs = 1
+      for (const i of range(8)) {
+        // Another one claims, and is never seen again.
+        const { position, incarnation } = rows.marks.get("shop")!
+        const event = rows.event("shop", position)!
+        const entity = { ...event.entity, version: event.entity.version + 1n }
+        const events = [{ ...event, id: `event${i}`, position: position + 1n, entity }]
+        rows.claim(recordOf({ id: new Turns().newId(), domain: "shop", incarnation, events }))
+        yield* timed()
+      }
+      expect(yield* timed()).toBeLessThan(turnMsMax + 500)
+    })
+  })
+
+  it.effect("that never come are not hoped for without end: who has decided is told that nothing is stored", () => {
+    const rows = new Rows()
+    const store = primitivesOver(rows, (_, act) => Effect.andThen(Effect.sleep(10), Effect.sync(act)))
+    return Effect.gen(function* () {
+      const other = claims(store)
+      const late: typeof store = {
+        ...store,
+        claim: (record) => Effect.andThen(other.commit([draftUnit("shop", [{ key: "b" }]).unit]), store.claim(record))
+      }
+      const { commit } = claims(late)
+      const fiber = yield* Effect.forkChild(Effect.timed(commit([draftUnit("shop", [{ key: "a" }]).unit])))
+      while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(1)
+      const [took, [result]] = yield* Fiber.join(fiber)
+      expect(result).toMatchObject({ failure: { _tag: "Unavailable" } })
+      expect(Duration.toMillis(took)).toBeLessThan(claimMsMax + turnMsMax)
+      expect([...rows.states.values()].map(({ key }) => key)).toEqual(["b"])
+    })
   })
 
   it.effect("keep gateways that all have much to do out of each other's way, and none waits for ever", () => {
