@@ -72,9 +72,9 @@ describe("turns", () => {
     expect(turns.ahead("d0", 0)).toBe(0)
   })
 
-  it.effect("are not waited for longer because a store was away, and many others there were have gone", () => {
+  it.effect("are not waited for longer because a store is slow, and many others that there were have gone", () => {
     const rows = new Rows()
-    let claimMs = 20_000
+    const claimMs = 900
     const store = primitivesOver(rows, (name, act) =>
       Effect.andThen(Effect.sleep(name === "claim" ? claimMs : 1), Effect.sync(act))
     )
@@ -89,7 +89,6 @@ describe("turns", () => {
         return Duration.toMillis(took)
       })
       for (const _ of range(8)) yield* timed()
-      claimMs = 1
       for (const i of range(8)) {
         // Another one claims, and is never seen again.
         const { position, incarnation } = rows.marks.get("shop")!
@@ -99,7 +98,7 @@ describe("turns", () => {
         rows.claim(recordOf({ id: new Turns().newId(), domain: "shop", incarnation, events }))
         yield* timed()
       }
-      expect(yield* timed()).toBeLessThan(turnMsMax + 500)
+      expect(yield* timed()).toBeLessThan(turnMsMax + 2 * claimMs)
     })
   })
 
