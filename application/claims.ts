@@ -107,7 +107,8 @@ export const claims = (store: Primitives): Claims => {
    * Lets others go first while it is their turn, until a moment at most. Answers the mark as it is then, and what is
    * claimed behind it by one who has not come to its end.
    */
-  const turn = Effect.fnUntraced(function* (domain: string, from: Head | undefined, end: number) {
+  const turn = Effect.fnUntraced(function* (unit: Unit, from: Head | undefined, end: number) {
+    const { domain } = unit
     let mark = from
     let now = yield* monotonicNow
     let ahead = turns.ahead(domain, now)
@@ -122,6 +123,7 @@ export const claims = (store: Primitives): Claims => {
       if (!hasMoved) return { mark, record: found }
       if (found !== undefined) turns.lost(domain, found.id, now)
       mark = moved
+      unit.join?.()
       ahead = turns.ahead(domain, now)
       until = now + Math.min(ahead * turns.slotMs, turnMsMax)
     }
@@ -145,10 +147,10 @@ export const claims = (store: Primitives): Claims => {
     if (!isTold) yield* store.moveMark(from)
     const own: Claim = { id: turns.newId(), domain, incarnation: from.incarnation, events }
     const record = yield* claim(recordOf(own))
+    turns.claimed((yield* monotonicNow) - since)
     if (record.id !== own.id) return record
-    const claimMs = (yield* monotonicNow) - since
     const [head, restMs] = yield* complete(own)
-    turns.won(domain, claimMs, restMs)
+    turns.won(domain, restMs)
     return head
   })
 
@@ -158,7 +160,7 @@ export const claims = (store: Primitives): Claims => {
     const found = yield* store.mark(domain)
     let mark = begun(found)
     for (let tries = 0; tries < claimTriesMax; tries++) {
-      const before = yield* turn(domain, mark, until)
+      const before = yield* turn(unit, mark, until)
       // Behind any record that was found there is a mark: whoever claims tells of the domain first.
       const isTold = found !== undefined || before.mark !== undefined
       const end: Head | ClaimRecord = before.record ?? (yield* attempt(unit, before.mark, isTold))

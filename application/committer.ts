@@ -5,6 +5,7 @@ import { newEventId } from "./event-id.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
 import { commitBytesMax, commitCheckMs, commitEventsMax, commitMsMax, spanLinksMax } from "./limits.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { Observer } from "./observer.ts"
 import type { Announcement } from "./ports/Channel.ts"
 import { type Committed, EventStore, type Unit } from "./ports/EventStore.ts"
@@ -29,7 +30,7 @@ export class Committer extends Context.Service<
       const clock = yield* Clock.Clock
       const observer = yield* Observer
       const tracer = yield* recordingTracer
-      const queue = new JobQueue()
+      const queue = new JobQueue(() => monotonicMillis(clock))
       observer.gauged("queuedJobs", () => queue.jobs)
       observer.gauged("queuedBytes", () => queue.bytes)
       const eventsMax = Math.min(commitEventsMax, store.capacity.events)
@@ -126,7 +127,7 @@ export class Committer extends Context.Service<
         // Calls that arrived in the same turn of the event loop join before the batch leaves. A store that blocks the
         // loop while it commits would otherwise never see more than one.
         yield* Effect.yieldNow
-        const flights = queue.take(clock.currentTimeMillisUnsafe(), store.capacity.domains)
+        const flights = queue.take(store.capacity.domains)
         if (flights.length > 0) yield* Effect.uninterruptible(commit(flights))
       })
       yield* Effect.forEach(
@@ -134,7 +135,7 @@ export class Committer extends Context.Service<
         () => Effect.forkScoped(Effect.forever(worker, { disableYield: true })),
         { discard: true }
       )
-      const look = Effect.sync(() => queue.refuseBehind(clock.currentTimeMillisUnsafe() - commitMsMax))
+      const look = Effect.sync(() => queue.refuseLate(commitMsMax))
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(commitCheckMs), look)))
       yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
 

@@ -18,6 +18,8 @@ export type SubmitFailure = Rejection | Overloaded | Unavailable | OutcomeUnknow
 export class Entry {
   readonly job: Job
   readonly bytes: number
+  /** Milliseconds of the queue's clock at which it came. */
+  readonly since: number
   /** Where the caller waits, if that is recorded. */
   readonly span: Tracer.Span | undefined
   #outcome: Effect.Effect<Done, SubmitFailure> | undefined
@@ -28,9 +30,10 @@ export class Entry {
   /** The caller has left before that, or was refused. */
   isGone = false
 
-  constructor(job: Job, bytes: number, span?: Tracer.Span) {
+  constructor(job: Job, bytes: number, since: number, span?: Tracer.Span) {
     this.job = job
     this.bytes = bytes
+    this.since = since
     this.span = span
   }
 
@@ -60,8 +63,8 @@ interface Load {
 /** What one commit does for one domain. */
 export interface Flight {
   readonly domain: string
-  /** Milliseconds of the clock at which it was taken. */
-  readonly since: number
+  /** Milliseconds of the queue's clock at which it was taken, or got on. */
+  since: number
   /** It takes so long that nobody waits for its end any more who need not. */
   isLate: boolean
   readonly load: Load
@@ -87,9 +90,18 @@ export class JobQueue {
   readonly #waiting = new Map<string, Set<Entry>>()
   readonly #flying = new Map<string, Flight>()
   readonly #sleepers = new Set<() => void>()
+  readonly #millis: () => number
   #jobs = 0
   #bytes = 0
+  /** When something was taken last. */
+  #takenAt = 0
+  /** Nothing is, for all who could take it are with commits that take long. */
+  #isStuck = false
   #closed = false
+
+  constructor(millis: () => number) {
+    this.#millis = millis
+  }
 
   /** Resumes when some domain can be taken. */
   readonly ready: Effect.Effect<void> = Effect.callback<void>((resume) => {
@@ -110,7 +122,7 @@ export class JobQueue {
 
   admit(job: Job, span?: Tracer.Span): Entry | Overloaded | Unavailable {
     if (this.#closed) return stopping
-    if (this.#flying.get(job.domain)?.isLate === true) return late
+    if (this.#isStuck || this.#flying.get(job.domain)?.isLate === true) return late
     let bytes = 0
     for (const { change, ref } of job.commands) {
       bytes += commandOverheadBytes + ref.type.length + ref.key.length
@@ -119,7 +131,7 @@ export class JobQueue {
     if (this.#jobs >= queuedJobsMax || this.#bytes + bytes > queuedBytesMax) {
       return new Overloaded({ message: "too many changes wait to be committed; try again later" })
     }
-    return new Entry(job, bytes, span)
+    return new Entry(job, bytes, this.#millis(), span)
   }
 
   enqueue(entry: Entry): void {
@@ -145,46 +157,63 @@ export class JobQueue {
   }
 
   /** All that waits in domains whose commit is not under way, up to what one commit holds. */
-  take(now: number, domainsMax: number): ReadonlyArray<Flight> {
+  take(domainsMax: number): ReadonlyArray<Flight> {
     const flights: Array<Flight> = []
     const load: Load = { events: 0, bytes: 0 }
+    const since = this.#millis()
     for (const domain of this.#waiting.keys()) {
       if (flights.length === domainsMax) break
       if (this.#flying.has(domain)) continue
       const entries = this.#taken(domain, load)
       if (entries.length === 0) break
-      const flight: Flight = { domain, since: now, isLate: false, load, entries, outcomes: [], events: [] }
+      const flight: Flight = { domain, since, isLate: false, load, entries, outcomes: [], events: [] }
       this.#flying.set(domain, flight)
       flights.push(flight)
+      this.#takenAt = since
     }
     return flights
   }
 
-  /** Has those who have come meanwhile join a commit that is still to be decided, up to what it holds. */
+  /** Has those who have come meanwhile join a commit that gets on and is still to be decided, up to what it holds. */
   join(flight: Flight): void {
-    if (!flight.isLate) flight.entries = [...flight.entries, ...this.#taken(flight.domain, flight.load)]
+    if (flight.isLate) return
+    flight.since = this.#millis()
+    flight.entries = [...flight.entries, ...this.#taken(flight.domain, flight.load)]
   }
 
   /**
-   * Of commits that were taken before a moment and are not over: whoever waits behind one is refused, and whoever is in
-   * it and not decided, since nothing of theirs is stored; and whoever comes, until it is over.
+   * Of commits that have not got on for so many milliseconds: whoever waits behind one is refused, and whoever is in it
+   * and not decided, since nothing of theirs is stored; and whoever comes, until it is over. If nothing at all was taken
+   * for as long, that is so for all domains.
    */
-  refuseBehind(moment: number): void {
+  refuseLate(ms: number): void {
+    const moment = this.#millis() - ms
     for (const flight of this.#flying.values()) {
       if (flight.since >= moment) continue
       flight.isLate = true
       for (const entry of flight.entries) if (!entry.isStarted) refuse(entry, late)
-      for (const entry of this.#waiting.get(flight.domain) ?? []) {
-        this.#left(entry)
-        refuse(entry, late)
-      }
-      this.#waiting.delete(flight.domain)
+      this.#refuseAll(flight.domain)
     }
+    if (this.#flying.size === 0 || this.#takenAt >= moment) return
+    const others = [...this.#waiting].filter(([domain]) => !this.#flying.has(domain))
+    // Who has just come may still be taken at once.
+    if (!others.some(([, [first]]) => first!.since < moment)) return
+    this.#isStuck = true
+    for (const [domain] of others) this.#refuseAll(domain)
+  }
+
+  #refuseAll(domain: string): void {
+    for (const entry of this.#waiting.get(domain) ?? []) {
+      this.#left(entry)
+      refuse(entry, late)
+    }
+    this.#waiting.delete(domain)
   }
 
   /** A commit of the domain is over; what it had no room for goes first next time. */
   land(domain: string, deferred: ReadonlyArray<Entry>): void {
     this.#flying.delete(domain)
+    this.#isStuck = false
     if (this.#closed) {
       for (const entry of deferred) refuse(entry, stopping)
       return

@@ -19,7 +19,7 @@ export class Turns {
   readonly #domains = new Map<string, Rivals>()
   /** Milliseconds from a turn to the answer to its claim, and on to the end of the commit, as they were lately. */
   #claimMs = claimWaitMs / 2
-  #commitMs = claimWaitMs
+  #restMs = claimWaitMs / 2
 
   newId(): string {
     return `${this.#name}/${crypto.randomUUID()}`
@@ -43,10 +43,14 @@ export class Turns {
     if (name !== this.#name) rivals.seen.set(name, now)
   }
 
-  /** A claim was made within so many milliseconds, and its commit was over within so many more. */
-  won(domain: string, claimMs: number, restMs: number): void {
-    this.#claimMs = usual(this.#claimMs, claimMs)
-    this.#commitMs = usual(this.#commitMs, claimMs + restMs)
+  /** A claim was answered within so many milliseconds from its turn, whoever made it. */
+  claimed(ms: number): void {
+    this.#claimMs = usual(this.#claimMs, ms)
+  }
+
+  /** It was this gateway's, and the rest of the commit was over within so many more. */
+  won(domain: string, ms: number): void {
+    this.#restMs = usual(this.#restMs, ms)
     const rivals = this.#domains.get(domain)
     if (rivals !== undefined) rivals.last = this.#name
   }
@@ -55,7 +59,7 @@ export class Turns {
   ahead(domain: string, now: number): number {
     const rivals = this.#domains.get(domain)
     if (rivals === undefined) return 0
-    const since = now - rivalRounds * this.#commitMs * (rivals.seen.size + 1)
+    const since = now - rivalRounds * (this.#claimMs + this.#restMs) * (rivals.seen.size + 1)
     for (const [name, at] of rivals.seen) if (at < since) rivals.seen.delete(name)
     if (rivals.seen.size === 0) {
       this.#domains.delete(domain)

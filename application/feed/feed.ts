@@ -4,6 +4,7 @@ import { literalGlob } from "../../domain/glob.ts"
 import type { Rejection } from "../../domain/rejection.ts"
 import { Overloaded, Unavailable } from "../failure.ts"
 import { headsPollMs, headsPollWideMs, heartbeatMs, logPageEventsMax, rewoundMs, streamsMax } from "../limits.ts"
+import { monotonicNow } from "../monotonic.ts"
 import { Observer } from "../observer.ts"
 import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
@@ -100,7 +101,7 @@ export class Feed extends Context.Service<
       const pullOf = (reader: Reader): FeedStream["pull"] => {
         const busy = Effect.callback<void>((resume) => Effect.sync(reader.whenBusy(() => resume(Effect.void))))
         return Effect.gen(function* () {
-          const until = (yield* Clock.currentTimeMillis) + heartbeatMs
+          const until = (yield* monotonicNow) + heartbeatMs
           while (true) {
             if (reader.ended !== undefined) return yield* Effect.fail(reader.ended)
             const tail = reader.next()
@@ -111,7 +112,7 @@ export class Feed extends Context.Service<
               // A long stretch that nobody asked for must not hold up the process.
               yield* Effect.yieldNow
             }
-            const left = until - (yield* Clock.currentTimeMillis)
+            const left = until - (yield* monotonicNow)
             const isQuiet = left <= 0 || (tail === undefined && Option.isNone(yield* Effect.timeoutOption(busy, left)))
             if (!isQuiet) continue
             // Domains may have joined in silence until the cursor cannot hold them: making it tells, and ends the stream.
@@ -160,7 +161,7 @@ export class Feed extends Context.Service<
       })
 
       const rewoundLately = Effect.map(
-        Clock.currentTimeMillis,
+        monotonicNow,
         (now) => tails.rewoundAtMs !== undefined && now - tails.rewoundAtMs < rewoundMs
       )
       return Feed.of({ open, drain, rewoundLately })

@@ -4,6 +4,7 @@ import type { Event } from "../../domain/event.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import type { LogRewound, Unavailable } from "../failure.ts"
 import { logPageEventsMax } from "../limits.ts"
+import { monotonicMillis } from "../monotonic.ts"
 import type { Watcher } from "../observer.ts"
 import type { Announcement } from "../ports/Channel.ts"
 import type { EventStore } from "../ports/EventStore.ts"
@@ -174,7 +175,7 @@ export class Tails {
   /** Takes note of a log that is not the one of its tail any more, and says so as streams do. */
   wentBack(tail: Tail): LogRewound {
     this.#observer.counted("rewinds", 1)
-    this.rewoundAtMs = this.#clock.currentTimeMillisUnsafe()
+    this.rewoundAtMs = monotonicMillis(this.#clock)
     return rewound(tail.domain)
   }
 

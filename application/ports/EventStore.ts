@@ -13,8 +13,8 @@ export interface Unit {
   /** The identity of its log, should this commit begin it; a new one when absent. For logs that come from elsewhere. */
   readonly incarnation?: string
   /**
-   * May be called before a snapshot is made, where the commit had to wait: who has come meanwhile joins it, so that refs
-   * and keys are others from then on.
+   * May be called before a snapshot is made, where the commit has to wait, and as often as it gets on: who has come
+   * meanwhile joins it, so that refs and keys are others from then on.
    */
   readonly join?: () => void
   /** The entities and idempotency keys that `decide` will ask its snapshot for. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
+import type { ClaimRecord } from "../../application/claims/primitives.ts"
 import { recordOf } from "../../application/claims/record.ts"
 import { Turns } from "../../application/claims/turns.ts"
 import { claims } from "../../application/claims.ts"
@@ -12,11 +13,23 @@ import {
   rivalRounds,
   turnMsMax
 } from "../../application/limits.ts"
+import { type Event, evolve } from "../../domain/event.ts"
 import { draftUnit } from "../contract/event-store/writing.ts"
 import { primitivesOver, Rows } from "./claims-rows.ts"
 import { range } from "./samples.ts"
 
 const nameOf = (turns: Turns) => turns.newId().split("/")[0]!
+const nameOfRecord = ({ id }: ClaimRecord) => id.split("/")[0]!
+
+/** Another gateway claims, and does nothing more. */
+const claimBy = (rows: Rows, name: string): Event => {
+  const { position, incarnation } = rows.marks.get("shop")!
+  const before = rows.event("shop", position)!
+  const entity = { ...before.entity, version: before.entity.version + 1n }
+  const event: Event = { ...before, id: crypto.randomUUID(), position: position + 1n, time: before.time + 1n, entity }
+  rows.claim(recordOf({ id: `${name}/${event.id}`, domain: "shop", incarnation, events: [event] }))
+  return event
+}
 
 describe("turns", () => {
   it("go round in the order of names, and whoever has just claimed comes last", () => {
@@ -28,7 +41,7 @@ describe("turns", () => {
         turns.lost("d", other.newId(), 0)
         expect(turns.ahead("d", 0)).toBe((i - last - 1 + 4) % 4)
       }
-      turns.won("d", claimMsMin, claimMsMin)
+      turns.won("d", claimMsMin)
       expect(turns.ahead("d", 0)).toBe(3)
       expect(turns.ahead("another", 0)).toBe(0)
     }
@@ -39,16 +52,19 @@ describe("turns", () => {
     turns.lost("d", new Turns().newId(), 0)
     expect(turns.ahead("d", 1) + turns.ahead("d", 2)).toBeLessThan(3)
     expect(turns.ahead("d", 60_000)).toBe(0)
-    turns.won("d", claimMsMin, claimMsMin)
+    turns.won("d", claimMsMin)
     expect(turns.ahead("d", 60_000)).toBe(0)
   })
 
   it("are passed on, and forgotten, in time, however long a commit once took", () => {
     const turns = new Turns()
     turns.lost("d", new Turns().newId(), 0)
-    for (const _ of range(20)) turns.won("d", 60_000, 60_000)
+    for (const _ of range(20)) {
+      turns.claimed(60_000)
+      turns.won("d", 60_000)
+    }
     expect(turns.slotMs).toBeLessThan(3 * claimWaitMsMax)
-    expect(turns.ahead("d", 2 * rivalRounds * claimWaitMsMax + 1)).toBe(0)
+    expect(turns.ahead("d", 4 * rivalRounds * claimWaitMsMax + 1)).toBe(0)
   })
 
   it("are given to gateways of the version before, whose records have no names, as if they were one", () => {
@@ -68,11 +84,11 @@ describe("turns", () => {
     const turns = new Turns()
     const rival = new Turns()
     for (const i of range(rivalDomainsMax + 1)) turns.lost(`d${i}`, rival.newId(), 0)
-    turns.won("d0", claimMsMin, claimMsMin)
+    turns.won("d0", claimMsMin)
     expect(turns.ahead("d0", 0)).toBe(0)
   })
 
-  it.effect("are not waited for longer because a store is slow, and many others that there were have gone", () => {
+  it.effect("of others who are slow, and many, and then gone, are not waited for longer", () => {
     const rows = new Rows()
     const claimMs = 900
     const store = primitivesOver(rows, (name, act) =>
@@ -80,25 +96,56 @@ describe("turns", () => {
     )
     return Effect.gen(function* () {
       const { commit } = claims(store)
-      const once = commit([draftUnit("shop", [{ key: "a" }]).unit])
       const timed = Effect.fnUntraced(function* () {
-        const fiber = yield* Effect.forkChild(Effect.timed(once))
+        const fiber = yield* Effect.forkChild(Effect.timed(commit([draftUnit("shop", [{ key: "a" }]).unit])))
         while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(1)
         const [took, [result]] = yield* Fiber.join(fiber)
         expect(Result.isSuccess(result!)).toBe(true)
         return Duration.toMillis(took)
       })
       for (const _ of range(8)) yield* timed()
-      for (const i of range(8)) {
-        // Another one claims, and is never seen again.
-        const { position, incarnation } = rows.marks.get("shop")!
-        const event = rows.event("shop", position)!
-        const entity = { ...event.entity, version: event.entity.version + 1n }
-        const events = [{ ...event, id: `event${i}`, position: position + 1n, entity }]
-        rows.claim(recordOf({ id: new Turns().newId(), domain: "shop", incarnation, events }))
+      for (const _ of range(8)) {
+        claimBy(rows, nameOf(new Turns()))
         yield* timed()
       }
       expect(yield* timed()).toBeLessThan(turnMsMax + 2 * claimMs)
+    })
+  })
+
+  it.effect("of others that pass let those join who have come meanwhile", () => {
+    const rows = new Rows()
+    const store = primitivesOver(rows, (_, act) => Effect.andThen(Effect.sleep(1), Effect.sync(act)))
+    return Effect.gen(function* () {
+      const { commit } = claims(store)
+      let joined = 0
+      const join = () => {
+        joined += 1
+      }
+      const begun = () => Effect.forkChild(commit([{ ...draftUnit("shop", [{ key: "a" }]).unit, join }]))
+      const ended = Effect.fnUntraced(function* (fiber: Effect.Success<ReturnType<typeof begun>>) {
+        while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(1)
+        expect(Result.isSuccess((yield* Fiber.join(fiber))[0]!)).toBe(true)
+      })
+      yield* ended(yield* begun())
+      const own = nameOfRecord(rows.record({ domain: "shop", position: 1n })!)
+      const names = range(4).map(() => nameOf(new Turns()))
+      for (const name of names) {
+        claimBy(rows, name)
+        yield* ended(yield* begun())
+      }
+      joined = 0
+      const last = yield* begun()
+      // In the order in which they come behind this one.
+      const ring = [...names, own].sort()
+      for (const name of [...ring, ...ring].slice(ring.indexOf(own) + 1).slice(0, names.length)) {
+        yield* TestClock.adjust(3)
+        const event = claimBy(rows, name)
+        rows.putEvent("shop", event)
+        rows.putState(evolve(event))
+        rows.moveMark({ ...rows.marks.get("shop")!, position: event.position, time: event.time, eventId: event.id })
+      }
+      yield* ended(last)
+      expect(joined).toBeGreaterThan(2)
     })
   })
 

@@ -1,30 +1,16 @@
 // What becomes of callers when the gateway stops, or the channel behind the commits does.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Latch, Layer, Scope } from "effect"
+import { Deferred, Effect, Fiber, Latch, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Inmem from "../../adapters/channel/inmem/channel.ts"
-import { Committer } from "../../application/committer.ts"
 import { Unavailable } from "../../application/failure.ts"
 import { type Entry, JobQueue } from "../../application/job-queue.ts"
-import { announcingBytesMax, announcingEndMs, commitCheckMs, commitMsMax } from "../../application/limits.ts"
+import { announcingBytesMax, announcingEndMs } from "../../application/limits.ts"
 import { type Announcement, Channel } from "../../application/ports/Channel.ts"
-import type { Job } from "../../domain/batch.ts"
+import { started } from "./committer-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
 import { applying, range, setting } from "./samples.ts"
-
-/** A committer, and the scope that ends it. */
-const started = Effect.fnUntraced(function* (
-  store: GatedStore,
-  channel: Layer.Layer<Channel> = Inmem.layer,
-  capacity = {}
-) {
-  const scope = yield* Scope.make()
-  const layer = Layer.provide(Committer.layer, Layer.merge(store.layer(capacity), channel))
-  const { submit } = Context.get(yield* Layer.buildWithScope(layer, scope), Committer)
-  const submitted = (job: Job) => Effect.forkChild(submit(job), { startImmediately: true })
-  return { submit, submitted, stop: Scope.close(scope, Exit.void) }
-})
 
 const stopping = { _tag: "Unavailable", message: "the gateway is shutting down" }
 
@@ -66,7 +52,7 @@ describe("stopping", () => {
   })
 
   it.effect("fails who was admitted right before", () => {
-    const queue = new JobQueue()
+    const queue = new JobQueue(() => 0)
     const entry = queue.admit(setting("d", "a")) as Entry
     queue.close()
     queue.enqueue(entry)
@@ -74,55 +60,6 @@ describe("stopping", () => {
   })
 
   it.effect("with nothing to do is done at once", () => Effect.flatMap(started(new GatedStore()), ({ stop }) => stop))
-})
-
-const tooLong = { _tag: "Unavailable", message: "the changes before this one take too long; try again later" }
-
-describe("a commit that takes too long", () => {
-  it.effect("fails who waits behind it and who comes, in its domain alone, until it is over", () => {
-    const store = new GatedStore()
-    return Effect.gen(function* () {
-      const { submit, submitted } = yield* started(store, Inmem.layer, { commits: 2 })
-      store.fault = (commit) => Effect.andThen(store.late.await, commit)
-      yield* store.late.close
-      const stuck = yield* submitted(setting("d", "stuck"))
-      yield* settle
-      const waiting = yield* submitted(setting("d", "waiting"))
-      yield* TestClock.adjust(commitMsMax + commitCheckMs)
-      expect(yield* Effect.flip(Fiber.join(waiting))).toMatchObject(tooLong)
-      expect(yield* Effect.flip(submit(setting("d", "late")))).toMatchObject(tooLong)
-      store.fault = (commit) => commit
-      expect((yield* submit(setting("e", "a"))).events).toHaveLength(1)
-      yield* store.late.open
-      // It had not been decided either.
-      expect(yield* Effect.flip(Fiber.join(stuck))).toMatchObject(tooLong)
-      yield* settle
-      expect((yield* submit(setting("d", "after"))).events).toHaveLength(1)
-      expect(store.keys("d")).toEqual(["after"])
-    })
-  })
-
-  it.effect("is awaited by those whom it has decided", () => {
-    const store = new GatedStore()
-    return Effect.gen(function* () {
-      const { submitted } = yield* started(store, Inmem.layer, { events: 1 })
-      store.fault = (commit) => Effect.tap(commit, () => store.late.await)
-      yield* store.gate.close
-      yield* store.late.close
-      const decided = yield* submitted(setting("d", "decided"))
-      const putOff = yield* submitted(setting("d", "put off"))
-      yield* settle
-      yield* store.gate.open
-      yield* settle
-      yield* TestClock.adjust(commitMsMax + commitCheckMs)
-      expect(yield* Effect.flip(Fiber.join(putOff))).toMatchObject(tooLong)
-      expect(decided.pollUnsafe()).toBeUndefined()
-      yield* store.late.open
-      expect((yield* Fiber.join(decided)).events).toHaveLength(1)
-      yield* settle
-      expect(store.keys("d")).toEqual(["decided"])
-    })
-  })
 })
 
 describe("a store that tells of some units before others", () => {

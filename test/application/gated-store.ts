@@ -16,6 +16,8 @@ export class GatedStore {
   readonly late = Latch.makeUnsafe(true)
   /** The domains of those that are told of early. */
   early: ReadonlyArray<string> = []
+  /** Commits that wait at the gate. */
+  readonly #waiting = new Set<ReadonlyArray<Unit>>()
   /** For each commit that came to the gate, its domains and how many entities each names. */
   readonly commits: Array<ReadonlyArray<readonly [domain: string, refs: number]>> = []
   /** What becomes of a commit that passed the gate. */
@@ -54,10 +56,12 @@ export class GatedStore {
           for (const [i, domain] of domains.entries()) if (early.includes(domain)) told?.(i, results[i]!)
           return this.late.await
         }
+        this.#waiting.add(units)
         return yield* Effect.ensuring(
           Effect.andThen(
             this.gate.await,
             Effect.suspend(() => {
+              this.#waiting.delete(units)
               if (this.joins) for (const { join } of units) join?.()
               return this.fault(Effect.tap(store.commit(units), tellEarly))
             })
@@ -68,6 +72,11 @@ export class GatedStore {
     )
     return Layer.succeed(EventStore, { ...store, capacity: { ...store.capacity, ...capacity }, commit })
   }
+
+  /** Commits that wait get on, as they do where others' turns pass. */
+  readonly getOn = Effect.sync(() => {
+    for (const units of this.#waiting) for (const { join } of units) join?.()
+  })
 
   /** The keys of the entities of a domain's events, in order. */
   keys(domain: string): ReadonlyArray<string> {

@@ -1,6 +1,7 @@
-import { Clock, Effect, Result } from "effect"
+import { Effect, Result } from "effect"
 import { OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
 import { commitTriesMax, headLockMsMax } from "../../../application/limits.ts"
+import { monotonicNow } from "../../../application/monotonic.ts"
 import type { Committed, EventStore, Unit } from "../../../application/ports/EventStore.ts"
 import { settling } from "../../../application/settling.ts"
 import type { Head } from "../../../domain/batch.ts"
@@ -27,7 +28,7 @@ export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
   })
 
   const alone = Effect.fnUntraced(function* (unit: Unit, until: number) {
-    const waits = (yield* Clock.currentTimeMillis) < until
+    const waits = (yield* monotonicNow) < until
     const [head] = yield* Effect.catch(transaction([unit], waits), told)
     return head ?? (yield* busy(undefined))
   })
@@ -44,7 +45,7 @@ export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
     const heads: ReadonlyArray<Head | undefined> = Result.isSuccess(together) ? together.success : []
     for (const [i, head] of heads.entries()) if (head !== undefined) tell(i, Result.succeed(head))
     // However many there are, they wait no longer than one may.
-    const until = (yield* Clock.currentTimeMillis) + headLockMsMax
+    const until = (yield* monotonicNow) + headLockMsMax
     const own = (unit: Unit, i: number) => {
       const head = heads[i]
       if (head !== undefined) return Effect.succeed(Result.succeed(head))

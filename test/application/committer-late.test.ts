@@ -1,0 +1,102 @@
+// Commits that take long, and who waits behind them.
+
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import * as Inmem from "../../adapters/channel/inmem/channel.ts"
+import { commitCheckMs, commitMsMax } from "../../application/limits.ts"
+import { started } from "./committer-world.ts"
+import { GatedStore, settle } from "./gated-store.ts"
+import { range, setting } from "./samples.ts"
+
+const tooLong = { _tag: "Unavailable", message: "the changes before this one take too long; try again later" }
+
+describe("a commit that takes too long", () => {
+  it.effect("fails who waits behind it and who comes, in its domain alone, until it is over", () => {
+    const store = new GatedStore()
+    return Effect.gen(function* () {
+      const { submit, submitted } = yield* started(store, Inmem.layer, { commits: 2 })
+      store.fault = (commit) => Effect.andThen(store.late.await, commit)
+      yield* store.late.close
+      const stuck = yield* submitted(setting("d", "stuck"))
+      yield* settle
+      const waiting = yield* submitted(setting("d", "waiting"))
+      yield* TestClock.adjust(commitMsMax + commitCheckMs)
+      expect(yield* Effect.flip(Fiber.join(waiting))).toMatchObject(tooLong)
+      expect(yield* Effect.flip(submit(setting("d", "late")))).toMatchObject(tooLong)
+      store.fault = (commit) => commit
+      expect((yield* submit(setting("e", "a"))).events).toHaveLength(1)
+      yield* store.late.open
+      // It had not been decided either.
+      expect(yield* Effect.flip(Fiber.join(stuck))).toMatchObject(tooLong)
+      yield* settle
+      expect((yield* submit(setting("d", "after"))).events).toHaveLength(1)
+      expect(store.keys("d")).toEqual(["after"])
+    })
+  })
+
+  it.effect("fails who waits in other domains, too, where it leaves nobody to serve them", () => {
+    const store = new GatedStore()
+    return Effect.gen(function* () {
+      const { submit, submitted } = yield* started(store)
+      yield* store.gate.close
+      const stuck = yield* submitted(setting("d", "stuck"))
+      yield* settle
+      const waiting = yield* submitted(setting("e", "waiting"))
+      yield* TestClock.adjust(commitMsMax / 2)
+      const younger = yield* submitted(setting("f", "younger"))
+      yield* TestClock.adjust(commitMsMax / 2 + commitCheckMs)
+      for (const fiber of [waiting, younger, stuck]) {
+        expect(yield* Effect.flip(Fiber.join(fiber))).toMatchObject(tooLong)
+      }
+      yield* TestClock.adjust(commitMsMax)
+      expect(yield* Effect.flip(submit(setting("g", "late")))).toMatchObject(tooLong)
+      yield* store.gate.open
+      yield* settle
+      expect((yield* submit(setting("e", "after"))).events).toHaveLength(1)
+      // Nobody waits for long where nothing is under way.
+      yield* TestClock.adjust(10 * commitMsMax)
+      expect((yield* submit(setting("e", "much later"))).events).toHaveLength(1)
+      expect([...store.keys("d"), ...store.keys("e")]).toEqual(["after", "much later"])
+    })
+  })
+
+  it.effect("is not one that gets on, be it slowly, and takes along who has come", () => {
+    const store = new GatedStore()
+    return Effect.gen(function* () {
+      const { submitted } = yield* started(store)
+      yield* store.gate.close
+      const first = yield* submitted(setting("d", "first"))
+      for (const i of range(4)) {
+        yield* TestClock.adjust(commitMsMax / 2)
+        yield* store.getOn
+        if (i === 2) yield* submitted(setting("d", "second"))
+      }
+      yield* store.gate.open
+      expect((yield* Fiber.join(first)).events).toHaveLength(1)
+      expect(store.keys("d")).toEqual(["first", "second"])
+    })
+  })
+
+  it.effect("is awaited by those whom it has decided", () => {
+    const store = new GatedStore()
+    return Effect.gen(function* () {
+      const { submitted } = yield* started(store, Inmem.layer, { events: 1 })
+      store.fault = (commit) => Effect.tap(commit, () => store.late.await)
+      yield* store.gate.close
+      yield* store.late.close
+      const decided = yield* submitted(setting("d", "decided"))
+      const putOff = yield* submitted(setting("d", "put off"))
+      yield* settle
+      yield* store.gate.open
+      yield* settle
+      yield* TestClock.adjust(commitMsMax + commitCheckMs)
+      expect(yield* Effect.flip(Fiber.join(putOff))).toMatchObject(tooLong)
+      expect(decided.pollUnsafe()).toBeUndefined()
+      yield* store.late.open
+      expect((yield* Fiber.join(decided)).events).toHaveLength(1)
+      yield* settle
+      expect(store.keys("d")).toEqual(["decided"])
+    })
+  })
+})
