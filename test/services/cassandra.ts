@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { Client, type ClientOptions, policies } from "cassandra-driver"
 import { cassandraJars, findJava, cassandra as installable } from "../../tools/services/cassandra.ts"
 import { Folder, serverPort, startServer } from "./server.ts"
@@ -34,21 +35,50 @@ interface CassandraStart {
   readonly yaml?: object
   /** How it can be reached then. */
   readonly client?: Partial<ClientOptions>
+  /** As one of several, which have addresses of their own, and the same ports. */
+  readonly node?: Node
 }
 
-/** A cluster of one server. */
+interface Node {
+  readonly host: string
+  readonly port: number
+  readonly peers: number
+}
+
+/** Several servers that are one cluster; the first is the one that the others join by. */
+export const startCluster = async (servers: number): Promise<ReadonlyArray<Service<CassandraPlace>>> => {
+  const [port, peers] = [await serverPort(), await serverPort()]
+  const started: Array<Service<CassandraPlace>> = []
+  try {
+    for (let n = 1; n <= servers; n++)
+      started.push(await startCassandra({ node: { host: `127.0.0.${n}`, port, peers } }))
+    const known = ({ addr }: Service<CassandraPlace>) =>
+      using(addr, {}, async (client) => (await client.execute("select peer from system.peers_v2")).rows.length + 1)
+    for (const one of started) while ((await known(one)) < servers) await sleep(gossipMs / 10)
+    return started
+  } catch (error) {
+    for (const { remove } of started) await remove()
+    throw error
+  }
+}
+
+/** A server, which is a cluster by itself unless it is one of several. */
 export const startCassandra = async ({
   java = small,
   yaml = {},
-  client = {}
+  client = {},
+  node
 }: CassandraStart = {}): Promise<Service<CassandraPlace>> => {
-  const [port, peers] = [await serverPort(), await serverPort()]
+  const { host, port, peers } = node ?? { host: "127.0.0.1", port: await serverPort(), peers: await serverPort() }
   const folder = new Folder()
   const conf = join(folder.path, "conf")
   mkdirSync(conf)
-  writeFileSync(join(conf, "cassandra.yaml"), JSON.stringify({ ...settings(folder.path, port, peers), ...yaml }))
+  writeFileSync(
+    join(conf, "cassandra.yaml"),
+    JSON.stringify({ ...settings(folder.path, { host, port, peers }), ...yaml })
+  )
   writeFileSync(join(conf, "logback.xml"), logback)
-  const addr = `127.0.0.1:${port}`
+  const addr = `${host}:${port}`
   const control = await startServer(
     {
       name: installable.name,
@@ -56,6 +86,8 @@ export const startCassandra = async ({
       args: [
         ...java,
         ...options(folder.path),
+        // How long it waits for others; alone, there is nobody.
+        `-Dcassandra.ring_delay_ms=${node === undefined ? 0 : gossipMs}`,
         "-cp",
         `${conf}:${cassandraJars}/*`,
         "org.apache.cassandra.service.CassandraDaemon"
@@ -68,18 +100,23 @@ export const startCassandra = async ({
   return { addr, fresh: places(addr).fresh, ...control }
 }
 
+/** Milliseconds in which servers of a cluster hear of each other. */
+const gossipMs = 5_000
+
 const alone = "{'class': 'SimpleStrategy', 'replication_factor': 1}"
 
 /** What cassandra.yaml says; JSON is YAML. */
-const settings = (folder: string, port: number, peers: number) => ({
+const settings = (folder: string, { host, port, peers }: Node) => ({
   cluster_name: "test",
   num_tokens: 1,
+  // It joins before there is anything to take over.
+  auto_bootstrap: false,
   partitioner: "org.apache.cassandra.dht.Murmur3Partitioner",
   endpoint_snitch: "SimpleSnitch",
   dynamic_snitch: false,
-  listen_address: "127.0.0.1",
+  listen_address: host,
   storage_port: peers,
-  rpc_address: "127.0.0.1",
+  rpc_address: host,
   native_transport_port: port,
   seed_provider: [
     { class_name: "org.apache.cassandra.locator.SimpleSeedProvider", parameters: [{ seeds: `127.0.0.1:${peers}` }] }
@@ -117,8 +154,6 @@ const options = (folder: string): ReadonlyArray<string> => [
   `-Dcassandra.logdir=${folder}`,
   `-Dlogback.configurationFile=${join(folder, "conf", "logback.xml")}`,
   "-Dcassandra-foreground=yes",
-  // There is nobody to wait for.
-  "-Dcassandra.ring_delay_ms=0",
   "-Dcassandra.superuser_setup_delay_ms=0",
   "-Dcassandra.skip_wait_for_gossip_to_settle=0"
 ]
@@ -158,7 +193,7 @@ const opened = [
   "jdk.naming.dns/com.sun.jndi.dns"
 ]
 
-const execute = async (addr: string, options: Partial<ClientOptions>, ...statements: ReadonlyArray<string>) => {
+const using = async <A>(addr: string, options: Partial<ClientOptions>, work: (client: Client) => Promise<A>) => {
   const client = new Client({
     ...options,
     contactPoints: [addr],
@@ -167,10 +202,15 @@ const execute = async (addr: string, options: Partial<ClientOptions>, ...stateme
   })
   try {
     await client.connect()
-    for (const statement of statements) await client.execute(statement)
+    return await work(client)
   } finally {
     await client.shutdown()
   }
 }
+
+const execute = (addr: string, options: Partial<ClientOptions>, ...statements: ReadonlyArray<string>) =>
+  using(addr, options, async (client) => {
+    for (const statement of statements) await client.execute(statement)
+  })
 
 const places = (addr: string) => placesOn((keyspace): CassandraPlace => ({ addr, keyspace }))

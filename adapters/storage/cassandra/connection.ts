@@ -17,7 +17,10 @@ import { prepare, type Run } from "./schema.ts"
 import { type Statements, statements } from "./statements.ts"
 
 export interface CassandraSettings {
-  /** Servers to begin with, as host:port, separated by commas; the others are learnt from them. */
+  /**
+   * Servers to begin with, as host:port, separated by commas; the others are learnt from them, and have the port of the
+   * first.
+   */
   readonly addr: string
   readonly keyspace: string
   /** Where the servers are that are talked to; not needed where all are in one data centre. */
@@ -85,9 +88,13 @@ export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailab
 const clientOf = ({ addr, datacenter, credentials, connections, caFile }: CassandraSettings): Client => {
   const { loadBalancing, reconnection, retry } = policies
   const { local } = types.distance
+  const servers = addr.split(",")
+  const port = /:(\d+)$/.exec(servers[0]!)?.[1]
   return new Client({
     applicationName: "stategate",
-    contactPoints: addr.split(","),
+    contactPoints: servers,
+    // Of the servers that it learns of from others, the driver does not learn the port.
+    ...(port === undefined ? {} : { protocolOptions: { port: Number(port) } }),
     ...(datacenter === undefined ? {} : { localDataCenter: datacenter }),
     ...(credentials === undefined ? {} : { credentials }),
     ...(caFile === undefined ? {} : { sslOptions: { ca: readFileSync(caFile, "utf8"), rejectUnauthorized: true } }),
