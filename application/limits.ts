@@ -113,6 +113,8 @@ export const headLockMsMax = 5_000
 export const migrationWaitMs = 60_000
 /** Events in one partition of a log in Cassandra, unless the keyspace was made with another number. */
 export const cassandraBucketEvents = 1_000
+/** Milliseconds after which a read of Cassandra that is not answered goes to one more server, in tables that are made. */
+export const cassandraReadAgainMs = 100
 /** Requests that one commit, or one read, has under way at once in Cassandra. */
 export const cassandraRequestsMax = 32
 /** Milliseconds between tries to reach a server of Cassandra that went away. */

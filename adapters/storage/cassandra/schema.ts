@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { cassandraBucketEvents, migrationWaitMs, schemaPollMs } from "../../../application/limits.ts"
+import {
+  cassandraBucketEvents,
+  cassandraReadAgainMs,
+  migrationWaitMs,
+  schemaPollMs
+} from "../../../application/limits.ts"
 import type { Row } from "./rows.ts"
 
 /** The format of the rows, and the only one that this version knows. */
@@ -22,6 +27,12 @@ const tables = {
   /** Positions, by which events are found. */
   lists: "(domain text, list text, position bigint, bytes int, primary key ((domain, list), position))"
 } as const
+
+/**
+ * A server that has died is not waited for: until the others take note of it, which is some 20 s, as many of those that
+ * are asked as make a majority may include it.
+ */
+const readsAgain = `speculative_retry = 'MIN(99p,${cassandraReadAgainMs}ms)'`
 
 /** What each is made on, and a condition that it has to answer. */
 const indexes = {
@@ -89,7 +100,7 @@ const missingIn = async (run: Run, keyspace: string): Promise<ReadonlyArray<stri
   const [there, indexed] = [await names("table", "tables"), await names("index", "indexes")]
   const table = Object.entries(tables)
     .filter(([name]) => !there.has(name))
-    .map(([name, columns]) => `create table if not exists "${keyspace}".${name} ${columns}`)
+    .map(([name, columns]) => `create table if not exists "${keyspace}".${name} ${columns} with ${readsAgain}`)
   const index = Object.entries(indexes)
     .filter(([name]) => !indexed.has(name))
     .map(([name, { on }]) => `create index if not exists ${name} on "${keyspace}".${on[0]} (${on[1]}) using 'sai'`)
