@@ -22,7 +22,7 @@ export const clockGuarded = Effect.fnUntraced(function* (
     isOff = before - theirs > clockOffMsMax || theirs - after > clockOffMsMax
   })
   yield* check
-  const again = Effect.ignore(Effect.timeoutOption(check, storeAskMsMax))
+  const again = Effect.ignoreCause(Effect.timeoutOption(check, storeAskMsMax))
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(clockCheckMs), again)))
   return {
     ...store,

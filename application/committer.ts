@@ -1,4 +1,4 @@
-import { Cause, Clock, Context, Effect, Exit, Layer, Result, type Tracer } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Result, type Tracer } from "effect"
 import { decideBatch, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
 import { newEventId } from "./event-id.ts"
@@ -135,8 +135,13 @@ export class Committer extends Context.Service<
         () => Effect.forkScoped(Effect.forever(worker, { disableYield: true })),
         { discard: true }
       )
-      const look = Effect.sync(() => queue.refuseLate(commitMsMax))
-      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(commitCheckMs), look)))
+      let wasLate = false
+      const look = Effect.map(Effect.timed(Effect.sleep(commitCheckMs)), ([took]) => {
+        // A process that was halted hears of what is over only now: once it has, it may judge.
+        wasLate = !wasLate && Duration.toMillis(took) > 2 * commitCheckMs
+        if (!wasLate) queue.refuseLate(commitMsMax)
+      })
+      yield* Effect.forkScoped(Effect.forever(look))
       yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
 
       const submitted = (job: Job, span?: Tracer.Span): Effect.Effect<Done, SubmitFailure> =>

@@ -93,8 +93,8 @@ export class JobQueue {
   readonly #millis: () => number
   #jobs = 0
   #bytes = 0
-  /** When something was taken last. */
-  #takenAt = 0
+  /** When something was taken last, or over. */
+  #gotOnAt = 0
   /** Nothing is, for all who could take it are with commits that take long. */
   #isStuck = false
   #closed = false
@@ -122,7 +122,8 @@ export class JobQueue {
 
   admit(job: Job, span?: Tracer.Span): Entry | Overloaded | Unavailable {
     if (this.#closed) return stopping
-    if (this.#isStuck || this.#flying.get(job.domain)?.isLate === true) return late
+    const flight = this.#flying.get(job.domain)
+    if (flight === undefined ? this.#isStuck : flight.isLate) return late
     let bytes = 0
     for (const { change, ref } of job.commands) {
       bytes += commandOverheadBytes + ref.type.length + ref.key.length
@@ -169,7 +170,7 @@ export class JobQueue {
       const flight: Flight = { domain, since, isLate: false, load, entries, outcomes: [], events: [] }
       this.#flying.set(domain, flight)
       flights.push(flight)
-      this.#takenAt = since
+      this.#gotOnAt = since
     }
     return flights
   }
@@ -183,8 +184,8 @@ export class JobQueue {
 
   /**
    * Of commits that have not got on for so many milliseconds: whoever waits behind one is refused, and whoever is in it
-   * and not decided, since nothing of theirs is stored; and whoever comes, until it is over. If nothing at all was taken
-   * for as long, that is so for all domains.
+   * and not decided, since nothing of theirs is stored; and whoever comes, until it is over. If nothing at all was taken,
+   * or over, for as long, that is so for all domains.
    */
   refuseLate(ms: number): void {
     const moment = this.#millis() - ms
@@ -194,7 +195,7 @@ export class JobQueue {
       for (const entry of flight.entries) if (!entry.isStarted) refuse(entry, late)
       this.#refuseAll(flight.domain)
     }
-    if (this.#flying.size === 0 || this.#takenAt >= moment) return
+    if (this.#flying.size === 0 || this.#gotOnAt >= moment) return
     const others = [...this.#waiting].filter(([domain]) => !this.#flying.has(domain))
     // Who has just come may still be taken at once.
     if (!others.some(([, [first]]) => first!.since < moment)) return
@@ -214,6 +215,7 @@ export class JobQueue {
   land(domain: string, deferred: ReadonlyArray<Entry>): void {
     this.#flying.delete(domain)
     this.#isStuck = false
+    this.#gotOnAt = this.#millis()
     if (this.#closed) {
       for (const entry of deferred) refuse(entry, stopping)
       return

@@ -51,7 +51,7 @@ export const unitsAtOnceMax = 16
 export const claimsAtOnceMax = 64
 /** Times that one commit may find another in its place, and milliseconds until it gives up. */
 export const claimTriesMax = 256
-export const claimMsMax = 10_000
+export const claimMsMax = 30_000
 /** Milliseconds that a claim is taken to last at least. */
 export const claimMsMin = 2
 /** Milliseconds for which others are let claim first without any of them doing so. */

@@ -1,4 +1,4 @@
-import { Cause, Clock, Deferred, Effect, Option, Result, type Scope } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Option, Result, type Scope } from "effect"
 import { away, Unavailable } from "./failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "./limits.ts"
 import { monotonicMillis } from "./monotonic.ts"
@@ -20,19 +20,17 @@ export const silenceGuarded = Effect.fnUntraced(function* (
   isSaid: (cause: unknown) => boolean
 ): Effect.fn.Return<Store, never, Scope.Scope> {
   const clock = yield* Clock.Clock
-  /** When the first call was made that nothing has come back after. */
-  let quietSince: number | undefined
+  /** Calls that nothing has come back of, and since when nothing came back of any. */
+  let underWay = 0
+  let quietSince = 0
   /** How often something came back. */
   let answers = 0
   let isAway = false
   let gone = Deferred.makeUnsafe<never, Unavailable>()
 
-  const called = () => {
-    quietSince ??= monotonicMillis(clock)
-  }
   const heard = Effect.suspend(() => {
     answers += 1
-    quietSince = undefined
+    quietSince = monotonicMillis(clock)
     if (!isAway) return Effect.void
     isAway = false
     gone = Deferred.makeUnsafe()
@@ -49,7 +47,7 @@ export const silenceGuarded = Effect.fnUntraced(function* (
     Effect.catchCause((cause) => Effect.succeed(causedBy(cause, isSaid)))
   )
   const look = Effect.gen(function* () {
-    const isQuiet = quietSince !== undefined && monotonicMillis(clock) - quietSince >= storeQuietMs
+    const isQuiet = underWay > 0 && monotonicMillis(clock) - quietSince >= storeQuietMs
     if (!isQuiet && !isAway) return
     const before = answers
     // Of several servers one may be away, and the next be asked.
@@ -59,12 +57,20 @@ export const silenceGuarded = Effect.fnUntraced(function* (
   })
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(storeQuietCheckMs), look)))
 
+  /** A call that is under way until it ends, and was answered if it ends so. */
+  const watched = <A, E>(call: Effect.Effect<A, E>, isAnswer: (value: A) => boolean): Effect.Effect<A, E> => {
+    if (underWay === 0) quietSince = monotonicMillis(clock)
+    underWay += 1
+    return Effect.onExit(call, (exit) => {
+      underWay -= 1
+      return Exit.isSuccess(exit) && isAnswer(exit.value) ? heard : Effect.void
+    })
+  }
+
   const read = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
     Effect.suspend(() => {
       if (isAway) return Effect.fail(silent)
-      called()
-      const given = Effect.raceFirst(call, Deferred.await(gone))
-      return Effect.tap(given, () => heard)
+      return watched(Effect.raceFirst(call, Deferred.await(gone)), () => true)
     })
 
   return {
@@ -72,10 +78,7 @@ export const silenceGuarded = Effect.fnUntraced(function* (
     commit: (units, told) =>
       Effect.suspend(() => {
         if (isAway) return Effect.succeed(units.map(() => Result.fail(silent)))
-        called()
-        return Effect.tap(store.commit(units, told), (results) =>
-          results.some(Result.isSuccess) ? heard : Effect.void
-        )
+        return watched(store.commit(units, told), (results) => results.some(Result.isSuccess))
       }),
     state: (ref) => read(store.state(ref)),
     version: (ref, version) => read(store.version(ref, version)),

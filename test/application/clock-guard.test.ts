@@ -78,6 +78,19 @@ test("how long the store takes to tell the time is not held against the gateway"
     })
   ))
 
+test("a question that goes wrong is not the last one", () =>
+  run(
+    Effect.gen(function* () {
+      let asked = 0
+      const brokenOnce = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        ++asked === 2 ? Effect.die("a mistake") : Effect.succeed(asked === 1 ? now : now + 10_000)
+      )
+      const service = yield* clockGuarded(port(new MemoryStore()), brokenOnce)
+      yield* TestClock.adjust(2 * clockCheckMs)
+      assert.isFalse(yield* mayGoOn(service))
+    })
+  ))
+
 test("a question that gets lost is not waited for: the next one is asked", () =>
   run(
     Effect.gen(function* () {

@@ -1,15 +1,57 @@
 // Commits that take long, and who waits behind them.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Inmem from "../../adapters/channel/inmem/channel.ts"
+import { Unavailable } from "../../application/failure.ts"
+import { Entry, JobQueue } from "../../application/job-queue.ts"
 import { commitCheckMs, commitMsMax } from "../../application/limits.ts"
 import { started } from "./committer-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
 import { range, setting } from "./samples.ts"
 
 const tooLong = { _tag: "Unavailable", message: "the changes before this one take too long; try again later" }
+
+describe("a queue in which nothing gets on", () => {
+  /** One whose clock a test sets. */
+  const queueAt = () => {
+    const at = { ms: 0 }
+    const queue = new JobQueue(() => at.ms)
+    const come = (domain: string) => {
+      const entry = queue.admit(setting(domain, "a"))
+      if (entry instanceof Entry) queue.enqueue(entry)
+      return entry
+    }
+    return { at, queue, come }
+  }
+
+  it("is not one of which a commit is just over", () => {
+    const { at, queue, come } = queueAt()
+    for (const domain of ["hung", "over"]) come(domain)
+    queue.take(2)
+    const waiting = come("waiting") as Entry
+    at.ms = commitMsMax + 1
+    queue.land("over", [])
+    queue.refuseLate(commitMsMax)
+    expect(waiting.isGone).toBe(false)
+    expect(queue.take(2).map(({ domain }) => domain)).toEqual(["waiting"])
+  })
+
+  it("takes whom a commit can take along that gets on", () => {
+    const { at, queue, come } = queueAt()
+    come("contested")
+    const [flight] = queue.take(1)
+    const waiting = come("waiting") as Entry
+    at.ms = commitMsMax
+    queue.join(flight!)
+    at.ms += 1
+    queue.refuseLate(commitMsMax)
+    expect(waiting.isGone).toBe(true)
+    expect(come("waiting")).toBeInstanceOf(Unavailable)
+    expect(come("contested")).toBeInstanceOf(Entry)
+  })
+})
 
 describe("a commit that takes too long", () => {
   it.effect("fails who waits behind it and who comes, in its domain alone, until it is over", () => {
@@ -75,6 +117,30 @@ describe("a commit that takes too long", () => {
       yield* store.gate.open
       expect((yield* Fiber.join(first)).events).toHaveLength(1)
       expect(store.keys("d")).toEqual(["first", "second"])
+    })
+  })
+
+  it.effect("is not one that this process was not there to hear of", () => {
+    const store = new GatedStore()
+    return Effect.gen(function* () {
+      const clock = yield* TestClock.testClockWith(Effect.succeed)
+      let halted = 0n
+      const halting: Clock.Clock = {
+        ...clock,
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + halted
+      }
+      yield* Effect.gen(function* () {
+        const { submitted } = yield* started(store)
+        yield* store.gate.close
+        const first = yield* submitted(setting("d", "first"))
+        yield* settle
+        const second = yield* submitted(setting("e", "second"))
+        yield* TestClock.adjust(commitCheckMs)
+        halted = BigInt(2 * commitMsMax) * 1_000_000n
+        yield* TestClock.adjust(commitCheckMs)
+        yield* store.gate.open
+        for (const fiber of [first, second]) expect((yield* Fiber.join(fiber)).events).toHaveLength(1)
+      }).pipe(Effect.provideService(Clock.Clock, halting))
     })
   })
 

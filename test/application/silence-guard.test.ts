@@ -11,6 +11,8 @@ import { draftUnit, refIn } from "../contract/event-store/writing.ts"
 
 const refused = away()
 const ref = refIn("shop", "a")
+/** What is always answered. */
+const answered = refIn("shop", "b")
 const noticedMs = storeQuietMs + 2 * (storeAskMsMax + storeQuietCheckMs)
 
 /** A store that can be made to say nothing to calls, and nothing to questions, each for itself. */
@@ -24,7 +26,7 @@ const world = Effect.gen(function* () {
   const slow: typeof memory = {
     ...memory,
     commit: (units: ReadonlyArray<Unit>) => heard(memory.commit(units)),
-    state: (one) => heard(memory.state(one)),
+    state: (one) => (one === answered ? memory.state(one) : heard(memory.state(one))),
     version: (one, version) => heard(memory.version(one, version)),
     event: (one, id) => heard(memory.event(one, id)),
     entities: (search) => heard(memory.entities(search)),
@@ -118,6 +120,18 @@ describe("a store that falls silent", () => {
       yield* TestClock.adjust(10 * noticedMs)
       expect(asked()).toBe(before)
       expect(Exit.isSuccess(yield* Fiber.await(slow))).toBe(true)
+    })
+  )
+
+  it.effect("is found out about by a call that others were answered before", () =>
+    Effect.gen(function* () {
+      const { store, calls, questions, begun } = yield* world
+      yield* calls.close
+      yield* questions.close
+      const lost = yield* begun(store.state(ref))
+      yield* store.state(answered)
+      yield* TestClock.adjust(noticedMs)
+      expect(yield* Effect.flip(Fiber.join(lost))).toEqual(refused)
     })
   )
 

@@ -50,9 +50,8 @@ export const obeys = <Place>(kind: Kind<Place>, { keep, kept }: Access<Place>): 
       const answer = keep(place, 2).then(() => {
         answered = true
       })
-      await sleep(200)
+      await sleep(200).finally(server.own().resume)
       assert.isFalse(answered)
-      server.own().resume()
       await answer
       assert.deepStrictEqual(await kept(place), [1, 2])
     })

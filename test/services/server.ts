@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chownSync, closeSync, mkdtempSync, openSync, readFileSync } from "node:fs"
+import { chownSync, closeSync, mkdtempSync, openSync, readdirSync, readFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -19,7 +19,7 @@ export interface Control {
   readonly kill: () => Promise<void>
   /** Starts it again, after a stop or a kill, on the same port and the same data; answers when it works. */
   readonly restart: () => Promise<void>
-  /** SIGSTOP to all of its processes: connections stay, and nothing is answered. */
+  /** Stops all of its processes where they are: connections stay, and nothing is answered. */
   readonly pause: () => void
   readonly resume: () => void
   /** Ends it at once, and takes away what it held. */
@@ -82,6 +82,7 @@ export const startServer = async (spec: Spec, folder: Folder): Promise<Control> 
     // First the one that makes the others.
     child?.kill("SIGSTOP")
     signal("SIGSTOP")
+    while (!pids().every(isHalted)) Atomics.wait(cell, 0, 0, 1)
   }
   const start = async () => {
     child = launch(spec, folder)
@@ -165,6 +166,18 @@ const send = (pid: number, name: NodeJS.Signals) => {
     // It ended by itself.
   }
 }
+
+/** Whether all threads of a process have stopped, which takes as long as they have to be told one by one. */
+const isHalted = (pid: number): boolean => {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`)
+    return threads.every((tid) => /^State:\s*[TtZX]/m.test(readFileSync(`/proc/${pid}/task/${tid}/status`, "utf8")))
+  } catch {
+    return !isRunning(pid)
+  }
+}
+
+const cell = new Int32Array(new SharedArrayBuffer(4))
 
 /** Whether a process runs; one that ended and was not yet waited for does not. */
 export const isRunning = (pid: number): boolean => {

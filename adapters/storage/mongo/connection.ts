@@ -30,6 +30,7 @@ export interface MongoSettings {
 
 /** An open database. */
 export interface Open {
+  readonly client: MongoClient
   /** One connection, to ask whether the server is there: however long others take, it is not waited for. */
   readonly questions: MongoClient
   readonly collections: Collections
@@ -57,7 +58,7 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
     const hosts = client.options.hosts.map(String).join(", ") || client.options.srvHost
     const prepared = Effect.tryPromise({
       try: async (): Promise<Open> => {
-        await client.connect()
+        await Promise.all([client.connect(), questions.connect()])
         const { setName, msg } = await client.db("admin").command({ hello: 1 }, { readPreference: "primary" })
         const sharded = msg === "isdbgrid"
         const alone = setName === undefined && !sharded
@@ -74,7 +75,7 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
         }
         // A server that cannot be read in this way must be found out about now.
         await collections.domains.findOne({ _id: "" }, fresh)
-        return { questions, collections, fresh }
+        return { client, questions, collections, fresh }
       },
       catch: (cause) => refused(`${database} at ${hosts}: ${reasonOf(cause)}`, cause)
     })

@@ -1,4 +1,5 @@
 import { Context, Effect, Layer } from "effect"
+import type { MongoClient } from "mongodb"
 import { claims } from "../../../application/claims.ts"
 import { clockGuarded } from "../../../application/clock-guard.ts"
 import { away, type Unavailable } from "../../../application/failure.ts"
@@ -30,14 +31,15 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
   Layer.effectContext(
     Effect.gen(function* () {
       const opened = yield* open(settings)
-      const { questions, collections, fresh } = opened
+      const { client, questions, collections, fresh } = opened
       const { domains, entities, events } = collections
       const { commit, head, lookup, settled, readable } = claims(primitives(opened))
 
-      const serverMillis = Effect.map(
-        attempt(() => questions.db("admin").command({ hello: 1 }, { readPreference: "primary" })),
-        ({ localTime }) => (localTime as Date).getTime()
-      )
+      const serverMillis = (over: MongoClient) =>
+        Effect.map(
+          attempt(() => over.db("admin").command({ hello: 1 }, { readPreference: "primary" })),
+          ({ localTime }) => (localTime as Date).getTime()
+        )
 
       /** An event of an entity, once the domain has come as far. */
       const event = Effect.fnUntraced(function* ({ domain, type, key }: Ref, which: Partial<EventRow>) {
@@ -89,7 +91,7 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
       const movedSince = Effect.fnUntraced(function* (mark: string | undefined) {
         if (mark === undefined) yield* readable
         const since = new Date(Number(mark) - movedOverlapMs)
-        const now = yield* serverMillis
+        const now = yield* serverMillis(client)
         const moved = attempt(() => domains.find({ moved: { $gt: since } }, fresh).toArray())
         const heads = mark === undefined ? [] : yield* settled((yield* moved).map(headOf))
         return { heads, mark: String(now) }
@@ -103,7 +105,7 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
             attempt(() => entities.findOne({ _id: refId(ref), domain: ref.domain }, { ...fresh, ...byId })),
             (row) => (row === null ? undefined : stateOf(row))
           ),
-        version: (ref, version) => (version > integerMax ? Effect.succeed(undefined) : event(ref, { version })),
+        version: (ref, version) => event(ref, { version }),
         event: (ref, id) => event(ref, { id }),
         entities: (search) => searchEntities(opened, search),
         events: (search) =>
@@ -114,7 +116,10 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
         heads,
         movedSince
       })
-      const guarded = yield* clockGuarded(yield* silenceGuarded(store, serverMillis, isSaid), serverMillis)
-      return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(opened)))
+      const asked = serverMillis(questions)
+      const guarded = yield* clockGuarded(yield* silenceGuarded(store, asked, isSaid), asked)
+      const version: typeof store.version = (ref, version) =>
+        version > integerMax ? Effect.succeed(undefined) : guarded.version(ref, version)
+      return Context.make(EventStore, { ...guarded, version }).pipe(Context.add(Projection, projection(opened)))
     })
   )

@@ -101,10 +101,8 @@ export const lent = <A>(pool: Pool, use: (connection: Connection) => Promise<A>)
 export const given = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> =>
   answered((signal) =>
     pool.use(async (connection) => {
-      if (signal.aborted) {
-        connection.destroy()
-        throw new Lost("nobody waits for the answer")
-      }
+      // It is kept: else a connection that takes longer to make than anyone waits would never be there.
+      if (signal.aborted) throw new Lost("nobody waits for the answer")
       signal.addEventListener("abort", () => connection.destroy())
       return use(connection)
     }, signal)

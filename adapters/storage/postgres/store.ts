@@ -76,8 +76,7 @@ export const layer = (settings: PostgresSettings): Layer.Layer<EventStore | Proj
         commit: commits(database.commits),
         state: ({ domain, type, key }) =>
           Effect.map(rows<EntityRow>(statements.entity, [domain, type, key]), ([row]) => row && stateOf(domain, row)),
-        version: (ref, version) =>
-          version > integerMax ? Effect.succeed(undefined) : event(ref, statements.eventByVersion, version),
+        version: (ref, version) => event(ref, statements.eventByVersion, version),
         event: (ref, id) => event(ref, statements.eventById, id),
         entities: (wanted) => searchEntities(reads, wanted),
         events: (wanted) => searchEvents(reads, wanted),
@@ -97,6 +96,8 @@ export const layer = (settings: PostgresSettings): Layer.Layer<EventStore | Proj
           )
       })
       const guarded = yield* clockGuarded(yield* silenceGuarded(store, storeMillis, isSaid), storeMillis)
-      return Context.make(EventStore, guarded).pipe(Context.add(Projection, projection(database)))
+      const version: typeof store.version = (ref, version) =>
+        version > integerMax ? Effect.succeed(undefined) : guarded.version(ref, version)
+      return Context.make(EventStore, { ...guarded, version }).pipe(Context.add(Projection, projection(database)))
     })
   )
