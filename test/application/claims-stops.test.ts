@@ -70,6 +70,26 @@ describe("a gateway that is stopped at any of its steps", async () => {
   })
 })
 
+test.each(["find", "findLast"] as const)(
+  "another one may commit while one does anything at all, whichever of what it does at once comes first (%s)",
+  async (which) => {
+    const program = [job(a, edit({ one: 1 })), job(a, edit({ one: 2 }))]
+    const length = await lengthOf([program])
+    for (let at = 0; at < length; at++) {
+      const world = new World()
+      world.start(program)
+      let taken = 0
+      await world.run((steps) => {
+        if (taken++ === at) world.start([job(a, edit({ other: 1 }))])
+        const own = taken > at + 1 ? of(steps, 1) : undefined
+        return [own ?? steps[which](({ gateway }) => gateway === 0) ?? steps[0]!, "done"]
+      })
+      assert.isTrue(world.commits.every(({ outcome }) => outcome === "acked"))
+      await world.isWhole()
+    }
+  }
+)
+
 test("two gateways may take turns at every place, three times", { timeout: 300_000 }, async () => {
   const [one, other] = [first.slice(0, 1), second.slice(0, 2)]
   const [alone, together] = [await lengthOf([one]), await lengthOf([one, other])]
