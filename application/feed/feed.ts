@@ -71,7 +71,7 @@ export class Feed extends Context.Service<
         const before = tails.positions()
         const moved = yield* store.movedSince(mark)
         if (tails.readers.size > 0) mark = moved.mark
-        tails.told(moved.heads, before)
+        tails.told(moved.heads, before, "glanced")
         tails.retry()
       })
       // Whatever a store does, the next look is taken: without it, nothing would find what the channel loses.

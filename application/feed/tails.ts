@@ -86,8 +86,7 @@ export class Tails {
       if (watched.doubted) continue
       if (incarnation !== tail.incarnation || (seen && (tail.idAt(event.position) ?? event.id) !== event.id)) {
         // From another log, or another event where one was seen: only the store knows which is the log now.
-        watched.doubted = true
-        this.#lookAgain(domain)
+        this.#doubt(watched)
       } else if (event.position === tail.head + 1n) {
         this.#append(watched, event)
       } else if (!seen) {
@@ -96,8 +95,11 @@ export class Tails {
     }
   }
 
-  /** Takes heads that the store tells. `before` are the positions from before it was asked: no log is behind them. */
-  told(heads: ReadonlyArray<Head>, before: ReadonlyMap<string, bigint>): void {
+  /**
+   * Takes heads that the store tells. `before` are the positions from before it was asked: no log is behind them. A
+   * glance at whatever moved is not enough to end streams; the store is asked about that domain then.
+   */
+  told(heads: ReadonlyArray<Head>, before: ReadonlyMap<string, bigint>, how: "asked" | "glanced" = "asked"): void {
     for (const head of heads) {
       const watched = this.#watch(head.domain, head.incarnation, head.position, head.eventId)
       if (watched === undefined) continue
@@ -106,7 +108,8 @@ export class Tails {
         head.incarnation !== tail.incarnation ||
         head.position < (before.get(head.domain) ?? 0n) ||
         (head.position === tail.head && tail.headId !== "" && head.eventId !== tail.headId)
-      if (isRewound) this.#rewind(watched)
+      if (isRewound && how === "glanced") this.#doubt(watched)
+      else if (isRewound) this.#rewind(watched)
       else if (head.position > tail.head) this.#missing(watched, head.position)
       else for (const reader of readers) reader.notice(tail)
     }
@@ -209,6 +212,11 @@ export class Tails {
       yield* Effect.yieldNow
     }
   })
+
+  #doubt(watched: Watched): void {
+    watched.doubted = true
+    this.#lookAgain(watched.tail.domain)
+  }
 
   #lookAgain(domain: string): void {
     const watched = this.#watched.get(domain)

@@ -11,9 +11,9 @@ import { beginning, keysOf, numbered, open, taken, World, write } from "./feed-w
 const rewound = { _tag: "LogRewound", message: expect.stringContaining("domain d was rewound") }
 const looked = TestClock.adjust("8 seconds")
 
-/** What a failover with loss leaves: the same log, without its end. */
+/** What a failover with loss leaves: the same log, without its end, last moved by the commit of a number. */
 class Cut extends MemoryStore {
-  constructor(from: MemoryStore, domain: string, length: number) {
+  constructor(from: MemoryStore, domain: string, length: number, commit = 1) {
     super()
     const log = from.log(domain).slice(0, length)
     const { incarnation } = from.heads().find((head) => head.domain === domain)!
@@ -24,10 +24,10 @@ class Cut extends MemoryStore {
       states: new Map(),
       histories: new Map(),
       calls: new Map(),
-      moved: 1
+      moved: commit
     }
     this.domains.set(domain, made)
-    this.commits = 1
+    this.commits = commit
     for (const event of log) this.append(made, event)
   }
 }
@@ -62,6 +62,27 @@ describe("another log in the place of the first", () => {
       yield* write("d", ["wrong"])
       yield* looked
       expect(yield* ending(stream)).toEqual({ seen: [], end: expect.objectContaining(rewound) })
+    }).pipe(Effect.scoped, Effect.provide(world.layer))
+  })
+
+  it.effect("is not there because one look among those at all domains says so: the domain itself is asked", () => {
+    const world = new World()
+    return Effect.gen(function* () {
+      yield* write("d", ["a"])
+      yield* write("d", ["b"])
+      const stream = yield* open("d", beginning)
+      expect(keysOf(yield* taken(stream))).toEqual(["a", "b"])
+      const whole = world.memory
+      const cut = new Cut(whole, "d", 1, 10)
+      world.before = (call) =>
+        Effect.sync(() => {
+          world.memory = call === "movedSince" ? cut : whole
+        })
+      yield* looked
+      world.before = () => Effect.void
+      world.memory = whole
+      yield* write("d", ["c"])
+      expect(keysOf(yield* taken(stream))).toEqual(["c"])
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
 
