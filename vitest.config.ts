@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     setupFiles: ["test/support/runtime.ts"],
     // No test asserts how long something takes; these only end a test that hangs, on a slow and busy machine too.
     testTimeout: 60_000,

@@ -44,6 +44,10 @@ describe("imports", () => {
     ["adapters/transport/rest/a.ts", "../../../proto/gen/stategate/stategate_pb.js"],
     ["runtimes/node.ts", "../adapters/storage/sqlite/layer.ts"],
     ["test/a.test.ts", "../runtimes/settings.ts"],
+    ["packages/a/b.ts", "./c.ts"],
+    ["packages/a/b.ts", "node:net"],
+    ["packages/a/test/b.test.ts", "vitest"],
+    ["packages/a/test/b.test.ts", "../c.ts"],
     ["tools/a.ts", "../runtimes/settings.ts"]
   ]
   const forbidden: ReadonlyArray<readonly [from: string, to: string]> = [
@@ -54,6 +58,10 @@ describe("imports", () => {
     ["application/a.ts", "../proto/gen/stategate/stategate_pb.js"],
     ["application/a.ts", "effect/sql"],
     ["application/a.ts", "hono"],
+    ["packages/a/b.ts", "../c/d.ts"],
+    ["packages/a/b.ts", "../../application/limits.ts"],
+    ["packages/a/b.ts", "effect"],
+    ["packages/a/test/b.test.ts", "../../../test/support/need.ts"],
     ["adapters/storage/sqlite/a.ts", "../memory/a.ts"],
     ["adapters/storage/shared.ts", "./memory/a.ts"],
     ["adapters/storage/sqlite/a.ts", "../../channel/inmem/a.ts"],

@@ -61,11 +61,19 @@ const forbidden = (from: string, target: { readonly path: string } | { readonly 
     if (["domain", "application"].includes(layerOf(target.path))) return undefined
     return "application/ imports domain/ and application/ alone: put a port in between"
   }
+  if (layer === "packages") {
+    if ("path" in target && isSamePackage(from, target.path)) return undefined
+    if ("package" in target && (target.package.startsWith("node:") || from.includes("/test/"))) return undefined
+    return "a package under packages/ imports node: and its own files alone: it stands without the rest"
+  }
   if (layer === "adapters" && "path" in target) return forbiddenToAdapter(from, target.path)
   if ((layer === "proto" || layer === "") && "path" in target && layers.has(layerOf(target.path)))
     return "imports point from runtimes/ towards domain/; this file is below both"
   return undefined
 }
+
+const isSamePackage = (from: string, target: string) =>
+  from.split("/").slice(0, 2).join("/") === target.split("/").slice(0, 2).join("/")
 
 const forbiddenToAdapter = (from: string, target: string) => {
   if (["domain", "application", "proto"].includes(layerOf(target))) return undefined

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import type { StreamHandler } from "../../adapters/transport/listener/listen.ts"
-import { held } from "../support/garbage.ts"
+import { held } from "../../packages/http2/test/garbage.ts"
 import { call, echo, frame, get, ping, preface, reset, serve, session, wire } from "./listener-clients.ts"
 
 // The streams of one connection beside one another: a mistake in one is felt by no other, and each gets its turn.

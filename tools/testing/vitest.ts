@@ -22,7 +22,7 @@ export const onNode = async (args: ReadonlyArray<string>): Promise<Outcome> => {
 export const onBun = async (): Promise<Outcome> =>
   (await starts("bun"))
     ? // The default pool does not work on Bun.
-      onCore("bun", ["bun", "--bun", program, "run", "--pool=threads"], [...core, "test/transport"])
+      onCore("bun", ["bun", "--bun", program, "run", "--pool=threads"], [...core, "test/transport", "packages"])
     : unavailable({ what: "core and transport on Bun", why: "needs Bun; to enable: npm install bun" })
 
 export const onDeno = async (): Promise<Outcome> => {

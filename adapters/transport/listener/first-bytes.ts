@@ -1,5 +1,5 @@
 import type { Socket } from "node:net"
-import { preface } from "./http2/frames.ts"
+import { preface } from "@stategate/http2"
 
 export type Protocol = "http1" | "http2"
 

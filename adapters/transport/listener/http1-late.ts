@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { StallTimer } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
-import { Unchanged } from "./http2/unchanged.ts"
 
 /** What one HTTP/1.1 connection is doing. */
 export class Connection {
@@ -14,7 +14,7 @@ export class Connection {
   headersSince: number | undefined
   isEnding = false
   /** How far the client has read, as long as there is more to read. */
-  readonly unread = new Unchanged()
+  readonly unread = new StallTimer()
 
   serves(response: ServerResponse): void {
     this.headersSince = undefined

@@ -1,7 +1,7 @@
 import { createServer, IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
+import type { Handler, ProtocolHandler } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
-import type { Face, Handler } from "./face.ts"
 import { Connection, watchLate } from "./http1-late.ts"
 
 /**
@@ -35,7 +35,7 @@ const discardable = (bytesMax: number) =>
   }
 
 /** HTTP/1.1 on connections that somebody else accepted. */
-export const http1 = (handler: Handler, limits: ListenerLimits): Face => {
+export const http1 = (handler: Handler, limits: ListenerLimits): ProtocolHandler => {
   const connections = new Map<Socket, Connection>()
   let draining = false
 

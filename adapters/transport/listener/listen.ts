@@ -1,10 +1,9 @@
 import type { AddressInfo } from "node:net"
+import { type Handler, http2, type StreamHandler } from "@stategate/http2"
 import { Effect, Schema, type Scope } from "effect"
 import { type ListenerLimits, listenerLimits } from "../../../application/limits.ts"
-import type { Handler, StreamHandler } from "./face.ts"
 import { type Certificate, openFront } from "./front.ts"
 import { http1 } from "./http1.ts"
-import { http2 } from "./http2/face.ts"
 
 export type { Certificate, Handler, StreamHandler }
 
@@ -77,7 +76,7 @@ export const listen: (
     }
   }
 
-  const faces = {
+  const protocols = {
     http1: http1(guarded, limits),
     http2: http2(limits, {
       handler: guarded,
@@ -87,12 +86,12 @@ export const listen: (
   }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      faces.http1.close()
-      faces.http2.close()
+      protocols.http1.close()
+      protocols.http2.close()
     })
   )
   const { server, closeUndecided, destroyAll } = yield* Effect.try({
-    try: () => openFront(options.tls, limits, (protocol, socket) => faces[protocol].accept(socket)),
+    try: () => openFront(options.tls, limits, (protocol, socket) => protocols[protocol].accept(socket)),
     catch: failed
   })
 
@@ -109,8 +108,8 @@ export const listen: (
     // Its callback waits until the last connection is gone.
     server.close(() => resume(Effect.void))
     closeUndecided()
-    faces.http2.drain()
-    faces.http1.drain()
+    protocols.http2.drain()
+    protocols.http1.drain()
     options.draining?.abort()
   })
   yield* Effect.acquireRelease(bind, () =>

@@ -1,17 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import type { Stream } from "./http2/stream.ts"
+import type { Stream } from "./stream.ts"
 
-/** Serves one request. Of HTTP/2 it gets objects that look like those of HTTP/1.1. */
+/** Serves one request. Requests of HTTP/2 come as objects that look like those of HTTP/1.1. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** Takes an HTTP/2 request as it is; false leaves it to the handler. */
 export type StreamHandler = (stream: Stream) => boolean
 
-/** One of the protocols of a port, on connections that somebody else accepted. */
-export interface Face {
+/** Serves one protocol on connections that a listener accepted. */
+export interface ProtocolHandler {
   readonly accept: (socket: Socket) => void
-  /** No new request from now on: what is idle goes at once, the rest as soon as it is answered. */
+  /** No new request from now on: idle connections close at once, the others as soon as their calls are answered. */
   readonly drain: () => void
   readonly close: () => void
 }

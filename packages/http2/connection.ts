@@ -1,18 +1,18 @@
 import type { Socket } from "node:net"
-import type { ListenerLimits } from "../../../../application/limits.ts"
 import { allowance } from "./allowance.ts"
 import { ConnectionError, codes, flags, frameTypes, settings, windowBytes } from "./frames.ts"
 import { hangUp } from "./hang-up.ts"
 import type { Holder, Holdings } from "./holdings.ts"
+import type { Http2Limits } from "./limits.ts"
 import { Output } from "./output.ts"
 import { PeerSettings } from "./peer-settings.ts"
 import { FrameReader } from "./reader.ts"
+import { StallTimer } from "./stall-timer.ts"
 import type { Stream } from "./stream.ts"
 import { Streams } from "./streams.ts"
-import { Unchanged } from "./unchanged.ts"
 
 export interface ConnectionOptions {
-  readonly limits: ListenerLimits
+  readonly limits: Http2Limits
   readonly holdings: Holdings
   /** Serves a stream: sets its receiver, and answers. */
   readonly onStream: (stream: Stream) => void
@@ -24,7 +24,7 @@ export interface ConnectionOptions {
 /** The server's side of one HTTP/2 connection (RFC 9113), on a socket that somebody else accepted. */
 export class Connection implements Holder {
   readonly #socket: Socket
-  readonly #limits: ListenerLimits
+  readonly #limits: Http2Limits
   readonly #holdings: Holdings
   readonly #onFault: (cause: unknown) => void
   readonly #onClose: () => void
@@ -34,9 +34,9 @@ export class Connection implements Holder {
   readonly #streams: Streams
   readonly #pinged: () => void
   readonly #idled: () => void
-  readonly #begun = new Unchanged()
-  readonly #rest = new Unchanged()
-  readonly #unread = new Unchanged()
+  readonly #begun = new StallTimer()
+  readonly #rest = new StallTimer()
+  readonly #unread = new StallTimer()
   /** Bytes that wait on the socket, when that was last looked at. */
   #unsentBytes = 0
   #isOver = false

@@ -1,5 +1,5 @@
 /** How long something has been the same, for whoever looks at it now and then. What is undefined is not there. */
-export class Unchanged {
+export class StallTimer {
   #value: unknown
   #since = 0
 

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net"
-import type { ListenerLimits } from "../../../../application/limits.ts"
-import type { Face, Handler, StreamHandler } from "../face.ts"
 import { Connection } from "./connection.ts"
+import type { Handler, ProtocolHandler, StreamHandler } from "./handlers.ts"
 import { Holdings } from "./holdings.ts"
+import type { Http2Limits } from "./limits.ts"
 import { serveByHandler } from "./node-messages.ts"
 import type { Stream } from "./stream.ts"
 
@@ -14,7 +14,7 @@ interface Serving {
 }
 
 /** HTTP/2 on connections that somebody else accepted. */
-export const http2 = (limits: ListenerLimits, { handler, onStream, onFault }: Serving): Face => {
+export const http2 = (limits: Http2Limits, { handler, onStream, onFault }: Serving): ProtocolHandler => {
   const connections = new Set<Connection>()
   const holdings = new Holdings(limits.sessionsHeldBytesMax)
   const timer = setInterval(() => {

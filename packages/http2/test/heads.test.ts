@@ -1,10 +1,10 @@
 import fc from "fast-check"
 import { assert, describe, test } from "vitest"
-import { ConnectionError, frameTypes } from "../../adapters/transport/listener/http2/frames.ts"
-import { readHead } from "../../adapters/transport/listener/http2/head.ts"
-import { Heads } from "../../adapters/transport/listener/http2/heads.ts"
-import { HpackDecoder } from "../../adapters/transport/listener/http2/hpack-decoder.ts"
-import { held } from "../support/garbage.ts"
+import { ConnectionError, frameTypes } from "../frames.ts"
+import { readHead } from "../head.ts"
+import { Heads } from "../heads.ts"
+import { HpackDecoder } from "../hpack-decoder.ts"
+import { held } from "./garbage.ts"
 
 const limits = { headerBytesMax: 2_000, headersMax: 20 }
 

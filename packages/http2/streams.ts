@@ -1,14 +1,14 @@
-import type { ListenerLimits } from "../../../../application/limits.ts"
 import { ConnectionError, codes, flags, unpadded, windowBytes, windowBytesMax } from "./frames.ts"
 import type { RequestHead } from "./head.ts"
 import { Heads } from "./heads.ts"
+import type { Http2Limits } from "./limits.ts"
 import type { Output } from "./output.ts"
 import { Recent } from "./recent.ts"
 import { type Carrier, Stream } from "./stream.ts"
 
 /** What the streams of a connection need of it. */
 export interface Around {
-  readonly limits: ListenerLimits
+  readonly limits: Http2Limits
   readonly output: Output
   /** What may be sent on a stream that begins now. */
   readonly windowBytes: () => number

@@ -1,8 +1,8 @@
 import fc from "fast-check"
 import { assert, describe, test } from "vitest"
-import type { Field } from "../../adapters/transport/listener/http2/fields.ts"
-import { CompressionError, HpackDecoder } from "../../adapters/transport/listener/http2/hpack-decoder.ts"
-import { bytesAtMost, HpackEncoder } from "../../adapters/transport/listener/http2/hpack-encoder.ts"
+import type { Field } from "../fields.ts"
+import { CompressionError, HpackDecoder } from "../hpack-decoder.ts"
+import { bytesAtMost, HpackEncoder } from "../hpack-encoder.ts"
 
 const decoded = (decoder: HpackDecoder, block: Buffer, bytesMax = 1_000_000) => {
   const fields: Array<Field> = []

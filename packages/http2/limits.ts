@@ -1,0 +1,38 @@
+/** What one peer may ask of a connection, and all connections together. Whoever opens them chooses the numbers. */
+export interface Http2Limits {
+  /** From the accept to the first frame. */
+  readonly firstBytesMsMax: number
+  /** From the first frame of a header block to its end. */
+  readonly headersMsMax: number
+  /** From the first byte of a request to the last of its body. */
+  readonly requestMsMax: number
+  /** How often connections are checked for what takes too long. */
+  readonly lateCheckMs: number
+  /** A connection without a frame and without a stream. */
+  readonly sessionIdleMs: number
+  /** Bytes of a header list (RFC 9113, 6.5.2). */
+  readonly headerBytesMax: number
+  readonly headersMax: number
+  /** How long a request that was answered early may go on being sent. */
+  readonly unreadLingerMs: number
+  readonly streamsPerSessionMax: number
+  /** What one stream may send before it is read. */
+  readonly streamWindowBytes: number
+  /** The same for all streams of a connection together. */
+  readonly sessionWindowBytes: number
+  /** Bytes that all connections together hold for their peers. */
+  readonly sessionsHeldBytesMax: number
+  /** How long a complete answer waits for a client that takes none of it. */
+  readonly unreadMsMax: number
+  /** Bytes written to a connection that its peer has not read. */
+  readonly heldBytesMax: number
+  /** The window in which the limits below count. */
+  readonly floodWindowMs: number
+  /** Streams that ended before their answers, whoever ended them (CVE-2023-44487, CVE-2025-8671). */
+  readonly resetsPerWindowMax: number
+  /** Without a call in between. */
+  readonly pingsPerWindowMax: number
+  readonly settingsPerWindowMax: number
+  /** Frames that do nothing: of unknown types, empty, about priorities or closed streams. */
+  readonly idleFramesPerWindowMax: number
+}
