@@ -211,11 +211,17 @@ export const listenerLimits = {
   tcpProbeAfterMs: 60_000,
   headerBytesMax: 16_384,
   headersMax: 100,
+  /**
+   * One compressed header block of HTTP/2. A request whose headers exceed the two limits above is refused alone; one
+   * whose block exceeds this one ends its connection. More than the 60 KiB that common proxies pass on.
+   */
+  headerBlockBytesMax: 65_536,
   /** The rest of an HTTP/1.1 request that was answered early: read and thrown away up to here, then cut. */
   unreadBodyBytesMax: 33_554_432,
   /** How long an HTTP/2 request that was answered early may go on being sent. */
   unreadLingerMs: 1_000,
-  streamsPerSessionMax: 256,
+  /** Streams that one HTTP/2 session has open at once. Its client holds further ones back by itself, without an error. */
+  streamsPerSessionMax: 1_000,
   /** What one stream may send before it is read. */
   streamWindowBytes: 262_144,
   /** The same for all streams of a session together: so much of what it sends is held at most. */

@@ -14,6 +14,7 @@ import { grpcFace } from "../adapters/transport/rpc/grpc.ts"
 import { grpcMethods } from "../adapters/transport/rpc/grpc-methods.ts"
 import { hostGuard } from "../adapters/transport/rpc/host.ts"
 import { rpcFace } from "../adapters/transport/rpc/node.ts"
+import { refuseOversized } from "../adapters/transport/rpc/oversized.ts"
 import { statusJson } from "../adapters/transport/rpc/status-json.ts"
 import { Feed } from "../application/feed/feed.ts"
 import { Readiness } from "../application/readiness.ts"
@@ -88,7 +89,8 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   draining.signal.addEventListener("abort", () => fork(feed.drain))
   const { host, port, shutdownGraceMs: graceMs } = settings
   const tls = settings.tls === undefined ? undefined : certificate(settings.tls)
-  return yield* listen({ host, port, tls, graceMs, draining, onStream }, handler)
+  const oversized = refuseOversized(gate, { isRpc: (path) => rpc.servesPath(path) })
+  return yield* listen({ host, port, tls, graceMs, draining, onStream, refuseOversized: oversized }, handler)
 })
 
 const send = (response: ServerResponse, { status, type, body }: Probe): void => {

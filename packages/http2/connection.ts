@@ -64,6 +64,7 @@ export class Connection implements Holder {
       onFault,
       onFailed: within(limits.resetsPerWindowMax),
       onIdle: this.#idled,
+      onDribble: within(limits.idleFramesPerWindowMax),
       onHeld: (bytes) => holdings.changed(bytes),
       onEmpty: () => this.#endIfDone()
     })

@@ -8,6 +8,12 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 /** Takes an HTTP/2 request as it is; false leaves it to the handler. */
 export type StreamHandler = (stream: Stream) => boolean
 
+/**
+ * Refuses a request whose head is larger than the limits allow. Its head has only what the refusal needs: the
+ * pseudo-header fields, `content-type`, `x-request-id` and `origin`, if they are not large themselves.
+ */
+export type OversizedHandler = (stream: Stream) => void
+
 /** Serves one protocol on connections that a listener accepted. */
 export interface ProtocolHandler {
   readonly accept: (socket: Socket) => void

@@ -1,5 +1,5 @@
 import { ConnectionError, codes, flags, frameTypes, unpadded } from "./frames.ts"
-import { type HeadLimits, type NoHead, type RequestHead, readHead, readTrailers } from "./head.ts"
+import { type HeadLimits, type RequestHead, readHead, readTrailers } from "./head.ts"
 import { CompressionError, HpackDecoder } from "./hpack-decoder.ts"
 
 /** Heads that are kept: a client that asks for the same again and again sends the same few bytes every time. */
@@ -44,10 +44,10 @@ export class Heads {
     }
     const open = this.#open
     if (open?.id !== id) throw new ConnectionError(codes.protocol, "CONTINUATION of nothing")
-    // One byte at least in each, and no more bytes than a head may have: that bounds the frames as well.
     open.parts.push(payload)
     open.bytes += payload.length
-    if (open.bytes > 2 * this.#limits.headerBytesMax || open.parts.length > this.#limits.headersMax) {
+    // Frames may be empty, so their number is bounded as well.
+    if (open.bytes > this.#limits.headerBlockBytesMax || open.parts.length > this.#limits.headersMax) {
       throw new ConnectionError(codes.enhanceYourCalm, "a header block without end")
     }
     if (!isWhole) return undefined
@@ -55,7 +55,8 @@ export class Heads {
     return { bytes: Buffer.concat(open.parts), ends: open.ends }
   }
 
-  request(block: Buffer): RequestHead | NoHead {
+  /** The head of a request; undefined when the request is malformed. */
+  request(block: Buffer): RequestHead | undefined {
     if (this.#decoder.changes !== this.#knownAt) {
       this.#known.clear()
       this.#knownAt = this.#decoder.changes
@@ -65,7 +66,7 @@ export class Heads {
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const head = this.#read(() => readHead(this.#decoder, block, this.#limits))
-    if (typeof head === "string" || head.bytes > listBytesMax || this.#decoder.changes !== this.#knownAt) return head
+    if (head === undefined || head.bytes > listBytesMax || this.#decoder.changes !== this.#knownAt) return head
     if (this.#known.size === headsMax) this.#known.delete(this.#known.keys().next().value!)
     this.#known.set(key, head)
     return head

@@ -17,13 +17,14 @@ export class HpackDecoder {
   }
 
   /**
-   * Names every field in turn, and gives how large their list is. One that is larger than `bytesMax` is read to its end,
-   * and only so far told.
+   * Calls `field` for every field in turn, and returns how large their list is. A list that is larger than `bytesMax` is
+   * decoded to its end, since the blocks after it depend on it; fields beyond `bytesMax` go to `excess`.
    */
   decode(
     block: Buffer,
     bytesMax: number,
-    field: (name: string, value: string) => void
+    field: (name: string, value: string) => void,
+    excess: (name: string, value: string) => void = () => {}
   ): { readonly whole: boolean; readonly bytes: number } {
     this.#block = block
     this.#at = 0
@@ -43,6 +44,7 @@ export class HpackDecoder {
       const [name, value] = this.#field(first)
       bytes += fieldBytes(name, value)
       if (bytes <= bytesMax) field(name, value)
+      else excess(name, value)
     }
     return { whole: bytes <= bytesMax, bytes }
   }

@@ -1,6 +1,6 @@
 export type { Field } from "./fields.ts"
 export { preface } from "./frames.ts"
-export type { Handler, ProtocolHandler, StreamHandler } from "./handlers.ts"
+export type { Handler, OversizedHandler, ProtocolHandler, StreamHandler } from "./handlers.ts"
 export type { Http2Limits } from "./limits.ts"
 export { http2 } from "./server.ts"
 export { StallTimer } from "./stall-timer.ts"

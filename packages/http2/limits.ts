@@ -10,9 +10,11 @@ export interface Http2Limits {
   readonly lateCheckMs: number
   /** A connection without a frame and without a stream. */
   readonly sessionIdleMs: number
-  /** Bytes of a header list (RFC 9113, 6.5.2). */
+  /** Bytes of a header list (RFC 9113, 6.5.2). A request with more is refused, and its connection goes on. */
   readonly headerBytesMax: number
   readonly headersMax: number
+  /** Bytes of one compressed header block. A longer one ends its connection, which could not be read further without it. */
+  readonly headerBlockBytesMax: number
   /** How long a request that was answered early may go on being sent. */
   readonly unreadLingerMs: number
   readonly streamsPerSessionMax: number

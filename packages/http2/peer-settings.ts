@@ -25,6 +25,7 @@ export class PeerSettings {
     if (id !== 0) throw new ConnectionError(codes.protocol, "SETTINGS on a stream")
     if ((flag & flags.ack) !== 0) {
       if (payload.length > 0) throw new ConnectionError(codes.frameSize, "an acknowledgement says no more")
+      this.#around.onSettings()
       return
     }
     if (payload.length % 6 !== 0) throw new ConnectionError(codes.frameSize, "SETTINGS is cut short")

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net"
 import { Connection } from "./connection.ts"
-import type { Handler, ProtocolHandler, StreamHandler } from "./handlers.ts"
+import type { Handler, OversizedHandler, ProtocolHandler, StreamHandler } from "./handlers.ts"
 import { Holdings } from "./holdings.ts"
 import type { Http2Limits } from "./limits.ts"
 import { serveByHandler } from "./node-messages.ts"
@@ -10,11 +10,18 @@ interface Serving {
   readonly handler: Handler
   /** Asked first. */
   readonly onStream: StreamHandler
+  /** Unless given, such requests are answered with 431 and no body. */
+  readonly onOversized?: OversizedHandler | undefined
   readonly onFault: (cause: unknown) => void
 }
 
+const refuseOversized: OversizedHandler = (stream) => stream.respond([[":status", "431"]], true)
+
 /** HTTP/2 on connections that somebody else accepted. */
-export const http2 = (limits: Http2Limits, { handler, onStream, onFault }: Serving): ProtocolHandler => {
+export const http2 = (
+  limits: Http2Limits,
+  { handler, onStream, onOversized = refuseOversized, onFault }: Serving
+): ProtocolHandler => {
   const connections = new Set<Connection>()
   const holdings = new Holdings(limits.sessionsHeldBytesMax)
   const timer = setInterval(() => {
@@ -23,7 +30,8 @@ export const http2 = (limits: Http2Limits, { handler, onStream, onFault }: Servi
   }, limits.lateCheckMs)
   timer.unref()
   const serve = (stream: Stream) => {
-    if (stream.head.method === "CONNECT") stream.respond([[":status", "405"]], true)
+    if (stream.head.isOversized) onOversized(stream)
+    else if (stream.head.method === "CONNECT") stream.respond([[":status", "405"]], true)
     else if (!onStream(stream)) serveByHandler(stream, handler)
   }
   return {

@@ -1,5 +1,4 @@
 import { ConnectionError, codes, flags, unpadded, windowBytes, windowBytesMax } from "./frames.ts"
-import type { RequestHead } from "./head.ts"
 import { Heads } from "./heads.ts"
 import type { Http2Limits } from "./limits.ts"
 import type { Output } from "./output.ts"
@@ -18,13 +17,13 @@ export interface Around {
   /** Called for each stream that ended without an answer, and for each frame that did nothing: both are bounded. */
   readonly onFailed: () => void
   readonly onIdle: () => void
+  /** Called for each WINDOW_UPDATE that lets a few bytes through. */
+  readonly onDribble: () => void
   /** Told of what is held for streams, as it changes. */
   readonly onHeld: (bytes: number) => void
   /** The last stream is over. */
   readonly onEmpty: () => void
 }
-
-const tooLarge: RequestHead = { method: "", path: "", scheme: "", headers: {}, contentLength: undefined, bytes: 0 }
 
 /** The streams of one connection, and the frames about them (RFC 9113, 5.1 and 6). */
 export class Streams implements Carrier {
@@ -190,7 +189,10 @@ export class Streams implements Carrier {
     }
     const isGood = this.#heads.trailers(block.bytes)
     // In flight when we broke the stream off.
-    if (stream === undefined && this.#broken.has(id)) return
+    if (stream === undefined && this.#broken.has(id)) {
+      this.#around.onIdle()
+      return
+    }
     if (stream === undefined || stream.ended) {
       throw new ConnectionError(codes.streamClosed, "HEADERS on a closed stream")
     }
@@ -210,16 +212,16 @@ export class Streams implements Carrier {
     if (payload.length !== 4) throw new ConnectionError(codes.frameSize, "WINDOW_UPDATE has four bytes")
     if (this.#isIdle(id)) throw new ConnectionError(codes.protocol, "WINDOW_UPDATE on no stream")
     const bytes = payload.readUInt32BE(0) & 0x7fffffff
+    this.#around.onIdle()
+    // Each may cost a frame for a few bytes, and these are answers (CVE-2019-9511).
+    if (bytes < tinyBytes) this.#around.onDribble()
     const stream = this.#open.get(id)
     if (stream !== undefined) {
       if (bytes === 0) stream.reset(codes.protocol)
       else if (!stream.grow(bytes)) stream.reset(codes.flowControl)
       return
     }
-    if (id !== 0) {
-      this.#around.onIdle()
-      return
-    }
+    if (id !== 0) return
     if (bytes === 0) throw new ConnectionError(codes.protocol, "WINDOW_UPDATE of nothing")
     this.sendWindow += bytes
     if (this.sendWindow > windowBytesMax) throw windowTooLarge
@@ -241,27 +243,25 @@ export class Streams implements Carrier {
     if (id % 2 === 0) throw new ConnectionError(codes.protocol, "a stream of a client has an odd number")
     const head = this.#heads.request(block)
     // What comes after a farewell is not served, and its client knows.
-    if (this.isClosed) return
+    if (this.isClosed) {
+      this.#around.onIdle()
+      return
+    }
     this.last = id
     const { limits, onFailed, onStream, windowBytes: sendWindow } = this.#around
     const isFull = this.#open.size >= limits.streamsPerSessionMax
-    const isMalformed = head === "malformed" || (head !== "too large" && ends && (head.contentLength ?? 0) > 0)
-    if (isFull || isMalformed) {
+    if (isFull || head === undefined || (ends && (head.contentLength ?? 0) > 0)) {
       this.refuse(id, isFull ? codes.refused : codes.protocol)
       onFailed()
       return
     }
-    const stream = new Stream(this, id, head === "too large" ? tooLarge : head, {
+    const stream = new Stream(this, id, head, {
       ended: ends,
       windowBytes: limits.streamWindowBytes,
       sendWindow: sendWindow()
     })
     this.#open.set(id, stream)
     if (!ends) this.#begun.push(stream)
-    if (head === "too large") {
-      stream.respond([[":status", "431"]], true)
-      return
-    }
     this.serve(stream, () => onStream(stream))
     if (ends && !stream.closed) this.serve(stream, () => stream.receiver.onEnd())
   }
@@ -272,7 +272,7 @@ export class Streams implements Carrier {
   }
 }
 
-/** Of the body in a DATA frame. */
+/** Of the body in a DATA frame, or of the increment in a WINDOW_UPDATE. */
 const tinyBytes = 32
 
 const windowTooLarge = new ConnectionError(codes.flowControl, "a window beyond all bounds")

@@ -3,6 +3,7 @@ import type { Socket } from "node:net"
 import type { Handler, ProtocolHandler } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
 import { Connection, watchLate } from "./http1-late.ts"
+import { answerWhole, lastAnswer, type RefuseOversized, refuseWithoutBody } from "./oversized.ts"
 
 /**
  * A request whose unread body can be thrown away, also after its reader destroyed it (leaving a `for await` does).
@@ -35,7 +36,11 @@ const discardable = (bytesMax: number) =>
   }
 
 /** HTTP/1.1 on connections that somebody else accepted. */
-export const http1 = (handler: Handler, limits: ListenerLimits): ProtocolHandler => {
+export const http1 = (
+  handler: Handler,
+  limits: ListenerLimits,
+  refuseOversized: RefuseOversized = refuseWithoutBody
+): ProtocolHandler => {
   const connections = new Map<Socket, Connection>()
   let draining = false
 
@@ -68,7 +73,8 @@ export const http1 = (handler: Handler, limits: ListenerLimits): ProtocolHandler
       if (draining) response.shouldKeepAlive = false
       if (request.rawHeaders.length / 2 > limits.headersMax) {
         response.shouldKeepAlive = false
-        response.writeHead(431).end()
+        const header = (name: string) => request.headersDistinct[name]?.[0]
+        answerWhole(response, refuseOversized({ path: request.url ?? "", header }))
       } else handler(request, response)
     }
   )
@@ -76,6 +82,16 @@ export const http1 = (handler: Handler, limits: ListenerLimits): ProtocolHandler
   server.maxHeadersCount = limits.headersMax + 1
   // Without a listener Node cuts the connection without a word.
   server.on("connect", (_, socket) => socket.end("HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\n\r\n"))
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const responses = [...(connections.get(socket)?.responses ?? [])]
+    // Nothing can be said behind an answer that has begun.
+    if (!socket.writable || responses.some(({ headersSent }) => headersSent)) return void socket.destroy()
+    const isOversized = error.code === "HPE_HEADER_OVERFLOW"
+    const nothingKnown = { path: "", header: () => undefined }
+    socket.end(
+      isOversized ? lastAnswer(refuseOversized(nothingKnown)) : "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"
+    )
+  })
   const stopWatching = watchLate(connections, limits)
 
   return {

@@ -4,6 +4,7 @@ import { Effect, Schema, type Scope } from "effect"
 import { type ListenerLimits, listenerLimits } from "../../../application/limits.ts"
 import { type Certificate, openFront } from "./front.ts"
 import { http1 } from "./http1.ts"
+import { oversizedStreams, type RefuseOversized, refuseWithoutBody } from "./oversized.ts"
 
 export type { Certificate, Handler, StreamHandler }
 
@@ -18,6 +19,8 @@ export interface ListenerOptions {
   readonly draining?: AbortController | undefined
   /** Asked first, for each HTTP/2 stream. */
   readonly onStream?: StreamHandler | undefined
+  /** Answers requests whose headers exceed the limits. Unless given, they get 431 without a body. */
+  readonly refuseOversized?: RefuseOversized | undefined
   readonly limits?: Partial<ListenerLimits> | undefined
 }
 
@@ -76,11 +79,13 @@ export const listen: (
     }
   }
 
+  const refuse = options.refuseOversized ?? refuseWithoutBody
   const protocols = {
-    http1: http1(guarded, limits),
+    http1: http1(guarded, limits, refuse),
     http2: http2(limits, {
       handler: guarded,
       onStream: options.onStream ?? (() => false),
+      onOversized: oversizedStreams(refuse),
       onFault: (cause) => log(Effect.logError("an HTTP/2 stream could not be served", cause))
     })
   }

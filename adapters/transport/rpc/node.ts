@@ -11,6 +11,7 @@ import { asInvalid, codeOf, type Refusal } from "./unreadable.ts"
 export interface RpcFace {
   /** Whether the path is that of an RPC. */
   readonly serves: (request: IncomingMessage) => boolean
+  readonly servesPath: (path: string) => boolean
   readonly serve: (request: IncomingMessage, response: ServerResponse) => void
 }
 
@@ -38,6 +39,7 @@ export const nodeFace = (
   const handlers = rpcHandlers(routes, { acceptCompression: [...compressions], ...options })
   const pathOf = (request: IncomingMessage) => request.url?.split("?", 1)[0] ?? ""
   return {
+    servesPath: (path) => handlers.has(path),
     serves: (request) => handlers.has(pathOf(request)),
     serve: (request, response) => {
       const path = pathOf(request)
