@@ -1,6 +1,7 @@
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Result, type Tracer } from "effect"
 import { decideBatch, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
+import { clockWatch } from "./clock-behind.ts"
 import { newEventId } from "./event-id.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
@@ -30,6 +31,7 @@ export class Committer extends Context.Service<
       const clock = yield* Clock.Clock
       const observer = yield* Observer
       const tracer = yield* recordingTracer
+      const watchClock = clockWatch(clock)
       const queue = new JobQueue(() => monotonicMillis(clock))
       observer.gauged("queuedJobs", () => queue.jobs)
       observer.gauged("queuedBytes", () => queue.bytes)
@@ -119,6 +121,10 @@ export class Committer extends Context.Service<
         const span = spanOf(flights, since)
         span?.attribute("stategate.commit.events", events)
         span?.end(until, failure === undefined ? Exit.void : Exit.fail(failure))
+        for (const [i, { events }] of flights.entries()) {
+          const last = events.at(-1)
+          if (last !== undefined && Result.isSuccess(results[i]!)) yield* watchClock(last.time)
+        }
         landed(flights.map((flight, i) => [flight, results[i]!]))
       })
 

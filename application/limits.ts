@@ -97,6 +97,8 @@ export const storeAskMsMax = 1_000
 /** Milliseconds by which the clock of a gateway may differ from that of its database, and between two looks at both. */
 export const clockOffMsMax = 500
 export const clockCheckMs = 60_000
+/** Milliseconds between two warnings that the clock is behind the times in the log. */
+export const clockBehindWarnMs = 60_000
 /** Milliseconds by which looks at what moved overlap: more than the clocks of a database's servers are apart. */
 export const movedOverlapMs = 10_000
 /** Milliseconds of silence after which the other end of a connection is asked whether it is still there. */

@@ -84,6 +84,19 @@ describe("the state of an entity", () => {
       }
     }))
 
+  test("as of a time that came with an event is answered, although the clock went back since", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(3_600_000)
+      yield* change(set("a", { n: 1 }))
+      yield* TestClock.setTime(1_000)
+      yield* change(set("a", { n: 2 }))
+      const last = yield* one(set("a", { n: 3 }))
+      expect(last.time).toBe(3_600_000_000_002n)
+      expect(yield* get("a", time(last.time))).toMatchObject({ values: { n: 3 } })
+      expect(yield* get("a", time(last.time - 1n))).toMatchObject({ values: { n: 2 } })
+      expect(yield* Effect.flip(get("a", time(last.time + 1n)))).toMatchObject({ _tag: "Invalid" })
+    }))
+
   test("that was erased is said to be, as of a version and as of a time", () =>
     Effect.gen(function* () {
       const event = yield* one(set("a", { secret: 1 }))
