@@ -1,10 +1,8 @@
-import { create, toBinary } from "@bufbuild/protobuf"
-import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { Handler } from "../../adapters/transport/listener/listen.ts"
-import { type GrpcMethod, grpcFace } from "../../adapters/transport/rpc/grpc.ts"
-import { call, echo, frame, get, ping, preface, reset, serve, session, settings, wire } from "./listener-clients.ts"
+import type { Handler } from "../index.ts"
+import { call, echo, frame, get, ping, preface, reset, session, settings, wire } from "./clients.ts"
+import { serve } from "./server.ts"
 
 // Every byte of DATA that comes in must be given back to the window of its connection, whatever becomes of its stream:
 // else the connection starves, and its client waits for ever.
@@ -52,43 +50,6 @@ describe("a request that is larger than all windows comes in whole", () => {
     )
   }
 })
-
-it.live("large messages that come in side by side all come in whole", () =>
-  Effect.gen(function* () {
-    // More of them than the window of the connection holds: none may wait for room that only its end would make.
-    const lengths: GrpcMethod = {
-      input: StringValueSchema,
-      output: StringValueSchema,
-      begin: (_, message, { done }) => {
-        done({ message: create(StringValueSchema, { value: String((message as StringValue).value.length) }) })
-        return () => {}
-      },
-      refused: () => {}
-    }
-    const { url } = yield* serve(echo, { limits, onStream: grpcFace(new Map([["/lengths", lengths]])) })
-    const over = yield* session(url)
-    const message = toBinary(StringValueSchema, create(StringValueSchema, { value: "x".repeat(60_000) }))
-    const head = Buffer.alloc(5)
-    head.writeUInt32BE(message.length, 1)
-    const body = Buffer.concat([head, message])
-    const headers = { ":method": "POST", ":path": "/lengths", "content-type": "application/grpc" }
-    const calls = 8
-    let halves = 0
-    const { promise: allAreHalfSent, resolve } = Promise.withResolvers<void>()
-    const one = call(over, headers, (stream) => {
-      stream.write(body.subarray(0, 30_000), () => ++halves === calls && resolve())
-      allAreHalfSent.then(() => stream.end(body.subarray(30_000)))
-    })
-    const answers = yield* Effect.all(
-      Array.from({ length: calls }, () => one),
-      { concurrency: "unbounded" }
-    )
-    for (const { body: answer, trailers } of answers) {
-      assert.include(answer, "60000")
-      assert.strictEqual(trailers["grpc-status"], "0")
-    }
-  })
-)
 
 describe("a window outlives its streams", () => {
   /** What may happen to a stream with bytes that nobody has read, on a connection whose window holds no two of them. */

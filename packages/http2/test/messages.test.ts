@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
-import type { Handler } from "../../adapters/transport/listener/listen.ts"
-import { call, echo, frame, preface, serve, session, settings, wire } from "./listener-clients.ts"
+import type { Handler } from "../index.ts"
+import { call, echo, frame, preface, session, settings, wire } from "./clients.ts"
+import { serve } from "./server.ts"
 
 const text = (chars: string) => Buffer.concat([Buffer.from([chars.length]), Buffer.from(chars, "latin1")])
 /** Literals, none of them for the table. */

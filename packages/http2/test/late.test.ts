@@ -1,7 +1,8 @@
 import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Queue, Scope } from "effect"
-import { call, echo, frame, get, ping, preface, reset, serve, session, settings, wire } from "./listener-clients.ts"
+import { call, echo, frame, get, ping, preface, reset, session, settings, wire } from "./clients.ts"
+import { serve } from "./server.ts"
 
 // Peers that take their time, or more than that: what they have begun, what they were told, what they were asked to leave.
 

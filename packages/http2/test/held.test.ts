@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
-import type { Handler } from "../../adapters/transport/listener/listen.ts"
-import { call, echo, frame, get, ping, preface, reset, serve, session, settings, wire } from "./listener-clients.ts"
+import type { Handler } from "../index.ts"
+import { call, echo, frame, get, ping, preface, reset, session, settings, wire } from "./clients.ts"
+import { serve } from "./server.ts"
 
 // What is held for all peers together is bounded. Nobody is refused for it: those who hold most make room.
 

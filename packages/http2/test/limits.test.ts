@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import fc from "fast-check"
-import { call, echo, frame, get, ping, preface, reset, serve, session, settings, wire } from "./listener-clients.ts"
+import { call, echo, frame, get, ping, preface, reset, session, settings, wire } from "./clients.ts"
+import { serve } from "./server.ts"
 
 const goAway = "\0\0\x08\x07\0\0\0\0\0"
 /** The code in a GOAWAY, as text. */
