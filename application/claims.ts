@@ -195,13 +195,14 @@ export const claims = (store: Primitives): Claims => {
       const all = yield* Effect.forEach(heads, settle, { concurrency: unitsAtOnceMax })
       return all.filter((head) => begun(head) !== undefined)
     }),
-    readable: Effect.suspend(() =>
-      unreadable === undefined
-        ? Effect.void
-        : Effect.map(finish(unreadable), () => {
-            unreadable = undefined
-          })
-    )
+    readable: Effect.suspend(() => {
+      const found = unreadable
+      if (found === undefined) return Effect.void
+      return Effect.map(finish(found), () => {
+        // Another one may have been met meanwhile.
+        if (unreadable === found) unreadable = undefined
+      })
+    })
   }
 }
 
@@ -231,12 +232,13 @@ const begun = (mark: Head | undefined): Head | undefined => (mark?.position === 
 /** The place of the next commit. */
 const behind = (domain: string, mark: Head | undefined): Place => ({ domain, position: (mark?.position ?? 0n) + 1n })
 
-const snapshotOf = ({ position, time }: Head, { states, events }: Recalled): Snapshot => {
+const snapshotOf = ({ position, time, eventId }: Head, { states, events }: Recalled): Snapshot => {
   const byRef = new Map(states.map((state) => [refText(state), state]))
   const byKey = Map.groupBy(events, ({ idempotency }: Event) => keyText(idempotency!.caller, idempotency!.key))
   return {
     position,
     time,
+    eventId,
     state: (ref) => byRef.get(refText(ref)),
     remembered: (caller, key) => byKey.get(keyText(caller, key)) ?? []
   }

@@ -58,6 +58,7 @@ export class Committer extends Context.Service<
           )
           flight.outcomes = batch.outcomes
           flight.events = batch.events
+          flight.previousId = snapshot.eventId
           for (const [i, entry] of flight.entries.entries()) {
             if (batch.outcomes[i]?._tag !== "Deferred") entry.start()
           }
@@ -176,4 +177,10 @@ export class Committer extends Context.Service<
 }
 
 const announcementsOf = ([flight, result]: readonly [Flight, Committed]): ReadonlyArray<Announcement> =>
-  Result.isFailure(result) ? [] : flight.events.map((event) => ({ incarnation: result.success.incarnation, event }))
+  Result.isFailure(result)
+    ? []
+    : flight.events.map((event, i) => ({
+        incarnation: result.success.incarnation,
+        event,
+        previousId: i === 0 ? flight.previousId : flight.events[i - 1]!.id
+      }))

@@ -70,6 +70,8 @@ export interface Flight {
   readonly load: Load
   entries: ReadonlyArray<Entry>
   outcomes: ReadonlyArray<Outcome>
+  /** Id of the event behind which they were decided. */
+  previousId: string
   events: ReadonlyArray<Event>
 }
 
@@ -167,7 +169,7 @@ export class JobQueue {
       if (this.#flying.has(domain)) continue
       const entries = this.#taken(domain, load)
       if (entries.length === 0) break
-      const flight: Flight = { domain, since, isLate: false, load, entries, outcomes: [], events: [] }
+      const flight: Flight = { domain, since, isLate: false, load, entries, outcomes: [], previousId: "", events: [] }
       this.#flying.set(domain, flight)
       flights.push(flight)
       this.#gotOnAt = since

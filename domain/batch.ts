@@ -34,6 +34,8 @@ export interface Head {
 export interface Snapshot {
   readonly position: bigint
   readonly time: bigint
+  /** Id of the last event, "" when there is none. */
+  readonly eventId: string
   readonly state: (ref: Ref) => State | undefined
   /** The events that a call with this key has made, in order; none if the key is free. */
   readonly remembered: (caller: string, key: string) => ReadonlyArray<Event>

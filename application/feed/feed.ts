@@ -71,7 +71,7 @@ export class Feed extends Context.Service<
         const before = tails.positions()
         const moved = yield* store.movedSince(mark)
         if (tails.readers.size > 0) mark = moved.mark
-        tails.told(moved.heads, before, "glanced")
+        tails.onHeads(moved.heads, before, "polled")
         tails.retry()
       })
       // Whatever a store does, the next look is taken: without it, nothing would find what the channel loses.
@@ -80,22 +80,26 @@ export class Feed extends Context.Service<
 
       /** From memory where possible, else from the log, overlapping by one event that must be the one that was seen. */
       const eventsAfter = Effect.fnUntraced(function* (reader: Reader, tail: Tail) {
-        const { position, incarnation, eventId } = reader.mark(tail)
-        const here = tail.at(position)
-        if (incarnation !== tail.incarnation || (here !== undefined && shortId(here.id) !== eventId)) {
-          return yield* tails.wentBack(tail)
-        }
-        const near = tail.after(position, logPageEventsMax)
+        const { domain } = tail
+        const seen = reader.seen(domain)
+        const position = seen?.position ?? 0n
+        const isUnsure = reader.takeUnsure(domain) || (seen !== undefined && !tail.agreesWith(seen))
+        const near = isUnsure ? undefined : tail.after(position, logPageEventsMax)
         if (near !== undefined) return near
         const overlap = position === 0n ? 0 : 1
         observer.counted("logReads", 1)
-        const { events } = yield* store.read(tail.domain, position - BigInt(overlap), logPageEventsMax + overlap)
+        const { events } = yield* store.read(domain, position - BigInt(overlap), logPageEventsMax + overlap)
+        const [first] = events
+        if (seen !== undefined && overlap === 1 && (first === undefined || shortId(first.id) !== seen.eventId)) {
+          return yield* tails.rewound(domain)
+        }
         // At the very beginning there is nothing to overlap with; the head tells whose log it was.
-        const isSame =
-          overlap === 0
-            ? (yield* store.heads(literalGlob(tail.domain), 1))[0]?.incarnation === incarnation
-            : events[0] !== undefined && shortId(events[0].id) === eventId
-        return isSame && events.length > overlap ? events.slice(overlap) : yield* tails.wentBack(tail)
+        if (isUnsure || overlap === 0) {
+          const incarnation = (yield* store.heads(literalGlob(domain), 1))[0]?.incarnation
+          if (seen !== undefined && incarnation !== seen.incarnation) return yield* tails.rewound(domain)
+          if (seen === undefined && incarnation !== tail.incarnation) return tails.doubt(tail)
+        }
+        return events.length > overlap || position >= tail.head ? events.slice(overlap) : tails.doubt(tail)
       })
 
       const pullOf = (reader: Reader): FeedStream["pull"] => {
@@ -146,7 +150,7 @@ export class Feed extends Context.Service<
         const before = tails.positions()
         const starts = yield* marksOf(store, request)
         for (const [domain, start] of starts) reader.place(domain, start.mark)
-        tails.told(
+        tails.onHeads(
           Array.from(starts.values(), ({ head }) => head),
           before
         )

@@ -48,6 +48,8 @@ export class Reader {
   readonly #selection: string
   readonly #places = new Map<string, Place>()
   readonly #behind = new Map<string, Tail>()
+  /** Domains whose log may be another by now: the stream looks into the log before it goes on. */
+  readonly #unsure = new Set<string>()
   #end: StreamEnd | undefined
   #wake: (() => void) | undefined
 
@@ -60,9 +62,9 @@ export class Reader {
     return matches(this.globs.domain, domain)
   }
 
-  /** The mark in a domain; a domain that the stream has not met is read from its first event. */
-  mark(tail: Tail): Mark {
-    return this.#places.get(tail.domain)?.mark ?? { incarnation: tail.incarnation, position: 0n, eventId: "" }
+  /** What the stream has seen last of a domain; nothing of one that it reads from the first event. */
+  seen(domain: string): Mark | undefined {
+    return this.#places.get(domain)?.mark
   }
 
   place(domain: string, mark: Mark): void {
@@ -71,14 +73,39 @@ export class Reader {
     this.#places.set(domain, { mark, log, bytes: log + placeBytes(mark) })
   }
 
-  /** The domain's tail has moved, or has just been met. */
+  /** The domain's tail has moved. */
   notice(tail: Tail): void {
-    if (this.mark(tail).position >= tail.head) {
+    if (tail.isClosed) return
+    if (this.#positionIn(tail) >= tail.head && !this.#unsure.has(tail.domain)) {
       this.#behind.delete(tail.domain)
     } else {
       this.#behind.set(tail.domain, tail)
       this.#wake?.()
     }
+  }
+
+  /** The domain has a tail that the stream has not read from. */
+  meet(tail: Tail): void {
+    const seen = this.seen(tail.domain)
+    if (seen !== undefined && !tail.agreesWith(seen)) this.#unsure.add(tail.domain)
+    this.notice(tail)
+  }
+
+  /** The tail took the place of another, which was not the end of the log. */
+  suspect(tail: Tail): void {
+    if (this.seen(tail.domain) !== undefined) this.#unsure.add(tail.domain)
+    this.notice(tail)
+  }
+
+  /** The store says that the log ends where the tail does: a stream that is ahead of it may have seen what is gone. */
+  recheck(tail: Tail): void {
+    if (this.#positionIn(tail) > tail.head) this.#unsure.add(tail.domain)
+    this.notice(tail)
+  }
+
+  /** Whether the stream has to look into the log. Asked once: a reason that comes while it looks counts anew. */
+  takeUnsure(domain: string): boolean {
+    return this.#unsure.delete(domain)
   }
 
   end(reason: StreamEnd): void {
@@ -93,7 +120,10 @@ export class Reader {
   /** Events that it has yet to step over, over all domains, whether it wants them or not. */
   get behind(): bigint {
     let events = 0n
-    for (const tail of this.#behind.values()) events += tail.head - this.mark(tail).position
+    for (const tail of this.#behind.values()) {
+      const lag = tail.head - this.#positionIn(tail)
+      if (lag > 0n) events += lag
+    }
     return events
   }
 
@@ -145,8 +175,14 @@ export class Reader {
     return cursor
   }
 
+  #positionIn({ domain }: Tail): bigint {
+    return this.#places.get(domain)?.mark.position ?? 0n
+  }
+
+  /** Events come from the log that the stream has seen, whatever has become of the tail meanwhile. */
   #moveTo(tail: Tail, { position, id }: Event): void {
-    this.place(tail.domain, { incarnation: tail.incarnation, position, eventId: shortId(id) })
+    const incarnation = this.seen(tail.domain)?.incarnation ?? tail.incarnation
+    this.place(tail.domain, { incarnation, position, eventId: shortId(id) })
   }
 }
 

@@ -1,3 +1,4 @@
+import { type Mark, shortId } from "../../domain/cursor.ts"
 import type { Event } from "../../domain/event.ts"
 import { jsonText } from "../../domain/json.ts"
 import { tailBytesMax, tailEventsMax } from "../limits.ts"
@@ -16,11 +17,14 @@ export class Tail {
   readonly incarnation: string
   /** The last position that the tail has seen. */
   head: bigint
-  /** Id of the event there, "" when the tail has seen none. */
+  /** Id of the event there; "" at position 0. */
   headId: string
   /** The furthest position that anyone has told of; beyond `head` while events are missing. */
   known: bigint
+  /** Id of the event at `start`; "" at position 0. */
+  #startId: string
   #events: Array<Event> = []
+  #isClosed = false
   readonly #budget: TailBudget
 
   constructor(domain: string, incarnation: string, head: bigint, headId: string, budget: TailBudget) {
@@ -28,6 +32,7 @@ export class Tail {
     this.incarnation = incarnation
     this.head = head
     this.headId = headId
+    this.#startId = headId
     this.known = head
     this.#budget = budget
   }
@@ -50,14 +55,16 @@ export class Tail {
     }
   }
 
-  /** The event at a position, if it is still here. */
-  at(position: bigint): Event | undefined {
-    return position > this.start ? this.#events[Number(position - this.start) - 1] : undefined
+  /** The id of the event at a position, if the tail remembers it. */
+  idAt(position: bigint): string | undefined {
+    if (position < this.start || position > this.head) return undefined
+    return position === this.start ? this.#startId : this.#events[Number(position - this.start) - 1]!.id
   }
 
-  /** The id of the event at a position, as far as the tail remembers it. */
-  idAt(position: bigint): string | undefined {
-    return position === this.head && this.headId !== "" ? this.headId : this.at(position)?.id
+  /** Whether the tail may belong to the log in which a stream has read up to this mark. */
+  agreesWith({ incarnation, position, eventId }: Mark): boolean {
+    const id = this.idAt(position)
+    return incarnation === this.incarnation && (id === undefined || shortId(id) === eventId)
   }
 
   /** Up to `limit` events after a position, or undefined if some of them have been let go. */
@@ -67,13 +74,22 @@ export class Tail {
     return this.#events.slice(from, from + limit)
   }
 
-  /** Lets go of everything; for a domain that no stream covers any more. */
+  /** No stream covers the domain any more, or another tail has taken the place of this one. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Lets go of everything. */
   close(): void {
+    this.#isClosed = true
     this.#release(this.#events.length)
   }
 
   #release(count: number): void {
-    for (const event of this.#events.splice(0, count)) this.#budget.bytes -= sizeOf(event)
+    for (const event of this.#events.splice(0, count)) {
+      this.#budget.bytes -= sizeOf(event)
+      this.#startId = event.id
+    }
   }
 }
 

@@ -10,15 +10,7 @@ import type { Announcement } from "../ports/Channel.ts"
 import type { EventStore } from "../ports/EventStore.ts"
 import { type Reader, rewound } from "./reader.ts"
 import { Tail, type TailBudget } from "./tail.ts"
-
-/** A domain that some stream covers, and who reads it. */
-interface Watched {
-  readonly tail: Tail
-  readonly readers: Set<Reader>
-  filling: boolean
-  /** The channel said something that does not go with the tail: until the store was asked, it is not listened to. */
-  doubted: boolean
-}
+import { type Before, standing, type Watched, watch } from "./watched.ts"
 
 /** Keeps the tails of all streamed domains whole, whatever the channel loses, repeats or reorders. */
 export class Tails {
@@ -69,49 +61,61 @@ export class Tails {
     }
   }
 
-  /** The positions reached now, for comparison with heads that are asked for afterwards. */
-  positions(): ReadonlyMap<string, bigint> {
-    return new Map(Array.from(this.#watched, ([domain, { tail }]) => [domain, tail.head]))
+  /** Where all tails stand now, for comparison with heads that are asked for afterwards. */
+  positions(): ReadonlyMap<string, Before> {
+    return new Map(Array.from(this.#watched, ([domain, { tail }]) => [domain, standing(tail)]))
   }
 
   /** Takes what the channel brings. */
   announced(announcements: ReadonlyArray<Announcement>): void {
     if (this.readers.size === 0) return
-    for (const { incarnation, event } of announcements) {
+    for (const { incarnation, event, previousId } of announcements) {
       const { domain } = event.entity
-      const watched = this.#watch(domain, incarnation, event.position - 1n, "")
+      const watched = this.#watch(domain, incarnation, event.position - 1n, previousId)
       if (watched === undefined) continue
       const { tail } = watched
-      const seen = event.position <= tail.head
-      if (watched.doubted) continue
-      if (incarnation !== tail.incarnation || (seen && (tail.idAt(event.position) ?? event.id) !== event.id)) {
+      const isNext = event.position === tail.head + 1n
+      const id = tail.idAt(event.position) ?? event.id
+      if (incarnation !== tail.incarnation || id !== event.id || (isNext && previousId !== tail.headId)) {
         // From another log, or another event where one was seen: only the store knows which is the log now.
         this.#doubt(watched)
-      } else if (event.position === tail.head + 1n) {
+      } else if (isNext) {
         this.#append(watched, event)
-      } else if (!seen) {
+      } else if (event.position > tail.head) {
         this.#missing(watched, event.position)
       }
     }
   }
 
   /**
-   * Takes heads that the store tells. `before` are the positions from before it was asked: no log is behind them. A
-   * glance at whatever moved is not enough to end streams; the store is asked about that domain then.
+   * Takes heads from the store. `before` is where the tails stood before it was asked: no log is behind that. Tails that
+   * came later may know more than the answer, and what was polled of whatever moved is not enough to replace a tail: the
+   * store is asked about that domain then.
    */
-  told(heads: ReadonlyArray<Head>, before: ReadonlyMap<string, bigint>, how: "asked" | "glanced" = "asked"): void {
+  onHeads(heads: ReadonlyArray<Head>, before: ReadonlyMap<string, Before>, source: "asked" | "polled" = "asked"): void {
     for (const head of heads) {
       const watched = this.#watch(head.domain, head.incarnation, head.position, head.eventId)
       if (watched === undefined) continue
       const { tail, readers } = watched
+      const stood = before.get(head.domain)
+      const isSameTail = stood?.tail === tail
       const isRewound =
+        watched.isDisproved ||
         head.incarnation !== tail.incarnation ||
-        head.position < (before.get(head.domain) ?? 0n) ||
-        (head.position === tail.head && tail.headId !== "" && head.eventId !== tail.headId)
-      if (isRewound && how === "glanced") this.#doubt(watched)
-      else if (isRewound) this.#rewind(watched)
-      else if (head.position > tail.head) this.#missing(watched, head.position)
-      else for (const reader of readers) reader.notice(tail)
+        (isSameTail && head.position < stood.head) ||
+        (tail.idAt(head.position) ?? head.eventId) !== head.eventId
+      if (isRewound && source === "asked" && isSameTail) {
+        this.#replace(watched, head)
+      } else if (isRewound) {
+        this.#doubt(watched)
+      } else if (head.position > tail.head) {
+        this.#missing(watched, head.position)
+      } else {
+        // What was announced and is not in the log was lost, before any tail had it.
+        if (source === "asked" && isSameTail && stood.known === tail.known) tail.known = tail.head
+        watched.isCounted = false
+        for (const reader of readers) reader.recheck(tail)
+      }
     }
   }
 
@@ -122,14 +126,14 @@ export class Tails {
   retry(): void {
     for (const [domain, watched] of this.#watched) {
       const { head, known } = watched.tail
-      if (watched.doubted) this.#lookAgain(domain)
+      if (watched.doubts > 0) this.#check(domain)
       else if (head < known) this.#missing(watched, known)
     }
     const [next] = this.#watched
     if (next === undefined) return
     this.#watched.delete(next[0])
     this.#watched.set(...next)
-    this.#lookAgain(next[0])
+    this.#check(next[0])
   }
 
   #watch(domain: string, incarnation: string, head: bigint, headId: string): Watched | undefined {
@@ -138,13 +142,13 @@ export class Tails {
     const readers = new Set(this.#narrow.get(domain))
     for (const reader of this.#wide) if (reader.covers(domain)) readers.add(reader)
     if (readers.size === 0) return undefined
-    const watched = {
-      tail: new Tail(domain, incarnation, head, headId, this.#budget),
-      readers,
-      filling: false,
-      doubted: false
-    }
-    this.#watched.set(domain, watched)
+    return this.#put(new Tail(domain, incarnation, head, headId, this.#budget), readers)
+  }
+
+  #put(tail: Tail, readers: Set<Reader>): Watched {
+    const watched = watch(tail, readers)
+    this.#watched.set(tail.domain, watched)
+    for (const reader of readers) reader.meet(tail)
     return watched
   }
 
@@ -153,7 +157,7 @@ export class Tails {
     const watched = this.#watched.get(domain)
     if (watched === undefined) return
     watched.readers.add(reader)
-    reader.notice(watched.tail)
+    reader.meet(watched.tail)
   }
 
   #append({ tail, readers }: Watched, event: Event): void {
@@ -175,26 +179,47 @@ export class Tails {
     return Number(most)
   }
 
-  /** Takes note of a log that is not the one of its tail any more, and says so as streams do. */
-  wentBack(tail: Tail): LogRewound {
-    this.#observer.counted("rewinds", 1)
-    this.rewoundAtMs = monotonicMillis(this.#clock)
-    return rewound(tail.domain)
+  /** What a stream ends with when the last event that it has seen is not in the log any more. */
+  rewound(domain: string): LogRewound {
+    this.#count(this.#watched.get(domain))
+    return rewound(domain)
   }
 
-  #rewind({ tail, readers }: Watched): void {
-    const reason = this.wentBack(tail)
-    for (const reader of readers) reader.end(reason)
+  #count(watched: Watched | undefined): void {
+    if (watched?.isCounted === true) return
+    if (watched !== undefined) watched.isCounted = true
+    this.#observer.counted("rewinds", 1)
+    this.rewoundAtMs = monotonicMillis(this.#clock)
+  }
+
+  /** A stream found that the tail is not the end of the log: until the store was asked there are no more events. */
+  doubt(tail: Tail): ReadonlyArray<Event> {
+    const watched = this.#watched.get(tail.domain)
+    if (watched?.tail === tail) this.#doubt(watched)
+    return []
+  }
+
+  /**
+   * Another tail takes the place of one that is not the end of the log, empty where there is no log. Its streams look
+   * whether what they have seen is still there: one that saw only what is still there goes on.
+   */
+  #replace(watched: Watched, head: Head | undefined): void {
+    const { tail, readers } = watched
+    const isSeen = [...readers].some((reader) => reader.seen(tail.domain)?.incarnation === tail.incarnation)
+    if (isSeen) this.#count(watched)
     tail.close()
-    this.#watched.delete(tail.domain)
+    const { incarnation, position, eventId } = head ?? { incarnation: "", position: 0n, eventId: "" }
+    const next = new Tail(tail.domain, incarnation, position, eventId, this.#budget)
+    this.#put(next, readers).isCounted = watched.isCounted
+    for (const reader of readers) reader.suspect(next)
   }
 
   #missing(watched: Watched, position: bigint): void {
     if (position > watched.tail.known) watched.tail.known = position
-    if (watched.filling) return
-    watched.filling = true
+    if (watched.isFilling) return
+    watched.isFilling = true
     const done = Effect.sync(() => {
-      watched.filling = false
+      watched.isFilling = false
     })
     this.#fork(Effect.ensuring(this.#fill(watched), done))
   }
@@ -202,31 +227,50 @@ export class Tails {
   /** Reads what the tail is missing. Each page overlaps by one event, which must be the one that was seen. */
   readonly #fill = Effect.fnUntraced({ self: this }, function* (this: Tails, watched: Watched) {
     const { tail } = watched
-    while (tail.head < tail.known && this.#watched.get(tail.domain) === watched) {
-      const overlap = tail.headId === "" ? 0n : 1n
+    while (tail.head < tail.known && this.#isCurrent(watched)) {
+      // As it is before the store is asked: what is announced meanwhile may append.
+      const { head } = tail
+      const overlap = head === 0n ? 0n : 1n
       this.#observer.counted("backfills", 1)
-      const { events } = yield* this.#store.read(tail.domain, tail.head - overlap, logPageEventsMax)
-      const isSame = overlap === 0n || events[0]?.id === tail.headId
-      if (!isSame || events.length <= Number(overlap)) return this.#rewind(watched)
+      const { events } = yield* this.#store.read(tail.domain, head - overlap, logPageEventsMax)
+      if (!this.#isCurrent(watched)) return
+      // The log is read later than it was announced, so it holds all that the tail has, and what it is missing.
+      const last = events.at(-1)?.position ?? 0n
+      if (last < head || events.some(({ position, id }) => (tail.idAt(position) ?? id) !== id)) {
+        watched.isDisproved = true
+      }
+      if (watched.isDisproved || last === head) return this.#doubt(watched)
       for (const event of events) if (event.position === tail.head + 1n) this.#append(watched, event)
       yield* Effect.yieldNow
     }
   })
 
-  #doubt(watched: Watched): void {
-    watched.doubted = true
-    this.#lookAgain(watched.tail.domain)
+  #isCurrent(watched: Watched): boolean {
+    return this.#watched.get(watched.tail.domain) === watched
   }
 
-  #lookAgain(domain: string): void {
+  #doubt(watched: Watched): void {
+    watched.doubts += 1
+    this.#check(watched.tail.domain)
+  }
+
+  /** Asks the store for the head of one domain. */
+  #check(domain: string): void {
     const watched = this.#watched.get(domain)
-    const before = this.positions()
-    const look = Effect.map(this.#store.heads(literalGlob(domain), 1), (heads) => {
-      if (watched === undefined || this.#watched.get(domain) !== watched) return
-      watched.doubted = false
-      if (heads.length > 0) this.told(heads, before)
-      else this.#rewind(watched)
+    if (watched === undefined || watched.isChecking) return
+    watched.isChecking = true
+    const { doubts } = watched
+    const before = new Map([[domain, standing(watched.tail)]])
+    const done = Effect.sync(() => {
+      watched.isChecking = false
     })
-    this.#fork(look)
+    const check = Effect.map(this.#store.heads(literalGlob(domain), 1), (heads) => {
+      if (!this.#isCurrent(watched)) return
+      // What gave reason to doubt meanwhile is not in the answer.
+      watched.doubts -= doubts
+      if (heads.length > 0) this.onHeads(heads, before)
+      else if (watched.tail.incarnation !== "") this.#replace(watched, undefined)
+    })
+    this.#fork(Effect.ensuring(check, done))
   }
 }

@@ -6,6 +6,8 @@ import type { Unavailable } from "../failure.ts"
 export interface Announcement {
   readonly incarnation: string
   readonly event: Event
+  /** The id of the event right before it, "" for the first: positions do not tell an event from one in its place. */
+  readonly previousId: string
 }
 
 /**

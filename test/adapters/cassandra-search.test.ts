@@ -36,7 +36,13 @@ describe("a search on Cassandra", server.options, () => {
 /** One row more than may be looked at, of entities and of events, as commits would leave them. */
 const filled = Effect.fnUntraced(function* ({ cql, bucketEvents, write }: Effect.Success<ReturnType<typeof open>>) {
   const { unit } = draftUnit("full", [{ key: "k" }])
-  const [first] = unit.decide({ position: 0n, time: 0n, state: () => undefined, remembered: () => [] }) as [Event]
+  const [first] = unit.decide({
+    position: 0n,
+    time: 0n,
+    eventId: "",
+    state: () => undefined,
+    remembered: () => []
+  }) as [Event]
   const values = { a: 1 }
   const terms = termsOf(values)
   const rows = (position: bigint): ReadonlyArray<RowWrite> => {

@@ -40,7 +40,7 @@ test("no commit that may be made takes more room than databases have for one rec
       ...job({ domain: "shop", type: key, key: `${n}${key.slice(4)}` }, set(values), { claims: { sub } }),
       idempotency: { ...idempotency, key: `${idempotency.key.slice(4)}${n}` }
     }))
-    const snapshot = { position: 0n, time: 0n, state: () => undefined, remembered: () => [] }
+    const snapshot = { position: 0n, time: 0n, eventId: "", state: () => undefined, remembered: () => [] }
     const most = { eventsMax: commitEventsMax, bytesMax: claimBytesMax }
     const { events } = decideBatch(snapshot, jobs, { ...most, now: 2n ** 62n, newId: () => crypto.randomUUID() })
     const { text } = recordOf({ id: "mine", domain: "shop", incarnation: "0123456789abcdef", events })

@@ -123,7 +123,11 @@ describe("announcements", () => {
       yield* stop
       for (const domain of ["d", "e"]) {
         const head = store.memory.heads().find((one) => one.domain === domain)!
-        const expected = store.memory.log(domain).map((event) => ({ incarnation: head.incarnation, event }))
+        const expected = store.memory.log(domain).map((event, i, log) => ({
+          incarnation: head.incarnation,
+          event,
+          previousId: log[i - 1]?.id ?? ""
+        }))
         expect(published.filter(({ event }) => event.entity.domain === domain)).toEqual(expected)
       }
     })

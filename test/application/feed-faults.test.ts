@@ -40,6 +40,27 @@ describe("a channel", () => {
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
 
+  it.effect("that brings events while the store is asked for them brings each once", () => {
+    const world = new World()
+    const held: Array<Announcement> = []
+    world.carry = (all) => {
+      held.push(...all)
+      return []
+    }
+    return Effect.gen(function* () {
+      yield* write("d", ["old"])
+      const stream = yield* open("d")
+      yield* write("d", ["a", "b"])
+      world.before = (call) =>
+        Effect.sync(() => {
+          if (call === "read") world.announce(held.slice(1, 2))
+        })
+      yield* looked
+      expect(keysOf(yield* taken(stream))).toEqual(["a", "b"])
+      expect(world.calls.read).toBe(1)
+    }).pipe(Effect.scoped, Effect.provide(world.layer))
+  })
+
   it.effect("that brings what is long gone by changes nothing", () => {
     const world = new World()
     const all: Array<Announcement> = []

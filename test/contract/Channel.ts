@@ -13,6 +13,7 @@ const arrivalMsMax = 10_000
 /** An announcement that nobody else makes. */
 const announcement = (domain: string, position: bigint, more: Partial<Event> = {}): Announcement => ({
   incarnation: "0123456789abcdef",
+  previousId: position === 1n ? "" : `before-${position}`,
   event: {
     id: crypto.randomUUID(),
     position,
@@ -125,7 +126,7 @@ const exact: Law<Channel> = {
       announcement(domain, 1n, { time: 2n ** 62n + 1n, entity, claims: { sub: "𝄞", roles: ["a", null] } }),
       announcement(domain, 2n, { idempotency: { caller: '["iss","𝄞"]', key: "k'\"", hash: "00ff" }, traceparent }),
       announcement(domain, 3n, { method: methods.del, erased: true }),
-      { incarnation: "fedcba9876543210", event: announcement(domain, last, { time: last }).event },
+      { ...announcement(domain, last, { time: last }), incarnation: "fedcba9876543210" },
       announcement(domain, 2n ** 53n + 1n, { method: methods.revert }),
       announcement(domain, 4n, { method: methods.edit, entity: { ...entity, values: { text: "𝄞".repeat(200_000) } } })
     ]

@@ -39,6 +39,7 @@ const after = (log: ReadonlyArray<Event>): Snapshot => {
   return {
     position: log.at(-1)?.position ?? 0n,
     time: log.at(-1)?.time ?? 0n,
+    eventId: log.at(-1)?.id ?? "",
     state: (ref) => states.get(refText(ref)),
     remembered: (caller, key) =>
       log.filter(({ idempotency: had }) => had && keyText(had.caller, had.key) === keyText(caller, key))

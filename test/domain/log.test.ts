@@ -52,6 +52,7 @@ class Log {
     return {
       position: BigInt(events.length),
       time: events.at(-1)?.time ?? 0n,
+      eventId: events.at(-1)?.id ?? "",
       state: (ref) => states.get(refText(ref)),
       remembered: (caller, key) =>
         events.filter(({ idempotency: had }) => had && keyText(had.caller, had.key) === keyText(caller, key))

@@ -61,6 +61,7 @@ export class MemoryStore {
     const events = unit.decide({
       position: BigInt(domain.log.length),
       time: domain.log.at(-1)?.time ?? 0n,
+      eventId: domain.log.at(-1)?.id ?? "",
       state: (ref) => domain.states.get(refText(ref)),
       remembered: (caller, key) => domain.calls.get(keyText(caller, key)) ?? []
     })

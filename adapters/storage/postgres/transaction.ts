@@ -115,9 +115,10 @@ const snapshots = (states: ReadonlyArray<EntityRow & Of>, remembered: ReadonlyAr
     remembered.map((row) => eventOf(row.domain, row)),
     ({ entity, idempotency }) => callText(entity.domain, idempotency!)
   )
-  return ({ name, position, time }: DomainRow): Snapshot => ({
+  return ({ name, position, time, event_id: eventId }: DomainRow): Snapshot => ({
     position,
     time,
+    eventId,
     state: (ref) => byRef.get(refText(ref)),
     remembered: (caller, key) => byCall.get(callText(name, { caller, key })) ?? []
   })

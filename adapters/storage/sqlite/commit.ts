@@ -58,10 +58,13 @@ const decideUnit = (
 }
 
 const snapshotOf = (statements: Reads, domain: string, row: DomainRow | undefined): Snapshot => {
-  if (row === undefined) return { position: 0n, time: 0n, state: () => undefined, remembered: () => [] }
+  if (row === undefined) {
+    return { position: 0n, time: 0n, eventId: "", state: () => undefined, remembered: () => [] }
+  }
   return {
     position: row.position,
     time: row.time,
+    eventId: row.event_id,
     state: ({ type, key }: Ref) => {
       const entity = statements.entity.get(row.id, type, key) as EntityRow | undefined
       return entity === undefined ? undefined : stateOf(domain, entity)

@@ -28,8 +28,14 @@ const states: Law<EventStore> = {
   check: Effect.gen(function* () {
     const domain = fresh("snapshot")
     const refs = [...["a", "b", "never"].map((key) => refIn(domain, key)), refIn(domain, "a", "other")]
-    const see = look(domain, { refs }, ({ position, time, state }) => ({ position, time, states: refs.map(state) }))
-    same(yield* see, { position: 0n, time: 0n, states: refs.map(() => undefined) }, "before the first event")
+    const see = look(domain, { refs }, ({ position, time, eventId, state }) => {
+      return { position, time, eventId, states: refs.map(state) }
+    })
+    same(
+      yield* see,
+      { position: 0n, time: 0n, eventId: "", states: refs.map(() => undefined) },
+      "before the first event"
+    )
     const { events } = yield* commit(domain, [
       job(refs[0]!, set({ a: 1 })),
       job(refs[1]!, set({ b: 1 })),
@@ -38,7 +44,7 @@ const states: Law<EventStore> = {
     ])
     const [, , a, b] = events
     const expected = [{ ...a!.entity, deleted: false }, { ...b!.entity, deleted: true }, undefined, undefined]
-    same(yield* see, { position: 4n, time: b!.time, states: expected }, "after a commit")
+    same(yield* see, { position: 4n, time: b!.time, eventId: b!.id, states: expected }, "after a commit")
     // A version that continues the tombstone's shows that the decision did, too.
     const again = yield* commit(domain, [job(refs[1]!, set({ b: 2 }))])
     assert.strictEqual(again.events[0]?.entity.version, 3n)

@@ -23,7 +23,12 @@ const decidesEarly = (
     Effect.gen(function* () {
       const states = new Map<string, State | undefined>(unit.refs.map((ref) => [refText(ref), store.state(ref)]))
       const last = store.log(unit.domain).at(-1)
-      const stale = { position: last?.position ?? 0n, time: last?.time ?? 0n, remembered: () => [] }
+      const stale = {
+        position: last?.position ?? 0n,
+        time: last?.time ?? 0n,
+        eventId: last?.id ?? "",
+        remembered: () => []
+      }
       const events = unit.decide({ ...stale, state: (ref) => states.get(refText(ref)) })
       yield* Effect.yieldNow
       return { ...unit, decide: ({ position }) => append(events, position) }
@@ -86,6 +91,7 @@ export const decisions: ReadonlyArray<StoreMutant> = [
     ...snapshot,
     position: 0n
   })),
+  shows("forgets the id of the last event", sees, (snapshot) => ({ ...snapshot, eventId: "" })),
   shows("forgets the time of the last event", "time rises with the position, whatever the clock does", (snapshot) => ({
     ...snapshot,
     time: 0n
