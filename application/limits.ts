@@ -168,6 +168,12 @@ export const reconnectMs = 2_000
 export const logHeldCharsMax = 32 * 1024
 /** Milliseconds after which they are written however few they are. */
 export const logHeldMs = 50
+/** Characters of log lines in memory while nobody reads them; further lines are dropped, and counted. */
+export const logWaitingCharsMax = 1024 * 1024
+/** Milliseconds until a terminal or a disk that had no room for log lines is tried again. */
+export const logRetryMs = 10
+/** Milliseconds for which a process that ends waits until its last lines are read. */
+export const logLastMsMax = 1_000
 
 // Operators
 

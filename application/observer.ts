@@ -42,9 +42,11 @@ export type Counted =
   | "logReads"
   /** A log that was found to have gone back in time. */
   | "rewinds"
+  /** A log line that could not be written, because nobody read the lines before it or the disk was full. */
+  | "logLinesLost"
 
 /** What there is at a moment, and is looked at when somebody asks. */
-export type Gauged = "calls" | "queuedJobs" | "queuedBytes" | "streams" | "lag" | "slowest" | "tailBytes"
+export type Gauged = "calls" | "queuedJobs" | "queuedBytes" | "streams" | "lag" | "slowest" | "tailBytes" | "logChars"
 
 /** Watches the gateway work. Nothing here may throw, and `called` and `counted` cost every call. */
 export interface Watcher {

@@ -6,7 +6,16 @@ import type { CallRecord, Gauged } from "../../application/observer.ts"
 import { need, program } from "../support/need.ts"
 import { temporaryFolder } from "../support/process.ts"
 
-const gauges: ReadonlyArray<Gauged> = ["calls", "queuedJobs", "queuedBytes", "streams", "lag", "slowest", "tailBytes"]
+const gauges: ReadonlyArray<Gauged> = [
+  "calls",
+  "queuedJobs",
+  "queuedBytes",
+  "streams",
+  "lag",
+  "slowest",
+  "tailBytes",
+  "logChars"
+]
 
 const call = (more: Partial<CallRecord> = {}): CallRecord => ({
   method: "/stategate.EntityService/Set",
@@ -29,8 +38,16 @@ const busy = () => {
   called(call({ method: "/stategate.EventService/Stream", protocol: "sse", durationMs: 3_600_000, sent: 7 }))
   committed({ events: 3, durationMs: 2, failed: false })
   committed({ events: 0, durationMs: 9, failed: true })
-  for (const what of ["jobsRefused", "streamsRefused", "delivered", "backfills", "logReads", "rewinds"] as const)
-    counted(what, 5)
+  const totals = [
+    "jobsRefused",
+    "streamsRefused",
+    "delivered",
+    "backfills",
+    "logReads",
+    "rewinds",
+    "logLinesLost"
+  ] as const
+  for (const what of totals) counted(what, 5)
   return metrics
 }
 

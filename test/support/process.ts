@@ -55,7 +55,8 @@ export const temporaryFolder = () => {
   return { path, write, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-const environment = (env: Record<string, string>) => {
+/** What a gateway of a test gets: nothing of ours from outside, free ports, and a store that forgets. */
+export const environment = (env: Record<string, string>) => {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("STATEGATE_"))
   return {
     ...Object.fromEntries(inherited),
@@ -68,11 +69,22 @@ const environment = (env: Record<string, string>) => {
   }
 }
 
-/** Starts `node runtimes/node.ts` and waits until it serves; fails with what it printed when it does not. */
-export const startGateway = async (env: Record<string, string> = {}): Promise<GatewayProcess> => {
-  const child = spawn(process.execPath, ["runtimes/node.ts"], { cwd: root, env: environment(env) })
-  return await serving(child)
+/** The program that runs each runtime that gateways run on. */
+export const runtimes: Readonly<Record<string, string>> = {
+  node: process.execPath,
+  bun: new URL("../../node_modules/.bin/bun", import.meta.url).pathname
 }
+
+/** Starts `node runtimes/node.ts`, or that of another runtime. */
+export const spawnGateway = (
+  env: Record<string, string>,
+  { runtime = process.execPath, stdout = "pipe" }: { readonly runtime?: string; readonly stdout?: number | "pipe" } = {}
+): ChildProcess =>
+  spawn(runtime, ["runtimes/node.ts"], { cwd: root, env: environment(env), stdio: ["pipe", stdout, "pipe"] })
+
+/** Starts `node runtimes/node.ts` and waits until it serves; fails with what it printed when it does not. */
+export const startGateway = async (env: Record<string, string> = {}): Promise<GatewayProcess> =>
+  await serving(spawnGateway(env))
 
 /** The program as `npm start` runs it, in a process group of its own. */
 export const npmStart = (env: Record<string, string>): ChildProcess =>
@@ -93,8 +105,14 @@ export const ending = async (child: ChildProcess): Promise<Ended> => {
 }
 
 /** Starts a gateway with settings that it is to refuse; an empty text takes a variable away. */
-export const refusedStart = (env: Record<string, string>): Promise<Ended> =>
-  ending(spawn(process.execPath, ["runtimes/node.ts"], { cwd: root, env: environment(env) }))
+export const refusedStart = (env: Record<string, string>): Promise<Ended> => ending(spawnGateway(env))
+
+/** Why a gateway did not start: the reasons in the JSON line that is all it wrote to standard error. */
+export const reasonsOf = ({ stderr }: Ended): ReadonlyArray<string> => {
+  const { level, msg, reasons } = JSON.parse(stderr)
+  if (level !== "fatal" || typeof msg !== "string") throw new Error(`not a line of the log: ${stderr}`)
+  return reasons
+}
 
 /** Waits until a child that was spawned with pipes serves. */
 export const serving = async (child: ChildProcess): Promise<GatewayProcess> => {

@@ -1,39 +1,41 @@
 import { Cause, type Layer, Logger, type LogLevel } from "effect"
 import { type Logger as Pino, pino } from "pino"
-import { logHeldCharsMax, logHeldMs } from "../../../application/limits.ts"
 import type { CallRecord, Watcher } from "../../../application/observer.ts"
+import { LineBuffer } from "./line-buffer.ts"
+import { standardOutput } from "./output.ts"
 
 /** Levels as pino names them. */
 export type Level = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent"
 
-/** The log, and what writes out the lines that it still holds. */
 export interface Log {
   readonly log: Pino
+  /** Characters of lines that nobody has read yet. */
+  readonly waitingChars: () => number
+  /** Hands over what is held, without waiting for anybody to read it. */
   readonly flush: () => void
+  /** Waits until the last lines are read, for a bounded time. */
+  readonly drain: () => Promise<void>
 }
 
 /**
  * JSON lines on standard output. A line for each call would be a system call for each call, so lines are held for a
- * moment and written together; those of the last moment go out with `flush`, which whoever ends the process calls.
+ * moment and written together. The end of the process has to `drain` them. `onLost` is called with the number of lines
+ * that were lost just now.
  */
-export const openLog = (level: Level): Log => {
-  // Whoever read the log has gone: the lines are lost, and calls go on being served.
-  process.stdout.on("error", () => {})
-  let held = ""
-  const flush = () => {
-    if (held === "") return
-    // To files and pipes this writes before it returns, and waits for no disk.
-    process.stdout.write(held)
-    held = ""
-  }
-  const write = (line: string) => {
-    held += line
-    if (held.length > logHeldCharsMax) flush()
-  }
-  setInterval(flush, logHeldMs).unref()
+export const openLog = (level: Level, onLost?: (lines: number) => void): Log => {
+  const lossLine = (lost: number) =>
+    `${JSON.stringify({ level: "warn", time: new Date(), lost, msg: `${lost} log lines were lost: ${whyLost}` })}\n`
+  const buffer = new LineBuffer({ output: standardOutput(1), lossLine, onLost })
   const options = { level, base: {}, timestamp, formatters: { level: named } }
-  return { log: pino(options, { write }), flush }
+  return {
+    log: pino(options, { write: buffer.write }),
+    waitingChars: () => buffer.waitingChars,
+    flush: buffer.flush,
+    drain: buffer.drain
+  }
 }
+
+const whyLost = "nobody read standard output, or its disk was full"
 
 /** The time of a line, written once for all lines of the same millisecond. */
 const timestamp = (() => {

@@ -12,7 +12,11 @@ const counters: Readonly<Record<Counted, Text>> = {
   delivered: ["stategate_feed_events_delivered_total", "Events that were handed to streams."],
   backfills: ["stategate_feed_backfills_total", "Reads of the log for events that the channel had not brought."],
   logReads: ["stategate_feed_log_reads_total", "Reads of the log for streams that were further back than memory."],
-  rewinds: ["stategate_feed_rewinds_total", "Logs that were found to have gone back in time."]
+  rewinds: ["stategate_feed_rewinds_total", "Logs that were found to have gone back in time."],
+  logLinesLost: [
+    "stategate_log_lines_lost_total",
+    "Log lines that could not be written, such as when nobody read them."
+  ]
 }
 
 const gauges: Readonly<Record<Gauged, Text>> = {
@@ -25,7 +29,8 @@ const gauges: Readonly<Record<Gauged, Text>> = {
     "stategate_feed_slowest_stream_lag_events",
     "Events that the stream which is furthest behind has yet to pass."
   ],
-  tailBytes: ["stategate_feed_tail_bytes", "Bytes of the events that are kept in memory for streams."]
+  tailBytes: ["stategate_feed_tail_bytes", "Bytes of the events that are kept in memory for streams."],
+  logChars: ["stategate_log_waiting_characters", "Characters of log lines in memory that nobody has read yet."]
 }
 
 /** What tells this process from others; constant. */
