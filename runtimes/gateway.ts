@@ -1,25 +1,31 @@
 import { Cause, Effect, Exit, Fiber, Layer } from "effect"
 import { openLog, layer as telemetry, watcher } from "../adapters/telemetry/pino/log.ts"
+import { standardOutput } from "../adapters/telemetry/pino/output.ts"
 import { openMetrics } from "../adapters/telemetry/prometheus/metrics.ts"
 import { Observer, watchers } from "../application/observer.ts"
 import { Readiness } from "../application/readiness.ts"
 import about from "../package.json" with { type: "json" }
 import { compose } from "./compose.ts"
 import { ops } from "./ops.ts"
+import { reportRefusal } from "./refusal.ts"
 import { serve } from "./serve.ts"
 import { parseSettings, type Settings } from "./settings.ts"
+import { stopSignal } from "./signals.ts"
 
 const parsed = parseSettings(process.env)
 if ("errors" in parsed) {
-  process.stderr.write(`stategate cannot start:\n${parsed.errors.map((error) => `  ${error}\n`).join("")}`)
+  await reportRefusal("stategate cannot start", ...parsed.errors)
   process.exit(1)
 }
 const { settings, warnings } = parsed
-const { log, flush } = openLog(settings.logLevel)
+const metrics = openMetrics({ version: about.version, runtime: `node ${process.versions.node}` })
+const { log, waitingChars, flush, drain } = openLog(settings.logLevel, (lines) =>
+  metrics.watcher.counted("logLinesLost", lines)
+)
+metrics.watcher.gauged("logChars", waitingChars)
 process.once("exit", flush)
 for (const warning of warnings) log.warn(warning)
 
-const metrics = openMetrics({ version: about.version, runtime: `node ${process.versions.node}` })
 const tracer = Layer.unwrap(
   Effect.promise(async () =>
     settings.tracing === undefined
@@ -49,7 +55,9 @@ const announce = (
     defaulted
   }
   // For people; the log is for machines.
-  if (process.stderr.isTTY) process.stderr.write(`\n  stategate is at ${url}\n  and keeps its state in ${store}\n\n`)
+  if (process.stderr.isTTY) {
+    standardOutput(2).write(`\n  stategate is at ${url}\n  and keeps its state in ${store}\n\n`, () => {})
+  }
   log.info(line, `stategate serves gRPC, gRPC-web, Connect, REST and SSE at ${url}, from ${store}`)
   if (storage.name === "memory") log.warn("the memory store keeps nothing: all state is gone when this process ends")
   if (authDisabled) log.warn("authentication is disabled: whoever reaches the port may read and write everything")
@@ -60,27 +68,12 @@ const announce = (
   }
 }
 
-// A terminal sends Ctrl-C to everything that runs in it, and npm, which is a part of that, passes it on.
-const echoMs = 1_000
-
-/** Resolves with the first signal that asks the process to end; another one, unless an echo, ends it at once. */
-const stopSignal = Effect.callback<NodeJS.Signals>((resume) => {
-  let firstMs: number | undefined
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (firstMs === undefined) {
-      firstMs = performance.now()
-      resume(Effect.succeed(signal))
-    } else if (performance.now() - firstMs > echoMs) {
-      process.exit(signal === "SIGINT" ? 130 : 143)
-    }
-  }
-  process.on("SIGTERM", onSignal).on("SIGINT", onSignal)
-})
-
+let serving = false
 const main = Effect.scoped(
   Effect.gen(function* () {
     const operators = yield* ops(settings, metrics)
     const { url } = yield* serve(settings)
+    serving = true
     announce(url, operators.url, settings)
     const signal = yield* stopSignal
     yield* Readiness.use(({ drain }) => drain)
@@ -92,8 +85,10 @@ const exit = await Fiber.await(Effect.runFork(main)).pipe(Effect.runPromise)
 if (Exit.isFailure(exit)) {
   const failure = Cause.squash(exit.cause)
   log.fatal({ cause: failure instanceof Error ? failure.stack : failure }, "stategate cannot go on")
-  process.stderr.write(`stategate cannot start: ${failure instanceof Error ? failure.message : String(failure)}\n`)
+  const reason = failure instanceof Error ? failure.message : String(failure)
+  await Promise.all([drain(), reportRefusal(`stategate cannot ${serving ? "go on" : "start"}`, reason)])
   process.exit(1)
 }
 log.info("stopped")
+await drain()
 process.exit(0)

@@ -5,6 +5,7 @@ import { type Migrated, migrate } from "../../application/upkeep/migrate.ts"
 import { type Difference, rebuild } from "../../application/upkeep/rebuild.ts"
 import { storageOf } from "../compose.ts"
 import type { StorageProvider } from "../providers.ts"
+import { reportRefusal } from "../refusal.ts"
 import type { Command } from "./arguments.ts"
 
 /** Runs a command, tells how it goes, and gives the code that the process ends with: 0 when all is as it should be. */
@@ -14,7 +15,7 @@ export const run = async (command: Exclude<Command, { readonly name: "serve" }>)
   if (Exit.isSuccess(exit)) return exit.value
   const failure: unknown = Cause.squash(exit.cause)
   const reason = failure instanceof Error || isMessage(failure) ? failure.message : String(failure)
-  process.stderr.write(`stategate: ${reason}\n`)
+  await reportRefusal("stategate", reason)
   return 1
 }
 

@@ -11,7 +11,7 @@ import { cassandra } from "../services/cassandra.ts"
 import { ferretdb } from "../services/ferretdb.ts"
 import { postgresql } from "../services/postgres.ts"
 import { use } from "../services/service.ts"
-import { ending, startGateway, temporaryFolder } from "../support/process.ts"
+import { ending, reasonsOf, startGateway, temporaryFolder } from "../support/process.ts"
 
 const folders: Array<ReturnType<typeof temporaryFolder>> = []
 const fileOf = (name: string) => {
@@ -158,9 +158,9 @@ describe("what cannot be done is told", () => {
   }
   for (const [what, [args, told]] of Object.entries(refusals)) {
     test(what, async () => {
-      const { code, stderr } = await stategate(...args)
-      assert.strictEqual(code, 2)
-      assert.match(stderr, told)
+      const ended = await stategate(...args)
+      assert.strictEqual(ended.code, 2)
+      assert.match(reasonsOf(ended).join(), told)
     })
   }
 })
