@@ -138,6 +138,8 @@ export const indexTermsMax = 64
 
 /** Milliseconds to wait for another program that looks at the file of SQLite and is in the way. */
 export const sqliteBusyMs = 250
+/** Milliseconds between looks, of those who only read, at whether the path still names the files that are open. */
+export const sqliteLookMs = 100
 
 // Streaming
 

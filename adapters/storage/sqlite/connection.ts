@@ -1,54 +1,84 @@
-import { mkdirSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { away, type Unavailable } from "../../../application/failure.ts"
-import { sqliteBusyMs } from "../../../application/limits.ts"
-import { lockedFile } from "./lock.ts"
-import { prepare } from "./schema.ts"
+import { away, Unavailable } from "../../../application/failure.ts"
+import { sqliteBusyMs, sqliteLookMs } from "../../../application/limits.ts"
+import { refuseForeignLog } from "./epoch.ts"
+import { Detached, type Files, filesOf, Moved, realPath, refuseOtherNames, sameLog, uriOf } from "./file.ts"
+import { Lock } from "./lock.ts"
+import { checkHeads, idOf, isOurs, lastTimeIn, makeDurable, prepare, takeLogIn } from "./schema.ts"
 import { prepareReads, type Reads } from "./statements.ts"
 
 /** An open database. */
 export interface Open {
   readonly db: DatabaseSync
   readonly statements: Reads
-  readonly lock: DatabaseSync
 }
 
 /**
+ * How a file is opened at first: `create` makes it where there is none; `existing` refuses that; `read` looks at it, beside
+ * a gateway that may serve it, and changes nothing.
+ */
+export type Access = "create" | "existing" | "read"
+
+/**
  * The connection that reads, and what keeps other processes out. Any failure closes it, and the next use opens it anew:
- * what SQLite remembers of a disk that was full, or read-only, or gone, must not outlive the trouble.
+ * what SQLite remembers of a disk that was full, or read-only, or gone, must not outlive the trouble. It is the same
+ * database each time, and none is made in its place.
  */
 export class Connection {
-  readonly #path: string
+  readonly path: string
+  readonly #isReading: boolean
   #open: Open | undefined
+  #lock: Lock | undefined
+  #files: Files
+  #id: string
+  #lookedAt = 0
+  /** Whether the thread that writes has the database open: then it must be by the same files. */
+  isOpenElsewhere = false
+  /** The last time in the logs, as it was at the start. */
+  readonly lastTime: bigint
 
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  /** Opens the file if it is not open. Throws what keeps it from being served. */
-  open(): Open {
-    if (this.#open !== undefined) return this.#open
-    mkdirSync(dirname(this.#path), { recursive: true })
-    const lock = lockedFile(this.#path)
-    let db: DatabaseSync | undefined
+  /** Opens the file for the first time. Throws what keeps it from being served. */
+  constructor(given: string, access: Access) {
+    this.#isReading = access === "read"
+    if (!existsSync(given)) {
+      if (access !== "create") throw new Error(`${given}: there is no such file`)
+      mkdirSync(dirname(given), { recursive: true })
+    }
+    this.path = realPath(given)
+    refuseOtherNames(this.path)
     try {
-      db = new DatabaseSync(this.#path, { timeout: sqliteBusyMs })
-      prepare(db, this.#path)
-      this.#open = { db, lock, statements: prepareReads(db) }
-      return this.#open
+      if (!this.#isReading) this.#lock = new Lock(this.path)
+      if (existsSync(this.path)) this.#check(access)
+      const db = this.#connect(access === "create" ? "mode=rwc" : "mode=rw")
+      if (!this.#isReading) prepare(db, this.path)
+      this.#open = { db, statements: prepareReads(db) }
+      this.#id = this.#isReading ? "" : idOf(db)
+      this.lastTime = lastTimeIn(db)
+      this.#files = filesOf(this.path)
     } catch (error) {
-      db?.close()
-      lock.close()
+      this.drop()
       throw error
     }
   }
 
+  /** The files that are open. */
+  get files(): Files {
+    return this.#files
+  }
+
   close(): void {
+    this.closeReader()
+    const lock = this.#lock
+    this.#lock = undefined
+    lock?.close()
+  }
+
+  closeReader(): void {
     const open = this.#open
     this.#open = undefined
     open?.db.close()
-    open?.lock.close()
   }
 
   /** Lets go of the file, whatever state it is in. */
@@ -60,11 +90,17 @@ export class Connection {
     }
   }
 
-  /** What `use` reads, or that the store is not available. */
-  read<A>(use: (open: Open) => A): A | Unavailable {
+  /**
+   * What `use` reads, or that the store is not available, or that its files are to be opened anew first. Before a commit
+   * the files are looked at each time, else now and then: what is open is the right database in any case.
+   */
+  read<A>(use: (open: Open) => A, looks: "always" | "at times" = "at times"): A | Unavailable | Detached {
     try {
-      return use(this.open())
+      const open = this.#looked(looks)
+      return use(open)
     } catch (cause) {
+      if (cause instanceof Detached) return cause
+      if (cause instanceof Moved) return new Unavailable({ message: cause.message, cause })
       // A mistake of ours is no trouble with the file, and asking again would not help.
       if (this.#open !== undefined && !isSqlite(cause)) throw cause
       this.drop()
@@ -73,7 +109,7 @@ export class Connection {
   }
 
   /** The same, all of it as it is at one moment. */
-  readOnce<A>(use: (open: Open) => A): A | Unavailable {
+  readOnce<A>(use: (open: Open) => A, looks: "always" | "at times" = "at times"): A | Unavailable | Detached {
     return this.read((open) => {
       open.statements.begin.run()
       try {
@@ -81,7 +117,69 @@ export class Connection {
       } finally {
         if (open.db.isTransaction) open.statements.end.run()
       }
-    })
+    }, looks)
+  }
+
+  /** Lets go of the log that was removed or replaced; nothing of it is lost. Where the other thread has it, that does. */
+  release(): void {
+    if (this.#open !== undefined && !this.isOpenElsewhere && !takeLogIn(this.#open.db)) throw new Detached()
+    this.closeReader()
+  }
+
+  /** Opens the database if it is not open. */
+  reopen(): void {
+    this.#open ??= this.#reopened()
+  }
+
+  #looked(looks: "always" | "at times"): Open {
+    const now = performance.now()
+    if (this.#open === undefined) return this.#reopened()
+    if (looks === "at times" && now - this.#lookedAt < sqliteLookMs) return this.#open
+    const files = filesOf(this.path)
+    if (files.db !== this.#files.db) throw new Moved()
+    if (!this.#isReading && !sameLog(files, this.#files)) throw new Detached()
+    this.#lock?.renew()
+    this.#lookedAt = now
+    return this.#open
+  }
+
+  #reopened(): Open {
+    const found = filesOf(this.path)
+    if (found.db !== this.#files.db) throw new Moved()
+    if (this.isOpenElsewhere && !sameLog(found, this.#files)) throw new Detached()
+    if (!this.#isReading) this.#lock ??= new Lock(this.path)
+    if (!this.#isReading && !this.isOpenElsewhere) refuseForeignLog(this.path)
+    const db = this.#connect("mode=rw")
+    try {
+      if (!this.#isReading) makeDurable(db, this.path)
+      const statements = prepareReads(db)
+      const files = filesOf(this.path)
+      if (files.db !== this.#files.db || (!this.#isReading && idOf(db) !== this.#id)) throw new Moved()
+      if (this.isOpenElsewhere && !sameLog(files, this.#files)) throw new Detached()
+      this.#files = files
+      this.#lookedAt = performance.now()
+      this.#open = { db, statements }
+      return this.#open
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  }
+
+  #connect(mode: "mode=rwc" | "mode=rw"): DatabaseSync {
+    return new DatabaseSync(uriOf(this.path, this.#isReading ? "mode=ro" : mode), { timeout: sqliteBusyMs })
+  }
+
+  /** Looks at what is there before anything may be written to it, be it only by closing it. */
+  #check(access: Access): void {
+    if (!this.#isReading) refuseForeignLog(this.path)
+    const db = new DatabaseSync(uriOf(this.path, "mode=ro"), { timeout: sqliteBusyMs })
+    try {
+      if (isOurs(db, this.path)) checkHeads(db, this.path)
+      else if (access !== "create") throw new Error(`${this.path}: holds nothing of stategate`)
+    } finally {
+      db.close()
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite"
+import { newEpoch, newId } from "./epoch.ts"
 
 /** "sgat" in ASCII: tells our files from any other SQLite database. */
 const applicationId = 0x73676174
@@ -53,6 +54,10 @@ const migrations: ReadonlyArray<string> = [
   CREATE INDEX events_by_type ON events (domain, type, position);
   CREATE INDEX events_by_id ON events (id);
   CREATE INDEX events_by_request ON events (domain, caller, request_id, position) WHERE request_id IS NOT NULL;
+  `,
+  `
+  -- One row: which database this is, and which of its logs it stands at; see epoch.ts.
+  CREATE TABLE database (id TEXT NOT NULL, epoch TEXT NOT NULL, previous TEXT NOT NULL) STRICT;
   `
 ]
 
@@ -93,6 +98,9 @@ export const makeDurable = (db: DatabaseSync, path: string): void => {
   db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
 }
 
+const newer = (path: string, version: number): string =>
+  `${path}: was written by a newer version (its format is ${version}, ours ${migrations.length})`
+
 const isCurrent = (db: DatabaseSync): boolean =>
   pragma(db, "application_id") === applicationId && Number(pragma(db, "user_version")) === migrations.length
 
@@ -102,9 +110,56 @@ const migrate = (db: DatabaseSync, path: string): void => {
   const tables = Number(db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"])
   if (id !== applicationId && (tables > 0 || version > 0)) throw new Error(`${path}: is another program's database`)
   if (version > migrations.length) {
-    throw new Error(`${path}: was written by a newer version (its format is ${version}, ours ${migrations.length})`)
+    throw new Error(newer(path, version))
   }
   if (version === migrations.length) return
   for (const migration of migrations.slice(version)) db.exec(migration)
+  if (version < 2) db.prepare("INSERT INTO database VALUES (?, ?, '')").run(newId(), newEpoch(0))
+  else db.prepare("UPDATE database SET previous = epoch, epoch = ?").run(newEpoch(0))
   db.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`)
 }
+
+/** Whether there is something of ours in a database. Throws where that is of a newer version. */
+export const isOurs = (db: DatabaseSync, path: string): boolean => {
+  const version = Number(pragma(db, "user_version"))
+  if (pragma(db, "application_id") !== applicationId) return false
+  if (version > migrations.length) throw new Error(newer(path, version))
+  return true
+}
+
+/** The identity that a database keeps inside, and takes along when it is copied. */
+export const idOf = (db: DatabaseSync): string => String(db.prepare("SELECT id FROM database").get()?.["id"])
+
+/** Domains whose heads are compared with their logs at start: those that changed last. */
+const checkedDomains = 10_000
+
+/** Throws where a head and its log do not agree: whatever was appended then would lie behind a gap. */
+export const checkHeads = (db: DatabaseSync, path: string): void => {
+  const event = (position: string) =>
+    `EXISTS (SELECT 1 FROM events WHERE domain = recent.id AND position = recent.position ${position})`
+  const broken = db
+    .prepare(
+      `SELECT name FROM (SELECT * FROM domains ORDER BY moved DESC LIMIT ${checkedDomains}) AS recent
+       WHERE position > 0 AND NOT (${event("AND id = recent.event_id")} AND (position = 1 OR ${event("- 1")})) LIMIT 1`
+    )
+    .get()
+  if (broken === undefined) return
+  throw new Error(
+    `${path}: the log of the domain ${JSON.stringify(broken["name"])} does not end at its head. Its files are damaged, or ` +
+      "do not belong together; restore a backup"
+  )
+}
+
+/** The last time in the logs that changed last. */
+export const lastTimeIn = (db: DatabaseSync): bigint => {
+  const recent = `SELECT time FROM domains ORDER BY moved DESC LIMIT ${checkedDomains}`
+  const statement = db.prepare(`SELECT coalesce(max(time), 0) AS time FROM (${recent})`)
+  statement.setReadBigInts(true)
+  return statement.get()!["time"] as bigint
+}
+
+/**
+ * Brings all that the open log holds into the database, and takes the log away. SQLite does so only where no other program
+ * has the database open, by whatever path.
+ */
+export const takeLogIn = (db: DatabaseSync): boolean => pragma(db, "journal_mode = DELETE") === "delete"

@@ -1,4 +1,5 @@
-import { Context, Effect, Layer, Result, Semaphore } from "effect"
+import { Clock, Context, Effect, Layer, Result, Semaphore } from "effect"
+import { warnIfBehind } from "../../../application/clock-behind.ts"
 import { Unavailable } from "../../../application/failure.ts"
 import {
   claimsBytesMax,
@@ -14,7 +15,8 @@ import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
 import { decideUnits } from "./commit.ts"
-import { Connection, type Open } from "./connection.ts"
+import { type Access, Connection, type Open } from "./connection.ts"
+import { Detached } from "./file.ts"
 import { projection } from "./projection.ts"
 import {
   type DomainRow,
@@ -27,12 +29,15 @@ import {
   stateOf
 } from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
-import type { Step } from "./statements.ts"
-import { writer } from "./writer.ts"
+import { writerOf } from "./writes.ts"
 
 export interface SqliteSettings {
   /** The file; its folder is made if it is not there. */
   readonly path: string
+  /** Without it, the file is made if it is not there. */
+  readonly access?: Access
+  /** What runs in the thread that writes; another one in tests. */
+  readonly thread?: URL
 }
 
 /**
@@ -40,44 +45,47 @@ export interface SqliteSettings {
  * thread reads and decides; another one writes, so that nobody but the callers of a commit waits for the disk. The file
  * is locked for this process alone.
  */
-export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projection, Unavailable> =>
+export const layer = ({
+  path,
+  access = "create",
+  thread
+}: SqliteSettings): Layer.Layer<EventStore | Projection, Unavailable> =>
   Layer.effectContext(
     Effect.gen(function* () {
+      const refused = (cause: unknown) =>
+        new Unavailable({ message: `the database cannot be opened: ${reasonOf(cause, path)}`, cause })
       const connection = yield* Effect.acquireRelease(
-        Effect.try({
-          try: () => {
-            const opened = new Connection(path)
-            opened.open()
-            return opened
-          },
-          catch: (cause) =>
-            new Unavailable({ message: `the database cannot be opened: ${reasonOf(cause, path)}`, cause })
-        }),
+        Effect.try({ try: () => new Connection(path, access), catch: refused }),
         (open) => Effect.sync(() => open.close())
       )
+      yield* warnIfBehind(connection.lastTime, yield* Clock.currentTimeNanos)
 
-      const answered = <A>(ask: () => A | Unavailable): Effect.Effect<A, Unavailable> =>
-        Effect.suspend(() => {
-          const answer = ask()
-          return answer instanceof Unavailable ? Effect.fail(answer) : Effect.succeed(answer)
-        })
-      const read = <A>(use: (open: Open) => A) => answered(() => connection.read(use))
-      const once = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use))
-
-      const writes = yield* writer(path)
       /** One commit at a time: nothing is written between what one reads and what it writes. */
       const turn = Semaphore.withPermit(yield* Semaphore.make(1))
+      const writes = yield* writerOf(connection, access, thread)
+      yield* Effect.mapError(writes.open, ({ cause }) => refused(cause))
 
-      /** Writes what was decided. After trouble with the file both threads have let go of it. */
-      const write = (steps: ReadonlyArray<Step>, heads: ReadonlyArray<Head> = []) => {
-        if (steps.length === 0) return Effect.void
-        const proof = heads.map(({ domain, eventId }) => [domain, eventId] as const).filter(([, id]) => id !== "")
-        return Effect.tapError(writes.write({ steps, proof }), () => Effect.sync(() => connection.drop()))
-      }
+      type Ask<A> = () => A | Unavailable | Detached
+      /** Where the files beside the database were taken away, they are made anew, and it is asked again. */
+      const answered = <A>(ask: Ask<A>, reopen: Effect.Effect<void, Unavailable>): Effect.Effect<A, Unavailable> =>
+        Effect.suspend(() => {
+          const answer = ask()
+          if (answer instanceof Unavailable) return Effect.fail(answer)
+          if (!(answer instanceof Detached)) return Effect.succeed(answer)
+          return Effect.flatMap(reopen, () => {
+            const again = ask()
+            if (again instanceof Detached) return Effect.fail(new Unavailable({ message: again.message, cause: again }))
+            return again instanceof Unavailable ? Effect.fail(again) : Effect.succeed(again)
+          })
+        })
+      const reopenInTurn = turn(Effect.uninterruptible(writes.reopen))
+      const read = <A>(use: (open: Open) => A) => answered(() => connection.read(use), reopenInTurn)
+      const once = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use), reopenInTurn)
 
       const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
-        const { heads, steps } = yield* once((open) => decideUnits(open, units))
-        yield* write(steps, heads)
+        const decide = () => connection.readOnce((open) => decideUnits(open, units), "always")
+        const { heads, steps } = yield* answered(decide, writes.reopen)
+        yield* writes.write(steps, heads)
         return heads
       })
 
@@ -146,7 +154,7 @@ export const layer = ({ path }: SqliteSettings): Layer.Layer<EventStore | Projec
       return Context.make(EventStore, store).pipe(
         Context.add(
           Projection,
-          projection(read, (steps) => turn(Effect.uninterruptible(write(steps))))
+          projection(read, (steps) => turn(Effect.uninterruptible(writes.write(steps))))
         )
       )
     })

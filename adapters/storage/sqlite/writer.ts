@@ -1,57 +1,84 @@
 import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import { Effect, type Scope } from "effect"
-import { away, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
-import type { Outcome, Work } from "./transaction.ts"
+import { away, OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
+import { Moved } from "./file.ts"
+import type { Outcome, Task } from "./transaction.ts"
 
-/** Hands work to the thread that writes. One piece at a time: who calls sees to that. */
+/** Hands tasks to the thread that writes. One at a time: who calls sees to that. */
 export interface Writer {
-  readonly write: (work: Work) => Effect.Effect<void, Unavailable | OutcomeUnknown>
+  /** Succeeds when it is done, for ever; answers in any case, whatever becomes of the thread. */
+  readonly ask: (task: Task) => Effect.Effect<void, Unavailable | OutcomeUnknown>
+}
+
+export interface WriterSettings {
+  readonly path: string
+  /** Is told after each task whether the thread has the database open. */
+  readonly onState: (isOpen: boolean) => void
+  /** What runs in the thread; another one in tests. */
+  readonly thread?: URL
 }
 
 /** Starts the thread; it has let go of the file when the scope is closed. */
-export const writer = (path: string): Effect.Effect<Writer, never, Scope.Scope> => {
-  const start = () => new Worker(new URL("./writer-thread.ts", import.meta.url), { workerData: path, name: "sqlite" })
-  let thread: Worker | undefined
+export const writer = ({
+  path,
+  onState,
+  thread = new URL("./writer-thread.ts", import.meta.url)
+}: WriterSettings): Effect.Effect<Writer, never, Scope.Scope> => {
+  let current: Worker | undefined
   const running = (): Worker => {
-    if (thread !== undefined) return thread
-    const started = start()
+    if (current !== undefined) return current
+    const started = new Worker(thread, { workerData: path, name: "sqlite" })
     started.once("exit", () => {
-      if (thread === started) thread = undefined
+      if (current === started) current = undefined
     })
-    // Told to whoever waits for it; with nobody there it would end the process.
+    // Who waits for it hears of its end; with nobody there an error would end the process.
     started.on("error", () => {})
-    thread = started
+    current = started
     return started
   }
-  const write = (work: Work) =>
-    Effect.callback<void, Unavailable | OutcomeUnknown>((resume) => {
+  /** The outcome, or why the thread has ended without one; its connection is closed then. */
+  const asked = (task: Task) =>
+    Effect.callback<Outcome | Error>((resume) => {
       const to = running()
-      const done = (outcome: Effect.Effect<void, Unavailable | OutcomeUnknown>) => {
-        to.off("message", onMessage).off("error", onError).off("exit", onExit)
-        resume(outcome)
+      let cause = new Error("the thread that writes has ended")
+      const done = (outcome: Outcome | Error) => {
+        to.off("message", done).off("error", onError).off("exit", onExit)
+        onState(!(outcome instanceof Error) && outcome.isOpen)
+        resume(Effect.succeed(outcome))
       }
-      const onMessage = (outcome: Outcome) => done(effectOf(outcome))
-      // It has died, and what it did is not known.
-      const onError = (cause: unknown) => done(Effect.fail(new OutcomeUnknown({ cause })))
-      const onExit = () => onError(new Error("the thread that writes has ended"))
-      to.on("message", onMessage).on("error", onError).on("exit", onExit)
-      to.postMessage(work)
+      const onError = (error: unknown) => {
+        if (error instanceof Error) cause = error
+      }
+      const onExit = () => done(cause)
+      to.on("message", done).on("error", onError).on("exit", onExit)
+      to.postMessage(task)
+    })
+  const ask = (task: Task) =>
+    Effect.flatMap(asked(task), (outcome) => {
+      if (!(outcome instanceof Error)) return effectOf(outcome)
+      if (task._tag !== "Write") return Effect.fail(away(outcome))
+      // It died and may have committed, so a new thread looks whether that is there.
+      return Effect.flatMap(asked({ ...task, _tag: "Resolve", steps: [] }), (resolved) =>
+        resolved instanceof Error ? Effect.fail(new OutcomeUnknown({ cause: resolved })) : effectOf(resolved)
+      )
     })
   const stop = Effect.promise(async () => {
-    if (thread === undefined) return
-    const ended = once(thread, "exit")
-    thread.postMessage(undefined)
+    if (current === undefined) return
+    const ended = once(current, "exit")
+    current.postMessage(undefined)
     await ended
   })
   return Effect.as(
     Effect.acquireRelease(Effect.sync(running), () => stop),
-    { write }
+    { ask }
   )
 }
 
 const effectOf = (outcome: Outcome): Effect.Effect<void, Unavailable | OutcomeUnknown> => {
   if (outcome._tag === "Written") return Effect.void
   const cause = new Error(outcome.cause)
-  return Effect.fail(outcome._tag === "NotWritten" ? away(cause) : new OutcomeUnknown({ cause }))
+  if (outcome._tag === "Unknown") return Effect.fail(new OutcomeUnknown({ cause }))
+  const { message } = new Moved()
+  return Effect.fail(outcome.cause === message ? new Unavailable({ message, cause }) : away(cause))
 }
