@@ -21,6 +21,9 @@ export interface Open {
  */
 export type Access = "create" | "existing" | "read"
 
+/** How often it is looked at whether the path still names the files that are open. */
+export type Looks = "always" | "at times"
+
 /**
  * The connection that reads, and what keeps other processes out. Any failure closes it, and the next use opens it anew:
  * what SQLite remembers of a disk that was full, or read-only, or gone, must not outlive the trouble. It is the same
@@ -33,7 +36,7 @@ export class Connection {
   #lock: Lock | undefined
   #files: Files
   #id: string
-  #lookedAt = 0
+  #lookedAt = Number.NEGATIVE_INFINITY
   /** Whether the thread that writes has the database open: then it must be by the same files. */
   isOpenElsewhere = false
   /** The last time in the logs, as it was at the start. */
@@ -94,7 +97,7 @@ export class Connection {
    * What `use` reads, or that the store is not available, or that its files are to be opened anew first. Before a commit
    * the files are looked at each time, else now and then: what is open is the right database in any case.
    */
-  read<A>(use: (open: Open) => A, looks: "always" | "at times" = "at times"): A | Unavailable | Detached {
+  read<A>(use: (open: Open) => A, looks: Looks = "at times"): A | Unavailable | Detached {
     try {
       const open = this.#looked(looks)
       return use(open)
@@ -109,7 +112,7 @@ export class Connection {
   }
 
   /** The same, all of it as it is at one moment. */
-  readOnce<A>(use: (open: Open) => A, looks: "always" | "at times" = "at times"): A | Unavailable | Detached {
+  readOnce<A>(use: (open: Open) => A, looks: Looks = "at times"): A | Unavailable | Detached {
     return this.read((open) => {
       open.statements.begin.run()
       try {
@@ -131,10 +134,11 @@ export class Connection {
     this.#open ??= this.#reopened()
   }
 
-  #looked(looks: "always" | "at times"): Open {
+  #looked(looks: Looks): Open {
     const now = performance.now()
     if (this.#open === undefined) return this.#reopened()
     if (looks === "at times" && now - this.#lookedAt < sqliteLookMs) return this.#open
+    this.#lookedAt = Number.NEGATIVE_INFINITY
     const files = filesOf(this.path)
     if (files.db !== this.#files.db) throw new Moved()
     if (!this.#isReading && !sameLog(files, this.#files)) throw new Detached()
@@ -153,8 +157,10 @@ export class Connection {
     try {
       if (!this.#isReading) makeDurable(db, this.path)
       const statements = prepareReads(db)
+      // The first read opens the log, or makes it.
+      if (!this.#isReading && idOf(db) !== this.#id) throw new Moved()
       const files = filesOf(this.path)
-      if (files.db !== this.#files.db || (!this.#isReading && idOf(db) !== this.#id)) throw new Moved()
+      if (files.db !== this.#files.db) throw new Moved()
       if (this.isOpenElsewhere && !sameLog(files, this.#files)) throw new Detached()
       this.#files = files
       this.#lookedAt = performance.now()

@@ -162,4 +162,11 @@ export const lastTimeIn = (db: DatabaseSync): bigint => {
  * Brings all that the open log holds into the database, and takes the log away. SQLite does so only where no other program
  * has the database open, by whatever path.
  */
-export const takeLogIn = (db: DatabaseSync): boolean => pragma(db, "journal_mode = DELETE") === "delete"
+export const takeLogIn = (db: DatabaseSync): boolean => {
+  try {
+    return pragma(db, "journal_mode = DELETE") === "delete"
+  } catch {
+    // Closing it now would lose what is in a log that has no name any more.
+    return false
+  }
+}

@@ -15,7 +15,7 @@ import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
 import { decideUnits } from "./commit.ts"
-import { type Access, Connection, type Open } from "./connection.ts"
+import { type Access, Connection, type Looks, type Open } from "./connection.ts"
 import { Detached } from "./file.ts"
 import { projection } from "./projection.ts"
 import {
@@ -79,7 +79,8 @@ export const layer = ({
           })
         })
       const reopenInTurn = turn(Effect.uninterruptible(writes.reopen))
-      const read = <A>(use: (open: Open) => A) => answered(() => connection.read(use), reopenInTurn)
+      const read = <A>(use: (open: Open) => A, looks?: Looks) =>
+        answered(() => connection.read(use, looks), reopenInTurn)
       const once = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use), reopenInTurn)
 
       const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
@@ -145,11 +146,15 @@ export const layer = ({
             return heads
           }),
         movedSince: (mark) =>
-          read(({ statements }): Moved => {
-            const { moved } = statements.last.get() as unknown as { readonly moved: bigint }
-            const rows = mark === undefined ? [] : statements.moved.all(BigInt(mark))
-            return { heads: (rows as unknown as ReadonlyArray<DomainRow>).map(headOf), mark: String(moved) }
-          })
+          read(
+            ({ statements }): Moved => {
+              const { moved } = statements.last.get() as unknown as { readonly moved: bigint }
+              const rows = mark === undefined ? [] : statements.moved.all(BigInt(mark))
+              return { heads: (rows as unknown as ReadonlyArray<DomainRow>).map(headOf), mark: String(moved) }
+              // Without a mark it is asked whether the store is well.
+            },
+            mark === undefined ? "always" : "at times"
+          )
       })
       return Context.make(EventStore, store).pipe(
         Context.add(

@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import { Effect, type Scope } from "effect"
 import { away, OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
-import { Moved } from "./file.ts"
+import { Detached, Moved } from "./file.ts"
 import type { Outcome, Task } from "./transaction.ts"
 
 /** Hands tasks to the thread that writes. One at a time: who calls sees to that. */
@@ -79,6 +79,8 @@ const effectOf = (outcome: Outcome): Effect.Effect<void, Unavailable | OutcomeUn
   if (outcome._tag === "Written") return Effect.void
   const cause = new Error(outcome.cause)
   if (outcome._tag === "Unknown") return Effect.fail(new OutcomeUnknown({ cause }))
-  const { message } = new Moved()
-  return Effect.fail(outcome.cause === message ? new Unavailable({ message, cause }) : away(cause))
+  return Effect.fail(forCallers.has(outcome.cause) ? new Unavailable({ message: outcome.cause, cause }) : away(cause))
 }
+
+/** Messages that say nothing of the inside. */
+const forCallers = new Set([new Moved().message, new Detached().message])
