@@ -9,7 +9,7 @@ import { Feed } from "../application/feed/feed.ts"
 import { History } from "../application/history.ts"
 import type { Authenticator } from "../application/ports/Authenticator.ts"
 import type { Channel } from "../application/ports/Channel.ts"
-import type { EventStore } from "../application/ports/EventStore.ts"
+import type { EventStore, Opening } from "../application/ports/EventStore.ts"
 import type { Policy } from "../application/ports/Policy.ts"
 import type { Projection } from "../application/ports/Projection.ts"
 import { Readiness } from "../application/readiness.ts"
@@ -19,12 +19,17 @@ import type { ChannelProvider, Settings, StorageProvider } from "./settings.ts"
 // that a bundler finds them all.
 
 const storage = {
-  memory: async () => (await import("../adapters/storage/memory/store.ts")).layer,
-  sqlite: async ({ path }) => (await import("../adapters/storage/sqlite/store.ts")).layer({ path }),
+  memory: async ({ opening }) =>
+    opening === "create"
+      ? (await import("../adapters/storage/memory/store.ts")).layer
+      : Layer.effectContext(Effect.fail(new Error("the memory store holds nothing"))),
+  sqlite: async (settings) => (await import("../adapters/storage/sqlite/store.ts")).layer(settings),
   postgres: async (settings) => (await import("../adapters/storage/postgres/store.ts")).layer(settings),
   mongo: async (settings) => (await import("../adapters/storage/mongo/store.ts")).layer(settings),
   cassandra: async (settings) => (await import("../adapters/storage/cassandra/store.ts")).layer(settings)
-} satisfies Providers<StorageProvider, EventStore | Projection>
+} satisfies Providers<Opened<StorageProvider>, EventStore | Projection>
+
+type Opened<P> = P & { readonly opening: Opening }
 
 const channel = {
   inmem: async () => (await import("../adapters/channel/inmem/channel.ts")).layer
@@ -49,8 +54,11 @@ const chosen = <P extends { readonly name: string }, Port>(
 }
 
 /** A store, as settings name it. */
-export const storageOf = (settings: StorageProvider): Layer.Layer<EventStore | Projection, Error> =>
-  chosen<StorageProvider, EventStore | Projection>(storage, settings)
+export const storageOf = (
+  settings: StorageProvider,
+  opening: Opening = "create"
+): Layer.Layer<EventStore | Projection, Error> =>
+  chosen<Opened<StorageProvider>, EventStore | Projection>(storage, { ...settings, opening })
 
 /** The application over any adapters. */
 export const application: Layer.Layer<

@@ -55,6 +55,12 @@ export interface Moved {
   readonly mark: string
 }
 
+/**
+ * How a store is opened: `create` makes what is not there; `existing` fails where stategate has never kept anything; `read`
+ * does too, and changes nothing, so that a gateway may serve the store meanwhile.
+ */
+export type Opening = "create" | "existing" | "read"
+
 /** The logs and their projection. Every adapter must pass `test/contract/EventStore.ts`. */
 export class EventStore extends Context.Service<
   EventStore,

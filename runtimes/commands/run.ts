@@ -1,5 +1,5 @@
 import { Cause, Context, Effect, Exit, Layer } from "effect"
-import { EventStore } from "../../application/ports/EventStore.ts"
+import { EventStore, type Opening } from "../../application/ports/EventStore.ts"
 import { Projection } from "../../application/ports/Projection.ts"
 import { type Migrated, migrate } from "../../application/upkeep/migrate.ts"
 import { type Difference, rebuild } from "../../application/upkeep/rebuild.ts"
@@ -24,15 +24,15 @@ const isMessage = (failure: unknown): failure is { readonly message: string } =>
 
 const say = (line: string) => Effect.sync(() => void process.stdout.write(`${line}\n`))
 
-const opened = (provider: StorageProvider) =>
-  Effect.map(Layer.build(storageOf(provider)), (context) => ({
+const opened = (provider: StorageProvider, opening: Opening) =>
+  Effect.map(Layer.build(storageOf(provider, opening)), (context) => ({
     store: Context.get(context, EventStore),
     projection: Context.get(context, Projection)
   }))
 
 const migrated = Effect.fnUntraced(function* (from: StorageProvider, to: StorageProvider) {
-  const source = yield* opened(from)
-  const target = yield* opened(to)
+  const source = yield* opened(from, "read")
+  const target = yield* opened(to, "create")
   const all = yield* migrate(source.store, target.store, (one) => say(lineOf(one)))
   const sum = all.reduce((events, { copied }) => events + copied, 0n)
   const other = all.filter(({ same }) => !same).length
@@ -53,7 +53,7 @@ const lineOf = ({ domain, copied, from, to, hashes, same }: Migrated): string =>
   }`
 
 const rebuilt = Effect.fnUntraced(function* (storage: StorageProvider, mend: boolean) {
-  const { store, projection } = yield* opened(storage)
+  const { store, projection } = yield* opened(storage, "existing")
   const all = yield* rebuild(store, projection, { mend, tell: (difference) => say(differenceLine(difference)) })
   for (const { domain, events, entities, differences } of all) {
     yield* say(`${JSON.stringify(domain)}: ${events} events make ${entities} entities; ${differences} differ`)

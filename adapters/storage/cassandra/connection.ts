@@ -10,10 +10,11 @@ import {
   storeSelectMsMax,
   storeStartMsMax
 } from "../../../application/limits.ts"
+import type { Opening } from "../../../application/ports/EventStore.ts"
 import { type Calls, callsOf } from "./calls.ts"
 import { prepareKeyspace, warningsOf } from "./cluster.ts"
 import { waitsForServers } from "./control.ts"
-import { prepare, type Run } from "./schema.ts"
+import { isOurs, prepare, type Run } from "./schema.ts"
 import { type Statements, statements } from "./statements.ts"
 
 export interface CassandraSettings {
@@ -34,6 +35,7 @@ export interface CassandraSettings {
   readonly caFile?: string
   /** Events in one partition of a log, for a keyspace that is still to be made. */
   readonly bucketEvents?: number
+  readonly opening?: Opening
 }
 
 /** An open keyspace. */
@@ -46,7 +48,7 @@ export interface Open extends Calls {
 /** Opens the keyspace and brings it up to this version; what keeps it from being served is said in words. */
 export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
   Effect.gen(function* () {
-    const { addr, keyspace, bucketEvents } = settings
+    const { addr, keyspace, bucketEvents, opening = "create" } = settings
     const connected = Effect.acquireRelease(
       Effect.tryPromise({
         try: async () => {
@@ -76,6 +78,7 @@ export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailab
     }
     const prepared = yield* Effect.tryPromise({
       try: async () => {
+        if (opening !== "create" && !(await isOurs(run, keyspace))) throw new Error("holds nothing of stategate")
         await prepareKeyspace(client, run, settings)
         return { events: await prepare(run, keyspace, bucketEvents), warnings: await warningsOf(client, run, keyspace) }
       },

@@ -44,6 +44,12 @@ const indexes = {
 /** Says something to the server; a change of the schema is made when all servers have it. */
 export type Run = (statement: string, params?: ReadonlyArray<unknown>) => Promise<ReadonlyArray<Row>>
 
+/** Whether stategate has ever kept anything in a keyspace. */
+export const isOurs = async (run: Run, keyspace: string): Promise<boolean> => {
+  const tables = "select table_name from system_schema.tables where keyspace_name = ? and table_name = 'format'"
+  return (await run(tables, [keyspace])).length > 0
+}
+
 /**
  * Makes the tables that are not there, several gateways at once if need be, and answers how many positions a partition
  * has: the first gateway has said so for ever. Fails, with words for the operator, where rows would not be kept.

@@ -19,13 +19,15 @@ import {
   storeSilenceMsMax,
   storeStartMsMax
 } from "../../../application/limits.ts"
-import { type Collections, prepare } from "./schema.ts"
+import type { Opening } from "../../../application/ports/EventStore.ts"
+import { type Collections, isOurs, prepare } from "./schema.ts"
 
 export interface MongoSettings {
   /** A connection string. What it says of read and write concerns does not count: the store knows what it promises. */
   readonly addr: string
   readonly database: string
   readonly connections?: number
+  readonly opening?: Opening
 }
 
 /** An open database. */
@@ -48,7 +50,12 @@ export const soon = { maxTimeMS: storeCallMsMax } as const
 export const byId = { hint: { _id: 1 } } as const
 
 /** Opens the database and brings it up to this version; what keeps it from being served is said in words. */
-export const open = ({ addr, database, connections }: MongoSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
+export const open = ({
+  addr,
+  database,
+  connections,
+  opening = "create"
+}: MongoSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* clientOf(addr, {
       maxPoolSize: connections ?? storeConnectionsMax,
@@ -68,6 +75,7 @@ export const open = ({ addr, database, connections }: MongoSettings): Effect.Eff
           // On the disks of a majority: what was answered is not lost with a server.
           writeConcern: new WriteConcern("majority", storeCallMsMax, true)
         })
+        if (opening !== "create" && !(await isOurs(db))) throw new Error("holds nothing of stategate")
         const collections = await prepare(db, sharded)
         const fresh = {
           ...soon,

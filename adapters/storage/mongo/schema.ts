@@ -28,6 +28,10 @@ const indexes: Readonly<Record<keyof Collections, ReadonlyArray<IndexDescription
   ]
 }
 
+/** Whether stategate has ever kept anything in a database. */
+export const isOurs = async (db: Db): Promise<boolean> =>
+  (await db.listCollections({ name: named("format") }).toArray()).length > 0
+
 /**
  * Makes what is not there, several gateways at once if need be, and answers the collections. Fails, with words for the
  * operator, where rows would not be kept apart or not be found.

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import type { ConnectionOptions } from "node:tls"
+import type { Opening } from "../../../application/ports/EventStore.ts"
 
 export interface PostgresSettings {
   /**
@@ -14,6 +15,7 @@ export interface PostgresSettings {
   readonly connections?: number
   /** PEM file with the authorities that may have signed the server's certificate: with it, `sslmode` is `verify-full`. */
   readonly caFile?: string
+  readonly opening?: Opening
 }
 
 export interface Address {

@@ -8,6 +8,7 @@ import {
   storeProbeAfterMs,
   transactionIdleMsMax
 } from "../../../application/limits.ts"
+import type { Opening } from "../../../application/ports/EventStore.ts"
 import { type Address, addressOf, type PostgresSettings } from "./address.ts"
 import { Connection, Lost, type Session } from "./connection.ts"
 import { Pool } from "./pool.ts"
@@ -25,12 +26,12 @@ export interface Database {
 /** Opens the database and brings it up to this version; what keeps it from being served is said in words. */
 export const open = (settings: PostgresSettings): Effect.Effect<Database, Unavailable, Scope.Scope> =>
   Effect.gen(function* () {
-    const { schema = "stategate", connections = postgresConnectionsMax } = settings
+    const { schema = "stategate", opening = "create", connections = postgresConnectionsMax } = settings
     const address = yield* Effect.try({ try: () => addressOf(settings), catch: (cause) => refused(reasonOf(cause)) })
     const session = sessionOf(schema)
     const place = `${address.database} at ${address.host}:${address.port}`
     const warning = yield* Effect.tryPromise({
-      try: () => prepared(address, session, schema),
+      try: () => prepared(address, session, schema, opening),
       catch: (cause) => refused(`${place}: ${reasonOf(cause)}`, cause)
     })
     if (warning !== undefined) yield* Effect.logWarning(warning)
@@ -64,12 +65,17 @@ const sessionOf = (schema: string): Session => ({
 })
 
 /** Makes the tables what they must be. Answers what the operator should know. */
-const prepared = async (address: Address, session: Session, schema: string): Promise<string | undefined> => {
+const prepared = async (
+  address: Address,
+  session: Session,
+  schema: string,
+  opening: Opening
+): Promise<string | undefined> => {
   const connection = new Connection(address, session)
   try {
     const { refusal, warning } = await inspect(connection)
     if (refusal !== undefined) throw new Error(refusal)
-    await migrate(connection, schema)
+    await migrate(connection, schema, opening)
     return warning
   } finally {
     await connection.end()

@@ -1,4 +1,5 @@
 import { migrationWaitMs } from "../../../application/limits.ts"
+import type { Opening } from "../../../application/ports/EventStore.ts"
 import type { Connection } from "./connection.ts"
 
 /**
@@ -75,8 +76,10 @@ interface Found {
  * Brings the schema up to this version. Fails, with a message for the operator, when it is another program's or a newer
  * version's; what is there already stays as it is. Where nothing is to be done, no privilege for it is needed.
  */
-export const migrate = async (connection: Connection, schema: string): Promise<void> => {
-  if ((await formatOf(connection, schema)).version === migrations.length) return
+export const migrate = async (connection: Connection, schema: string, opening: Opening = "create"): Promise<void> => {
+  const there = await formatOf(connection, schema)
+  if (there.version === migrations.length) return
+  if (there.version === 0 && opening !== "create") throw new Error(`the schema ${schema} holds nothing of stategate`)
   // Of several gateways that start together one makes the tables, and the others wait and find them.
   await connection.query(`BEGIN; SET LOCAL lock_timeout = ${migrationWaitMs}`)
   await connection.query("SELECT pg_advisory_xact_lock($1::int, hashtext($2::text))", [String(lockClass), schema])

@@ -3,6 +3,7 @@ import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { away, Unavailable } from "../../../application/failure.ts"
 import { sqliteBusyMs, sqliteLookMs } from "../../../application/limits.ts"
+import type { Opening } from "../../../application/ports/EventStore.ts"
 import { refuseForeignLog } from "./epoch.ts"
 import { Detached, type Files, filesOf, Moved, realPath, refuseOtherNames, sameLog, uriOf } from "./file.ts"
 import { Lock } from "./lock.ts"
@@ -14,12 +15,6 @@ export interface Open {
   readonly db: DatabaseSync
   readonly statements: Reads
 }
-
-/**
- * How a file is opened at first: `create` makes it where there is none; `existing` refuses that; `read` looks at it, beside
- * a gateway that may serve it, and changes nothing.
- */
-export type Access = "create" | "existing" | "read"
 
 /** How often it is looked at whether the path still names the files that are open. */
 export type Looks = "always" | "at times"
@@ -43,18 +38,18 @@ export class Connection {
   readonly lastTime: bigint
 
   /** Opens the file for the first time. Throws what keeps it from being served. */
-  constructor(given: string, access: Access) {
-    this.#isReading = access === "read"
+  constructor(given: string, opening: Opening) {
+    this.#isReading = opening === "read"
     if (!existsSync(given)) {
-      if (access !== "create") throw new Error(`${given}: there is no such file`)
+      if (opening !== "create") throw new Error(`${given}: there is no such file`)
       mkdirSync(dirname(given), { recursive: true })
     }
     this.path = realPath(given)
     refuseOtherNames(this.path)
     try {
       if (!this.#isReading) this.#lock = new Lock(this.path)
-      if (existsSync(this.path)) this.#check(access)
-      const db = this.#connect(access === "create" ? "mode=rwc" : "mode=rw")
+      if (existsSync(this.path)) this.#check(opening)
+      const db = this.#connect(opening === "create" ? "mode=rwc" : "mode=rw")
       if (!this.#isReading) prepare(db, this.path)
       this.#open = { db, statements: prepareReads(db) }
       this.#id = this.#isReading ? "" : idOf(db)
@@ -177,12 +172,12 @@ export class Connection {
   }
 
   /** Looks at what is there before anything may be written to it, be it only by closing it. */
-  #check(access: Access): void {
+  #check(opening: Opening): void {
     if (!this.#isReading) refuseForeignLog(this.path)
     const db = new DatabaseSync(uriOf(this.path, "mode=ro"), { timeout: sqliteBusyMs })
     try {
       if (isOurs(db, this.path)) checkHeads(db, this.path)
-      else if (access !== "create") throw new Error(`${this.path}: holds nothing of stategate`)
+      else if (opening !== "create") throw new Error(`${this.path}: holds nothing of stategate`)
     } finally {
       db.close()
     }

@@ -8,14 +8,14 @@ import {
   logPageBytesMax,
   valuesBytesMax
 } from "../../../application/limits.ts"
-import { EventStore, type LogPage, type Moved, type Unit } from "../../../application/ports/EventStore.ts"
+import { EventStore, type LogPage, type Moved, type Opening, type Unit } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
 import { decideUnits } from "./commit.ts"
-import { type Access, Connection, type Looks, type Open } from "./connection.ts"
+import { Connection, type Looks, type Open } from "./connection.ts"
 import { Detached } from "./file.ts"
 import { projection } from "./projection.ts"
 import {
@@ -35,7 +35,7 @@ export interface SqliteSettings {
   /** The file; its folder is made if it is not there. */
   readonly path: string
   /** Without it, the file is made if it is not there. */
-  readonly access?: Access
+  readonly opening?: Opening
   /** What runs in the thread that writes; another one in tests. */
   readonly thread?: URL
 }
@@ -47,7 +47,7 @@ export interface SqliteSettings {
  */
 export const layer = ({
   path,
-  access = "create",
+  opening = "create",
   thread
 }: SqliteSettings): Layer.Layer<EventStore | Projection, Unavailable> =>
   Layer.effectContext(
@@ -55,14 +55,14 @@ export const layer = ({
       const refused = (cause: unknown) =>
         new Unavailable({ message: `the database cannot be opened: ${reasonOf(cause, path)}`, cause })
       const connection = yield* Effect.acquireRelease(
-        Effect.try({ try: () => new Connection(path, access), catch: refused }),
+        Effect.try({ try: () => new Connection(path, opening), catch: refused }),
         (open) => Effect.sync(() => open.close())
       )
       yield* warnIfBehind(connection.lastTime, yield* Clock.currentTimeNanos)
 
       /** One commit at a time: nothing is written between what one reads and what it writes. */
       const turn = Semaphore.withPermit(yield* Semaphore.make(1))
-      const writes = yield* writerOf(connection, access, thread)
+      const writes = yield* writerOf(connection, opening, thread)
       yield* Effect.mapError(writes.open, ({ cause }) => refused(cause))
 
       type Ask<A> = () => A | Unavailable | Detached

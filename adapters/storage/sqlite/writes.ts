@@ -1,7 +1,8 @@
 import { Effect, type Scope } from "effect"
 import { type OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
+import type { Opening } from "../../../application/ports/EventStore.ts"
 import type { Head } from "../../../domain/batch.ts"
-import type { Access, Connection } from "./connection.ts"
+import type { Connection } from "./connection.ts"
 import type { Step } from "./statements.ts"
 import { writer } from "./writer.ts"
 
@@ -22,10 +23,10 @@ const readOnly = new Unavailable({ message: "the store is open for reading alone
 
 export const writerOf = (
   connection: Connection,
-  access: Access,
+  opening: Opening,
   thread: URL | undefined
 ): Effect.Effect<Writes, never, Scope.Scope> => {
-  if (access === "read") {
+  if (opening === "read") {
     const reopen = Effect.sync(() => connection.drop())
     return Effect.succeed({ open: Effect.void, write: () => Effect.fail(readOnly), reopen })
   }
