@@ -196,6 +196,9 @@ export const opsConnectionsMax = 100
 
 // Connections
 
+/** Bytes of one file with certificates or a key. */
+export const tlsFileBytesMax = 1024 * 1024
+
 /**
  * What one peer may ask of the listener. Every number here answers an attack or an accident that a public port meets:
  * a client that opens and says nothing, one that sends a byte a second, one that resets what it just asked for.

@@ -42,8 +42,6 @@ export const durationMs = (text: string): Parsed<number> => {
   return value <= durationMsMax ? { value } : { problem: `${quoted(text)} is more than 24h` }
 }
 
-export const file = (text: string): Parsed<string> => ({ value: text })
-
 export type Origins = "*" | ReadonlyArray<string>
 
 /** Origins as browsers send them in `origin`: compared letter by letter, so each is brought into that form here. */

@@ -49,7 +49,7 @@ const announce = (
     storage: store,
     channel: channel.name,
     auth: authDisabled ? "disabled" : "jwt",
-    tls: tls === undefined ? "off" : tls.clientCaFile === undefined ? "on" : "mutual",
+    tls: tls === undefined ? "off" : tls.clientCa === undefined ? "on" : "mutual",
     // The whole address may hold a secret.
     traces: tracing === undefined ? "off" : new URL(tracing.url).origin,
     defaulted

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs"
 import type { ServerResponse } from "node:http"
 import { getRequestListener } from "@hono/node-server"
 import { Effect } from "effect"
@@ -22,13 +21,7 @@ import { file_google_rpc_error_details } from "../proto/gen/google/rpc/error_det
 import { Health } from "../proto/gen/grpc/health/v1/health_pb.js"
 import { EntityService, EventService } from "../proto/gen/stategate/stategate_pb.js"
 import { docs } from "./docs.ts"
-import type { Settings, Tls } from "./settings.ts"
-
-const certificate = (tls: Tls) => ({
-  cert: readFileSync(tls.certFile),
-  key: readFileSync(tls.keyFile),
-  ...(tls.clientCaFile === undefined ? {} : { clientCa: readFileSync(tls.clientCaFile) })
-})
+import type { Settings } from "./settings.ts"
 
 /**
  * Every face on the one port. When the scope closes, streams are told to go on elsewhere, open calls finish, and what
@@ -87,8 +80,7 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
 
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   draining.signal.addEventListener("abort", () => fork(feed.drain))
-  const { host, port, shutdownGraceMs: graceMs } = settings
-  const tls = settings.tls === undefined ? undefined : certificate(settings.tls)
+  const { host, port, tls, shutdownGraceMs: graceMs } = settings
   const oversized = refuseOversized(gate, { isRpc: (path) => rpc.servesPath(path) })
   return yield* listen({ host, port, tls, graceMs, draining, onStream, refuseOversized: oversized }, handler)
 })

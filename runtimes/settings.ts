@@ -3,6 +3,7 @@
 import type { LogLevel, Origins, Parsed } from "./formats.ts"
 import * as formats from "./formats.ts"
 import { type ChannelProvider, channelProvider, type StorageProvider, storageProvider } from "./providers.ts"
+import { type Tls, tlsSettings } from "./tls.ts"
 import { type TracingSettings, tracingSettings } from "./tracing.ts"
 import {
   defaultChannel,
@@ -15,7 +16,7 @@ import {
   variables
 } from "./variables.ts"
 
-export type { ChannelProvider, LogLevel, Origins, StorageProvider }
+export type { ChannelProvider, LogLevel, Origins, StorageProvider, Tls }
 export { variables }
 
 export interface Settings {
@@ -40,13 +41,6 @@ export interface Settings {
   readonly channel: ChannelProvider
   /** The providers that nobody chose; start-up says so. */
   readonly defaulted: ReadonlyArray<"storage" | "channel">
-}
-
-export interface Tls {
-  readonly certFile: string
-  readonly keyFile: string
-  /** Client certificates are required, and checked against these authorities. */
-  readonly clientCaFile: string | undefined
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -88,14 +82,8 @@ export const parseSettings = (
   if (!authDisabled && !authIsUnreadable) refuse("STATEGATE_AUTH_DISABLED", noAuthentication)
   const publicDocs = read("STATEGATE_PUBLIC_DOCS", formats.boolean) ?? authDisabled
 
-  const certFile = read("STATEGATE_TLS_CERT_FILE", formats.file)
-  const keyFile = read("STATEGATE_TLS_KEY_FILE", formats.file)
-  const clientCaFile = read("STATEGATE_TLS_CLIENT_CA_FILE", formats.file)
-  const wantsTls = certFile !== undefined || keyFile !== undefined || clientCaFile !== undefined
-  const because = clientCaFile === undefined ? "" : " (client certificates need TLS)"
-  if (wantsTls && certFile === undefined) refuse("STATEGATE_TLS_CERT_FILE", `must be set too${because}`)
-  if (wantsTls && keyFile === undefined) refuse("STATEGATE_TLS_KEY_FILE", `must be set too${because}`)
-  const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile, clientCaFile } : undefined
+  const tls = tlsSettings(env)
+  errors.push(...tls.errors)
 
   const { tracing, errors: tracingErrors } = tracingSettings(env)
   errors.push(...tracingErrors)
@@ -110,11 +98,12 @@ export const parseSettings = (
   errors.push(...policies.map((name) => `${name}: this version applies no policies; unset it to start without`))
   if (errors.length > 0) return { errors }
 
-  const warnings = strangers.map((name) =>
+  const unknown = strangers.map((name) =>
     laterNames.has(name)
       ? `${name}: not in this version, and without effect`
       : `${name}: unknown, and without effect; the nearest known name is ${nearestName(name)}`
   )
+  const warnings = [...unknown, ...tls.warnings]
   const settings: Settings = {
     port,
     host,
@@ -124,7 +113,7 @@ export const parseSettings = (
     logLevel,
     authDisabled,
     publicDocs,
-    tls,
+    tls: tls.tls,
     corsOrigins,
     shutdownGraceMs,
     tracing,

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync } from "node:fs"
 import { afterEach, assert, test } from "vitest"
 import { ending, npmStart, reasonsOf, refusedStart, startGateway, temporaryFolder } from "../support/process.ts"
 
@@ -68,23 +68,24 @@ test("a store that another gateway holds, or that cannot be a file, is told in w
   assertReadable(third.stderr)
 })
 
-test("an address of another machine, and a certificate that is none, are told in words", async () => {
+test("an address of another machine is told in words", async () => {
   const elsewhere = await refusedStart({ STATEGATE_HOST: "192.0.2.1" })
   assert.strictEqual(elsewhere.code, 1)
   assert.include(elsewhere.stderr, "192.0.2.1 is no address of this machine")
   assertReadable(elsewhere.stderr)
+})
 
-  const folder = temporary()
-  const missing = `${folder.path}/missing.pem`
-  const broken = `${folder.path}/broken.pem`
-  writeFileSync(broken, "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n")
-  for (const [file, told] of [
-    [missing, missing],
-    [broken, "the certificate, its key or the clients' CA cannot be used"]
-  ] as const) {
-    const ended = await refusedStart({ STATEGATE_TLS_CERT_FILE: file, STATEGATE_TLS_KEY_FILE: file })
-    assert.strictEqual(ended.code, 1)
-    assert.include(ended.stderr, told)
-    assertReadable(ended.stderr)
-  }
+test("files of TLS that cannot be used are told with everything else", async () => {
+  const file = temporary().write("broken.pem", "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n")
+  const ended = await refusedStart({
+    STATEGATE_TLS_CERT_FILE: file,
+    STATEGATE_TLS_KEY_FILE: `${file}.missing`,
+    STATEGATE_PORT: "eighty"
+  })
+  assert.strictEqual(ended.code, 1)
+  assert.sameMembers(
+    reasonsOf(ended).map((reason) => reason.split(":")[0]),
+    ["STATEGATE_TLS_CERT_FILE", "STATEGATE_TLS_KEY_FILE", "STATEGATE_PORT"]
+  )
+  assertReadable(ended.stderr)
 })

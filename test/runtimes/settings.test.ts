@@ -105,7 +105,8 @@ test("tells everything that is wrong, not only the first", () => {
     "STATEGATE_PORT",
     "STATEGATE_SHUTDOWN_GRACE",
     "STATEGATE_STORAGE_PROVIDER",
-    "STATEGATE_TLS_CERT_FILE"
+    "STATEGATE_TLS_CERT_FILE",
+    "STATEGATE_TLS_KEY_FILE"
   ])
 })
 
@@ -147,16 +148,6 @@ describe("single values", () => {
       assert.strictEqual(accepted({ STATEGATE_SHUTDOWN_GRACE: text }).settings.shutdownGraceMs, ms)
     for (const text of ["20", "s", "-1s", "1 s", "1d", "25h"])
       assert.match(refused({ STATEGATE_SHUTDOWN_GRACE: text })[0]!, /^STATEGATE_SHUTDOWN_GRACE: /)
-  })
-
-  test("TLS files come together", () => {
-    const pair = { STATEGATE_TLS_CERT_FILE: "c.pem", STATEGATE_TLS_KEY_FILE: "k.pem" }
-    const tls = { certFile: "c.pem", keyFile: "k.pem", clientCaFile: undefined }
-    assert.deepStrictEqual(accepted(pair).settings.tls, tls)
-    const mutual = accepted({ ...pair, STATEGATE_TLS_CLIENT_CA_FILE: "ca.pem" })
-    assert.deepStrictEqual(mutual.settings.tls, { ...tls, clientCaFile: "ca.pem" })
-    assert.deepStrictEqual(refused({ STATEGATE_TLS_CERT_FILE: "c.pem" }), ["STATEGATE_TLS_KEY_FILE: must be set too"])
-    assert.strictEqual(refused({ STATEGATE_TLS_CLIENT_CA_FILE: "ca.pem" }).length, 2)
   })
 
   test("origins, in the form that browsers send", () => {
