@@ -1,5 +1,6 @@
 import { Effect, type Scope } from "effect"
 import { jsonText } from "../domain/json.ts"
+import { inBackground, keepRunning } from "./background.ts"
 import { announcingBytesMax, announcingEndMs } from "./limits.ts"
 import { type Announcement, Channel } from "./ports/Channel.ts"
 
@@ -29,11 +30,11 @@ export const announcer: Effect.Effect<
     waiting = []
     bytes = 0
     isPublishing = true
-    yield* Effect.ignoreCause(channel.publish(announcements))
+    yield* inBackground("announcer", channel.publish(announcements))
     isPublishing = false
     if (waiting.length === 0) rest()
   })
-  yield* Effect.forkScoped(Effect.forever(publish, { disableYield: true }))
+  yield* keepRunning("announcer", publish)
 
   const published = Effect.callback<void>((resume) => {
     rest = () => resume(Effect.void)

@@ -1,4 +1,5 @@
 import { Clock, Effect, Result, type Scope } from "effect"
+import { inBackground, keepRunning } from "./background.ts"
 import { Unavailable } from "./failure.ts"
 import { clockCheckMs, clockOffMsMax, storeAskMsMax } from "./limits.ts"
 import type { EventStore } from "./ports/EventStore.ts"
@@ -22,8 +23,8 @@ export const clockGuarded = Effect.fnUntraced(function* (
     isOff = before - theirs > clockOffMsMax || theirs - after > clockOffMsMax
   })
   yield* check
-  const again = Effect.ignoreCause(Effect.timeoutOption(check, storeAskMsMax))
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(clockCheckMs), again)))
+  const again = inBackground("clock-guard", Effect.timeoutOption(check, storeAskMsMax))
+  yield* keepRunning("clock-guard", Effect.andThen(Effect.sleep(clockCheckMs), again))
   return {
     ...store,
     commit: (units, told) =>

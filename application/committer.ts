@@ -1,6 +1,7 @@
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Result, type Tracer } from "effect"
 import { decideBatch, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
+import { keepRunning } from "./background.ts"
 import { clockWatch } from "./clock-behind.ts"
 import { newEventId } from "./event-id.ts"
 import { OutcomeUnknown, Unavailable } from "./failure.ts"
@@ -88,9 +89,8 @@ export class Committer extends Context.Service<
         return startSpan(tracer, clock, { name: "EventStore.commit", kind: "client", parent, links, since })
       }
 
-      const commit = Effect.fnUntraced(function* (flights: ReadonlyArray<Flight>) {
+      const commit = Effect.fnUntraced(function* (flights: ReadonlyArray<Flight>, open: Set<Flight>) {
         const since = clock.currentTimeNanosUnsafe()
-        const open = new Set(flights)
         const landed = (some: ReadonlyArray<readonly [Flight, Committed]>) => {
           const now = some.filter(([flight]) => open.delete(flight))
           for (const [flight, result] of now) land(flight, result)
@@ -135,20 +135,26 @@ export class Committer extends Context.Service<
         // loop while it commits would otherwise never see more than one.
         yield* Effect.yieldNow
         const flights = queue.take(store.capacity.domains)
-        if (flights.length > 0) yield* Effect.uninterruptible(commit(flights))
+        if (flights.length === 0) return
+        const open = new Set(flights)
+        // Else their domains would wait for ever for the end of a commit that a bug of ours has ended.
+        const giveUp = (failed: Cause.Cause<never>) =>
+          Effect.sync(() => {
+            const unknown = Result.fail(new OutcomeUnknown({ cause: Cause.squash(failed) }))
+            for (const flight of open) land(flight, unknown)
+          })
+        yield* Effect.uninterruptible(Effect.onError(commit(flights, open), giveUp))
       })
-      yield* Effect.forEach(
-        Array.from({ length: store.capacity.commits }),
-        () => Effect.forkScoped(Effect.forever(worker, { disableYield: true })),
-        { discard: true }
-      )
+      yield* Effect.forEach(Array.from({ length: store.capacity.commits }), () => keepRunning("committer", worker), {
+        discard: true
+      })
       let wasLate = false
       const look = Effect.map(Effect.timed(Effect.sleep(commitCheckMs)), ([took]) => {
         // A process that was halted hears of what is over only now: once it has, it may judge.
         wasLate = !wasLate && Duration.toMillis(took) > 2 * commitCheckMs
         if (!wasLate) queue.refuseLate(commitMsMax)
       })
-      yield* Effect.forkScoped(Effect.forever(look))
+      yield* keepRunning("late-commits", look)
       yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
 
       const submitted = (job: Job, span?: Tracer.Span): Effect.Effect<Done, SubmitFailure> =>

@@ -260,6 +260,12 @@ export const listenerLimits = {
 } as const satisfies Record<string, number>
 export type ListenerLimits = { readonly [Name in keyof typeof listenerLimits]: number }
 
+// What runs beside the calls
+
+/** Milliseconds until what runs in the background goes on after a defect, and at most, where one follows another. */
+export const backgroundRetryMs = 100
+export const backgroundRetryMsMax = 10_000
+
 // Upkeep: moving logs between stores, and making projections anew
 
 /** Domains that one run looks at. */

@@ -1,4 +1,5 @@
 import { Context } from "effect"
+import type { BackgroundFiber } from "./background.ts"
 
 /** One finished call, as logs and metrics see it. Never what was in it. */
 export interface CallRecord {
@@ -53,6 +54,8 @@ export interface Watcher {
   readonly called: (record: CallRecord) => void
   readonly committed: (record: CommitRecord) => void
   readonly counted: (what: Counted, by: number) => void
+  /** Something in the background had a defect; it is in the log. */
+  readonly defected: (fiber: BackgroundFiber) => void
   /** Told once, by the part that knows. */
   readonly gauged: (what: Gauged, read: () => number) => void
 }
@@ -68,7 +71,13 @@ export const watchers = (...all: ReadonlyArray<Partial<Watcher>>): Watcher => {
     }
     return (others.length === 0 ? first : told) as Watcher[Name]
   }
-  return { called: each("called"), committed: each("committed"), counted: each("counted"), gauged: each("gauged") }
+  return {
+    called: each("called"),
+    committed: each("committed"),
+    counted: each("counted"),
+    defected: each("defected"),
+    gauged: each("gauged")
+  }
 }
 
 /** Who watches; nobody, unless the runtime says so. */

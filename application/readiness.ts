@@ -1,4 +1,5 @@
 import { Context, Effect, Layer, Option } from "effect"
+import { reportDefects } from "./background.ts"
 import { Feed } from "./feed/feed.ts"
 import { readinessMs, readinessMsMax } from "./limits.ts"
 import { EventStore } from "./ports/EventStore.ts"
@@ -39,7 +40,7 @@ export class Readiness extends Context.Service<
         Effect.timeoutOption(readinessMsMax),
         Effect.map((moved) => ({ store: Option.isSome(moved) ? "ok" : "unavailable" }) as const),
         Effect.catch(({ message }) => Effect.succeed({ store: "unavailable", reason: message } as const)),
-        Effect.catchCause(() => Effect.succeed({ store: "unavailable" } as const))
+        Effect.catchCause((cause) => Effect.as(reportDefects("readiness", cause), { store: "unavailable" } as const))
       )
       const recently = yield* Effect.cachedWithTTL(asked, readinessMs)
       const check = Effect.map(

@@ -1,4 +1,5 @@
 import { Cause, Clock, Deferred, Effect, Exit, Option, Result, type Scope } from "effect"
+import { keepRunning, reportDefects } from "./background.ts"
 import { away, Unavailable } from "./failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "./limits.ts"
 import { monotonicMillis } from "./monotonic.ts"
@@ -44,7 +45,7 @@ export const silenceGuarded = Effect.fnUntraced(function* (
 
   const answer = Effect.timeoutOption(ask, storeAskMsMax).pipe(
     Effect.map(Option.isSome),
-    Effect.catchCause((cause) => Effect.succeed(causedBy(cause, isSaid)))
+    Effect.catchCause((cause) => Effect.as(reportDefects("silence-guard", cause), causedBy(cause, isSaid)))
   )
   const look = Effect.gen(function* () {
     const isQuiet = underWay > 0 && monotonicMillis(clock) - quietSince >= storeQuietMs
@@ -55,7 +56,7 @@ export const silenceGuarded = Effect.fnUntraced(function* (
     // A call may have been answered meanwhile.
     else if (answers === before && !isAway) yield* lost
   })
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(storeQuietCheckMs), look)))
+  yield* keepRunning("silence-guard", Effect.andThen(Effect.sleep(storeQuietCheckMs), look))
 
   /** A call that is under way until it ends, and was answered if it ends so. */
   const watched = <A, E>(call: Effect.Effect<A, E>, isAnswer: (value: A) => boolean): Effect.Effect<A, E> => {

@@ -15,6 +15,7 @@ import { hostGuard } from "../adapters/transport/rpc/host.ts"
 import { rpcFace } from "../adapters/transport/rpc/node.ts"
 import { refuseOversized } from "../adapters/transport/rpc/oversized.ts"
 import { statusJson } from "../adapters/transport/rpc/status-json.ts"
+import { inBackground } from "../application/background.ts"
 import { Feed } from "../application/feed/feed.ts"
 import { Readiness } from "../application/readiness.ts"
 import { file_google_rpc_error_details } from "../proto/gen/google/rpc/error_details_pb.js"
@@ -33,9 +34,10 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const corsOrigins = settings.corsOrigins === "*" ? ["*"] : settings.corsOrigins
   const guard = hostGuard({ authDisabled: settings.authDisabled, boundTo: settings.host })
   const { check } = yield* Readiness
+  const context = yield* Effect.context<never>()
   const draining = new AbortController()
   const services = [EntityService, EventService]
-  const readings = () => Effect.runPromise(check)
+  const readings = () => Effect.runPromiseWith(context)(check)
   const isReady = async () => (await readings()).ready
   const health = healthFaces({ services, isReady, draining: draining.signal })
   const reflection = settings.publicDocs
@@ -78,8 +80,8 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const grpc = grpcFace(new Map([...grpcMethods(gate), ...health.methods]))
   const onStream: StreamHandler = (stream) => guard(stream.head.headers[":authority"]) === undefined && grpc(stream)
 
-  const fork = Effect.runForkWith(yield* Effect.context<never>())
-  draining.signal.addEventListener("abort", () => fork(feed.drain))
+  // Not in the scope, which is closing by then.
+  draining.signal.addEventListener("abort", () => Effect.runForkWith(context)(inBackground("drain", feed.drain)))
   const { host, port, tls, shutdownGraceMs: graceMs } = settings
   const oversized = refuseOversized(gate, { isRpc: (path) => rpc.servesPath(path) })
   return yield* listen({ host, port, tls, graceMs, draining, onStream, refuseOversized: oversized }, handler)

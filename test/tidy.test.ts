@@ -123,6 +123,15 @@ test("only runtimes read the environment", () => {
   }
 })
 
+test("fibers of their own are started in one way, in which no defect is lost", () => {
+  for (const line of ["yield* Effect.forkScoped(loop)", "Effect.runFork(work)", "await Effect.runPromise(check)"]) {
+    for (const path of ["application/a.ts", "adapters/transport/rpc/a.ts"])
+      assert.deepStrictEqual(seen("fibers", [path, line]), [`${path}:1`])
+    assert.deepStrictEqual(seen("fibers", ["application/background.ts", line], ["runtimes/gateway.ts", line]), [])
+  }
+  assert.deepStrictEqual(seen("fibers", ["adapters/a/b.ts", "const run = Effect.runForkWith(context)"]), [])
+})
+
 test("files are short, unless they were generated", () => {
   const long = "a()\n".repeat(301)
   assert.deepStrictEqual(seen("length", ["adapters/storage/sqlite/a.ts", long]), ["adapters/storage/sqlite/a.ts:301"])

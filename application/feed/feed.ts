@@ -2,6 +2,7 @@ import { Clock, Context, Effect, Layer, Option, Random, type Scope } from "effec
 import { shortId } from "../../domain/cursor.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import type { Rejection } from "../../domain/rejection.ts"
+import { backgroundStarter, inBackground, keepRunning } from "../background.ts"
 import { Overloaded, Unavailable } from "../failure.ts"
 import { headsPollMs, headsPollWideMs, heartbeatMs, logPageEventsMax, rewoundMs, streamsMax } from "../limits.ts"
 import { monotonicNow } from "../monotonic.ts"
@@ -50,7 +51,7 @@ export class Feed extends Context.Service<
       const store = yield* EventStore
       const channel = yield* Channel
       const observer = yield* Observer
-      const tails = new Tails(store, yield* Effect.scope, observer, yield* Clock.Clock)
+      const tails = new Tails(store, yield* backgroundStarter, observer, yield* Clock.Clock)
       observer.gauged("streams", () => tails.readers.size)
       /** Heads that move after this are looked at; unset while nobody streams. */
       let mark: string | undefined
@@ -61,12 +62,7 @@ export class Feed extends Context.Service<
         wakePoller = () => resume(Effect.void)
         if (tails.readers.size > 0) wakePoller()
       })
-      const poll = Effect.gen(function* () {
-        yield* someoneStreams
-        const narrow = [...tails.readers].some(({ globs }) => globs.domain.literal !== undefined)
-        // Jitter, so that many gateways do not ask one store in step.
-        const jitter = yield* Random.nextBetween(0.75, 1.25)
-        yield* Effect.sleep((narrow ? headsPollMs : headsPollWideMs) * jitter)
+      const look = Effect.gen(function* () {
         if (mark === undefined) return
         const before = tails.positions()
         const moved = yield* store.movedSince(mark)
@@ -74,8 +70,16 @@ export class Feed extends Context.Service<
         tails.onHeads(moved.heads, before, "polled")
         tails.retry()
       })
+      const poll = Effect.gen(function* () {
+        yield* someoneStreams
+        const narrow = [...tails.readers].some(({ globs }) => globs.domain.literal !== undefined)
+        // Jitter, so that many gateways do not ask one store in step.
+        const jitter = yield* Random.nextBetween(0.75, 1.25)
+        yield* Effect.sleep((narrow ? headsPollMs : headsPollWideMs) * jitter)
+        yield* inBackground("feed-poll", look)
+      })
       // Whatever a store does, the next look is taken: without it, nothing would find what the channel loses.
-      yield* Effect.forkScoped(Effect.forever(Effect.ignoreCause(poll)))
+      yield* keepRunning("feed-poll", poll)
       yield* channel.subscribe((announcements) => tails.announced(announcements))
 
       /** From memory where possible, else from the log, overlapping by one event that must be the one that was seen. */

@@ -1,8 +1,9 @@
-import { type Clock, Effect, type Scope } from "effect"
+import { type Clock, Effect } from "effect"
 import type { Head } from "../../domain/batch.ts"
 import type { Event } from "../../domain/event.ts"
 import { literalGlob } from "../../domain/glob.ts"
-import type { LogRewound, Unavailable } from "../failure.ts"
+import type { BackgroundFiber } from "../background.ts"
+import type { LogRewound } from "../failure.ts"
 import { logPageEventsMax } from "../limits.ts"
 import { monotonicMillis } from "../monotonic.ts"
 import type { Watcher } from "../observer.ts"
@@ -11,6 +12,9 @@ import type { EventStore } from "../ports/EventStore.ts"
 import { type Reader, rewound } from "./reader.ts"
 import { Tail, type TailBudget } from "./tail.ts"
 import { type Before, standing, type Watched, watch } from "./watched.ts"
+
+/** Starts work in the background. */
+type Start = (fiber: BackgroundFiber, work: Effect.Effect<unknown, unknown>) => void
 
 /** Keeps the tails of all streamed domains whole, whatever the channel loses, repeats or reorders. */
 export class Tails {
@@ -25,17 +29,17 @@ export class Tails {
   readonly #store: EventStore["Service"]
   readonly #observer: Watcher
   readonly #clock: Clock.Clock
-  readonly #fork: (effect: Effect.Effect<void, Unavailable>) => void
+  readonly #start: Start
 
-  constructor(store: EventStore["Service"], scope: Scope.Scope, observer: Watcher, clock: Clock.Clock) {
+  constructor(store: EventStore["Service"], start: Start, observer: Watcher, clock: Clock.Clock) {
     this.#store = store
+    // A store that is away is asked again at the next look at the heads.
+    this.#start = start
     this.#observer = observer
     this.#clock = clock
     observer.gauged("lag", () => this.#lag())
     observer.gauged("slowest", () => this.#slowest())
     observer.gauged("tailBytes", () => this.#budget.bytes)
-    // A store that is away is asked again at the next look at the heads.
-    this.#fork = (effect) => void Effect.runFork(Effect.forkIn(Effect.ignore(effect), scope))
   }
 
   join(reader: Reader): void {
@@ -221,7 +225,7 @@ export class Tails {
     const done = Effect.sync(() => {
       watched.isFilling = false
     })
-    this.#fork(Effect.ensuring(this.#fill(watched), done))
+    this.#start("feed-fill", Effect.ensuring(this.#fill(watched), done))
   }
 
   /** Reads what the tail is missing. Each page overlaps by one event, which must be the one that was seen. */
@@ -271,6 +275,6 @@ export class Tails {
       if (heads.length > 0) this.onHeads(heads, before)
       else if (watched.tail.incarnation !== "") this.#replace(watched, undefined)
     })
-    this.#fork(Effect.ensuring(check, done))
+    this.#start("feed-check", Effect.ensuring(check, done))
   }
 }

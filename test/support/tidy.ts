@@ -15,6 +15,7 @@ export type Rule =
   | "platform"
   | "ambient"
   | "environment"
+  | "fibers"
   | "length"
   | "names"
   | "contracts"
@@ -117,6 +118,12 @@ const codeRules: ReadonlyArray<CodeRule> = [
     where: (path) => isCore(path) || layerOf(path) === "adapters",
     pattern: /\b(?:process|Bun|Deno)\s*\.\s*env\b/g,
     mend: "only runtimes/ read the environment: take a setting as an argument, from runtimes/settings.ts"
+  },
+  {
+    rule: "fibers",
+    where: (path) => (isCore(path) || layerOf(path) === "adapters") && path !== "application/background.ts",
+    pattern: /\bEffect\.(?:fork\w*|run(?:Fork|Promise|PromiseExit|Sync|SyncExit|Callback))\b(?!With)/g,
+    mend: "a fiber of its own loses its defects: start it with application/background.ts, or in the program's context"
   }
 ]
 

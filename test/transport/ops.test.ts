@@ -2,10 +2,11 @@
 
 import { get } from "node:http"
 import { text as textOf } from "node:stream/consumers"
-import { Effect, Exit, Scope } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { afterEach, assert, test } from "vitest"
 import type { Profiles } from "../../adapters/transport/ops/profiles.ts"
 import { type OpsOptions, serveOps } from "../../adapters/transport/ops/server.ts"
+import { Observer, watchers } from "../../application/observer.ts"
 import type { Readings } from "../../application/readiness.ts"
 
 const ready: Readings = { ready: true, store: "ok", gateway: "ok" }
@@ -15,10 +16,10 @@ afterEach(async () => {
   scope = Scope.makeUnsafe()
 })
 
-const start = async (options: Partial<OpsOptions> = {}): Promise<string> => {
+const start = async (options: Partial<OpsOptions> = {}, heard: Layer.Layer<never> = Layer.empty): Promise<string> => {
   const metrics = { contentType: "text/plain; version=0.0.4", text: async () => "a_metric 1\n" }
   const served = serveOps({ host: "127.0.0.1", port: 0, metrics, readiness: Effect.succeed(ready), ...options })
-  return (await Effect.runPromise(Scope.provide(served, scope))).url
+  return (await Effect.runPromise(Effect.provide(Scope.provide(served, scope), heard))).url
 }
 
 interface Answer {
@@ -96,13 +97,24 @@ test("a profile that is being made is not disturbed", async () => {
   assert.strictEqual((await ask(`${url}/debug/pprof/profile?seconds=1`)).status, 409)
 })
 
-test("what goes wrong stays in the log", async () => {
+test("what goes wrong stays in the log, and is counted", async () => {
+  const lines: Array<string> = []
+  const defects: Array<string> = []
+  const log = Logger.layer([
+    Logger.make<unknown, void>(({ message, cause }) => void lines.push(`${message} ${Cause.pretty(cause)}`))
+  ])
+  const counts = Layer.succeed(Observer, watchers({ defected: (fiber) => void defects.push(fiber) }))
   const text = () => Promise.reject(new Error("secret"))
-  const url = await start({ metrics: { contentType: "text/plain", text } })
-  const answer = await ask(`${url}/metrics`)
-  assert.strictEqual(answer.status, 500)
-  assert.notInclude(answer.body, "secret")
+  const readiness = Effect.die(new Error("another secret"))
+  const url = await start({ metrics: { contentType: "text/plain", text }, readiness }, Layer.merge(log, counts))
+  for (const path of ["/metrics", "/readyz"]) {
+    const answer = await ask(`${url}${path}`)
+    assert.strictEqual(answer.status, 500)
+    assert.notInclude(answer.body, "secret")
+  }
   assert.strictEqual((await ask(`${url}/livez`)).status, 200)
+  assert.deepStrictEqual(defects, ["operators", "operators"])
+  assert.match(lines.join("\n"), /operators.*secret.*operators.*another secret/s)
 })
 
 test("a port that is taken is a failure that says so", async () => {

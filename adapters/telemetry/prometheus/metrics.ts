@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client"
+import { backgroundFibers } from "../../../application/background.ts"
 import type { CommitRecord, Counted, Gauged, Watcher } from "../../../application/observer.ts"
 import { countCalls } from "./calls.ts"
 
@@ -61,11 +62,20 @@ export const openMetrics = (build: Build): Metrics => {
   const totals = Object.fromEntries(
     Object.entries(counters).map(([what, [name, help]]) => [what, new Counter({ name, help, registers })])
   ) as Record<Counted, Counter>
+  const defects = new Counter({
+    name: "stategate_background_defects_total",
+    help: "Bugs met by what runs beside the calls; the log says more about each.",
+    labelNames: ["fiber"],
+    registers
+  })
+  // There from the start, so that the first one is an increase.
+  for (const fiber of backgroundFibers) defects.inc({ fiber }, 0)
   processMetrics(registry)
   return {
     watcher: {
       called,
       committed,
+      defected: (fiber) => defects.inc({ fiber }),
       counted: (what, by) => totals[what].inc(by),
       gauged: (what, read) => {
         const [name, help] = gauges[what]

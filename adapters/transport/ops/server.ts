@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Effect, type Scope } from "effect"
+import { Cause, Effect, type Scope } from "effect"
+import { reportDefects } from "../../../application/background.ts"
 import { opsConnectionsMax, profileSecondsMax } from "../../../application/limits.ts"
 import type { Readings } from "../../../application/readiness.ts"
 import { hostGuard, isLoopbackHost } from "../rpc/host.ts"
@@ -57,10 +58,10 @@ const cpu =
     return watched === undefined ? text(409, "a profile is being made; try again later") : profile(await watched)
   }
 
-const routesOf = ({ metrics, readiness, profiles }: OpsOptions): ReadonlyMap<string, Route> => {
+const routesOf = ({ metrics, profiles }: OpsOptions, readings: () => Promise<Readings>): ReadonlyMap<string, Route> => {
   const routes = new Map<string, Route>([
     ["/metrics", async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() })],
-    ...probes(() => Effect.runPromise(readiness))
+    ...probes(readings)
   ])
   if (profiles !== undefined) {
     routes.set("/debug/pprof/profile", locally(cpu(profiles)))
@@ -81,8 +82,11 @@ export const serveOps: (
 ) => Effect.Effect<{ readonly port: number; readonly url: string }, Error, Scope.Scope> = Effect.fnUntraced(
   function* (options) {
     const { host } = options
-    const log = Effect.runForkWith(yield* Effect.context())
-    const routes = routesOf(options)
+    const context = yield* Effect.context<never>()
+    const run = Effect.runForkWith(context)
+    const bug = (cause: unknown) => void run(reportDefects("operators", Cause.die(cause)))
+    const readings = () => Effect.runPromiseWith(context)(options.readiness)
+    const routes = routesOf(options, readings)
     const guard = hostGuard({ authDisabled: true, boundTo: host })
 
     const answerTo = async (request: IncomingMessage, gone: AbortSignal): Promise<Answer> => {
@@ -101,7 +105,7 @@ export const serveOps: (
         send(request, response, await answerTo(request, left.signal))
       } catch (cause) {
         if (left.signal.aborted) return
-        log(Effect.logError("an operator's question could not be answered", cause))
+        bug(cause)
         send(request, response, text(500, "this could not be answered; the log says why"))
       }
     }
@@ -112,7 +116,7 @@ export const serveOps: (
       Effect.callback<void, Error>((resume) => {
         const failed = (cause: Error) => resume(Effect.fail(cause))
         server.once("error", failed).listen({ host, port: options.port }, () => {
-          server.off("error", failed).on("error", (cause) => log(Effect.logError("operators cannot be served", cause)))
+          server.off("error", failed).on("error", (cause) => run(Effect.logError("operators cannot be served", cause)))
           resume(Effect.void)
         })
       }),
