@@ -153,8 +153,23 @@ export const tailEventsMax = 4096
 export const tailBytesMax = 64 * 1024 * 1024
 /** Events in one read of the log. */
 export const logPageEventsMax = 512
-/** Bytes of values in one read of the log. */
-export const logPageBytesMax = 4 * 1024 * 1024
+/** Bytes of values in one read of the log: as many as are read, parsed and sent in a few milliseconds. */
+export const logPageBytesMax = 256 * 1024
+/**
+ * Milliseconds that all streams together may use of one turn of the event loop; then sockets are looked at, and calls
+ * served. One slice may begin just before that.
+ */
+export const streamTurnMs = 5
+/**
+ * Turns of the event loop that are left to everything else behind one whose time was used up: a new connection takes one
+ * to be accepted and one to be read.
+ */
+export const streamRestTurns = 2
+/** Milliseconds that one stream should use at a time; how many events fit into them is measured. */
+export const streamSliceMs = 2.5
+/** Events that one stream reads and sends at a time, at least (until their number is measured) and at most. */
+export const sliceEventsMin = 16
+export const sliceEventsMax = logPageEventsMax
 /** Milliseconds between looks at the heads, for streams of domains by name. */
 export const headsPollMs = 1_000
 /** Milliseconds between looks at the heads, for streams of domains by glob while the channel is healthy. */

@@ -4,12 +4,13 @@ import { literalGlob } from "../../domain/glob.ts"
 import type { Rejection } from "../../domain/rejection.ts"
 import { backgroundStarter, inBackground, keepRunning } from "../background.ts"
 import { Overloaded, Unavailable } from "../failure.ts"
-import { headsPollMs, headsPollWideMs, heartbeatMs, logPageEventsMax, rewoundMs, streamsMax } from "../limits.ts"
-import { monotonicNow } from "../monotonic.ts"
+import { headsPollMs, headsPollWideMs, heartbeatMs, rewoundMs, streamsMax } from "../limits.ts"
+import { monotonicMillis, monotonicNow } from "../monotonic.ts"
 import { Observer } from "../observer.ts"
 import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
 import { type Delivery, Reader, type StreamEnd } from "./reader.ts"
+import { StreamScheduler, slicedReads, TimeSlices } from "./scheduler.ts"
 import { marksOf, type StreamRequest } from "./start.ts"
 import type { Tail } from "./tail.ts"
 import { Tails } from "./tails.ts"
@@ -51,7 +52,14 @@ export class Feed extends Context.Service<
       const store = yield* EventStore
       const channel = yield* Channel
       const observer = yield* Observer
-      const tails = new Tails(store, yield* backgroundStarter, observer, yield* Clock.Clock)
+      const clock = yield* Clock.Clock
+      const scheduler = yield* StreamScheduler.make(() => monotonicMillis(clock))
+      const tails = new Tails(
+        slicedReads(store, () => new TimeSlices(scheduler)),
+        yield* backgroundStarter,
+        observer,
+        clock
+      )
       observer.gauged("streams", () => tails.readers.size)
       /** Heads that move after this are looked at; unset while nobody streams. */
       let mark: string | undefined
@@ -83,16 +91,16 @@ export class Feed extends Context.Service<
       yield* channel.subscribe((announcements) => tails.announced(announcements))
 
       /** From memory where possible, else from the log, overlapping by one event that must be the one that was seen. */
-      const eventsAfter = Effect.fnUntraced(function* (reader: Reader, tail: Tail) {
+      const eventsAfter = Effect.fnUntraced(function* (reader: Reader, tail: Tail, limit: number) {
         const { domain } = tail
         const seen = reader.seen(domain)
         const position = seen?.position ?? 0n
         const isUnsure = reader.takeUnsure(domain) || (seen !== undefined && !tail.agreesWith(seen))
-        const near = isUnsure ? undefined : tail.after(position, logPageEventsMax)
+        const near = isUnsure ? undefined : tail.after(position, limit)
         if (near !== undefined) return near
         const overlap = position === 0n ? 0 : 1
         observer.counted("logReads", 1)
-        const { events } = yield* store.read(domain, position - BigInt(overlap), logPageEventsMax + overlap)
+        const { events } = yield* store.read(domain, position - BigInt(overlap), limit + overlap)
         const [first] = events
         if (seen !== undefined && overlap === 1 && (first === undefined || shortId(first.id) !== seen.eventId)) {
           return yield* tails.rewound(domain)
@@ -106,15 +114,24 @@ export class Feed extends Context.Service<
         return events.length > overlap || position >= tail.head ? events.slice(overlap) : tails.doubt(tail)
       })
 
-      const pullOf = (reader: Reader): FeedStream["pull"] => {
+      const pullOf = (reader: Reader, slices: TimeSlices): FeedStream["pull"] => {
         const busy = Effect.callback<void>((resume) => Effect.sync(reader.whenBusy(() => resume(Effect.void))))
         return Effect.gen(function* () {
+          // What it gave last has been passed on.
+          slices.end()
           const until = (yield* monotonicNow) + heartbeatMs
           while (true) {
             if (reader.ended !== undefined) return yield* Effect.fail(reader.ended)
             const tail = reader.next()
             if (tail !== undefined) {
-              const deliveries = reader.advance(tail, yield* eventsAfter(reader, tail))
+              const lane = (reader.seen(tail.domain)?.position ?? 0n) < tail.start ? "catch-up" : "live"
+              yield* slices.begin(lane)
+              if (reader.ended !== undefined) continue
+              const events = yield* eventsAfter(reader, tail, slices.events)
+              // A store that answers later does so beside others, and what is done with its answer takes longest.
+              if (!slices.isRunning) yield* slices.begin(lane)
+              slices.took(events.length)
+              const deliveries = reader.advance(tail, events, lane === "live")
               observer.counted("delivered", deliveries.length)
               if (deliveries.length > 0) return deliveries
               // A long stretch that nobody asked for must not hold up the process.
@@ -123,6 +140,7 @@ export class Feed extends Context.Service<
             const left = until - (yield* monotonicNow)
             const isQuiet = left <= 0 || (tail === undefined && Option.isNone(yield* Effect.timeoutOption(busy, left)))
             if (!isQuiet) continue
+            yield* slices.begin("live")
             // Domains may have joined in silence until the cursor cannot hold them: making it tells, and ends the stream.
             const { cursor } = reader
             if (reader.ended === undefined) return [{ cursor }]
@@ -137,22 +155,28 @@ export class Feed extends Context.Service<
           return yield* tooMany
         }
         const reader = new Reader(request.selection, request.globs)
+        const slices = new TimeSlices(scheduler)
         yield* Effect.acquireRelease(
           Effect.sync(() => tails.join(reader)),
           () =>
             Effect.sync(() => {
+              slices.end()
               tails.leave(reader)
               if (tails.readers.size === 0) mark = undefined
             })
         )
         wakePoller()
+        yield* slices.begin("live")
         // The order is what makes it gapless: be told of movements first, then look where everything stands.
         if (mark === undefined) {
           const now = (yield* store.movedSince(undefined)).mark
           mark ??= now
         }
         const before = tails.positions()
-        const starts = yield* marksOf(store, request)
+        const starts = yield* marksOf(
+          slicedReads(store, () => slices),
+          request
+        )
         for (const [domain, start] of starts) reader.place(domain, start.mark)
         tails.onHeads(
           Array.from(starts.values(), ({ head }) => head),
@@ -160,7 +184,7 @@ export class Feed extends Context.Service<
         )
         for (const domain of starts.keys()) tails.attach(reader, domain)
         const cursor = reader.cursor
-        return reader.ended === undefined ? { cursor, pull: pullOf(reader) } : yield* Effect.fail(reader.ended)
+        return reader.ended === undefined ? { cursor, pull: pullOf(reader, slices) } : yield* Effect.fail(reader.ended)
       })
 
       const drain = Effect.sync(() => {

@@ -19,6 +19,8 @@ export interface Delivery {
   readonly event?: Event
   /** Opaque; a stream opened with it goes on right behind this delivery. */
   readonly cursor: string
+  /** Whether other streams get the same object, so that what is made of it is worth keeping for them. */
+  readonly isShared?: boolean
 }
 
 /** The globs of a stream, ready to match. */
@@ -149,7 +151,7 @@ export class Reader {
    * Steps over consecutive events of a domain and returns those that the stream wants. The place moves over the rest as
    * well, so that a cursor never leads back to what nobody asked for.
    */
-  advance(tail: Tail, events: ReadonlyArray<Event>): ReadonlyArray<Delivery> {
+  advance(tail: Tail, events: ReadonlyArray<Event>, isShared: boolean): ReadonlyArray<Delivery> {
     const deliveries: Array<Delivery> = []
     let last: Event | undefined
     for (const event of events) {
@@ -158,7 +160,7 @@ export class Reader {
       this.#moveTo(tail, event)
       const cursor = this.cursor
       if (this.#end !== undefined) break
-      deliveries.push({ event, cursor })
+      deliveries.push({ event, cursor, isShared })
     }
     if (last !== undefined && this.#end === undefined) this.#moveTo(tail, last)
     this.notice(tail)

@@ -92,7 +92,9 @@ describe("another log in the place of the first", () => {
     return Effect.gen(function* () {
       yield* write("d", numbered(1500))
       const stream = yield* open("d", beginning)
-      expect(keysOf(yield* stream.pull)).toEqual(numbered(512))
+      const first = keysOf(yield* stream.pull)
+      expect(first).toEqual(numbered(first.length))
+      expect(first.length).toBeLessThan(1500)
       world.swap()
       yield* write("d", numbered(3000, 5000))
       expect(yield* ending(stream)).toEqual({ seen: [], end: expect.objectContaining(rewound) })

@@ -177,27 +177,36 @@ export class Gate extends Context.Service<
         }
         const { headers, pull } = opened.value
         const tellsProgress = message.progress || call.protocol === "sse"
-        async function* items() {
-          // Told in the finally block: a caller that has gone leaves the loop without a word.
-          let ended: { readonly status?: WireStatus; readonly cause?: { readonly cause?: unknown } } | undefined
-          try {
-            while (true) {
+        let isOver = false
+        const over = async ({ status, cause }: Ended): Promise<void> => {
+          if (isOver) return
+          isOver = true
+          await end(status, cause)
+        }
+        // No generator: it would hold the items that it gave last for as long as it waits for the next ones, and those of
+        // a hundred replays grow old in memory, where collecting them takes many times as long.
+        const items: AsyncIterator<ReadonlyArray<StreamItem>> = {
+          next: async () => {
+            while (!isOver) {
               const exit = await run(pull, { signal: call.signal })
               if (Exit.isFailure(exit)) {
-                ended = failureOf(exit.cause, hasExpired(call.signal))
-                throw new CallFailed(ended.status ?? internal)
+                const ended = failureOf(exit.cause, hasExpired(call.signal))
+                await over(ended)
+                throw new CallFailed(ended.status)
               }
-              const wanted = tellsProgress ? exit.value : exit.value.filter(({ event }) => event !== undefined)
-              if (wanted.length === 0) continue
-              for (const { event } of wanted) if (event !== undefined) sent += 1
-              yield wanted
+              const value = tellsProgress ? exit.value : exit.value.filter(({ event }) => event !== undefined)
+              for (const { event } of value) if (event !== undefined) sent += 1
+              if (value.length > 0) return { done: false, value }
             }
-          } finally {
-            ended ??= { status: hasExpired(call.signal) ? deadlineExceeded : canceled }
-            await end(ended.status, ended.cause)
+            return { done: true, value: undefined }
+          },
+          // A caller that has gone leaves the loop without a word.
+          return: async () => {
+            await over({ status: hasExpired(call.signal) ? deadlineExceeded : canceled })
+            return { done: true, value: undefined }
           }
         }
-        return { headers, [Symbol.asyncIterator]: items }
+        return { headers, [Symbol.asyncIterator]: () => items }
       }
 
       return Gate.of({
@@ -231,10 +240,12 @@ const hasExpired = ({ reason }: AbortSignal): boolean =>
 const nameOf = (code: Code): string => codeToString(code)
 
 /** What the caller is told, and what only the log is told. */
-const failureOf = (
-  cause: Cause.Cause<Failure>,
-  expired = false
-): { readonly status: WireStatus; readonly cause?: { readonly cause: unknown } } => {
+interface Ended {
+  readonly status: WireStatus
+  readonly cause?: { readonly cause: unknown }
+}
+
+const failureOf = (cause: Cause.Cause<Failure>, expired = false): Ended => {
   const failure = Cause.findErrorOption(cause)
   if (failure._tag === "Some") {
     const inner = "cause" in failure.value ? failure.value.cause : undefined

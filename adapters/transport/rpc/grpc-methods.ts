@@ -54,8 +54,16 @@ const stream = async (
   try {
     const live = await gate.stream({ ...call, protocol: "grpc", signal }, message)
     sink.open(live.headers)
-    for await (const items of live) await sink.send(streamFrames(items))
-    return internal
+    const items = live[Symbol.asyncIterator]()
+    // A step in a function of its own holds nothing of what it sent while the next one waits.
+    const sendNext = async () => {
+      const { done, value } = await items.next()
+      return done === true ? internal : sink.send(streamFrames(value))
+    }
+    while (true) {
+      const ended = await sendNext()
+      if (ended !== undefined) return ended
+    }
   } catch (error) {
     return error instanceof CallFailed ? error.status : internal
   }

@@ -34,6 +34,8 @@ export interface StreamItem {
   /** Absent when there is only word of where the stream stands. */
   readonly event?: Event
   readonly cursor: string
+  /** Whether other streams get the same event object. */
+  readonly isShared?: boolean
 }
 
 export interface OpenedStream {
