@@ -79,7 +79,7 @@ export const gateway = (storage: object, env: Record<string, string> = {}): Prom
     ...env
   })
 
-const freePort = async (): Promise<number> => {
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const address = server.address()

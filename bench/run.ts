@@ -1,6 +1,7 @@
 import { cpus } from "node:os"
 import { buildLoad } from "./processes.ts"
 import { applies } from "./scenarios/apply.ts"
+import { beside } from "./scenarios/beside.ts"
 import { fanout } from "./scenarios/fanout.ts"
 import { growth, idle } from "./scenarios/growth.ts"
 import { replay } from "./scenarios/replay.ts"
@@ -21,6 +22,7 @@ const scenarios: Readonly<Record<string, () => Promise<Report>>> = {
   fanout: () => fanout(runs),
   web: () => web(program, runs),
   replay: () => replay(program, runs),
+  beside: () => beside(program),
   growth: () => growth(program, runs),
   idle: () => idle(runs),
   ...Object.fromEntries(onStores(program, runs))
