@@ -1,14 +1,24 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
+/** What is tested from outside, and so whatever serves HTTP/2. */
+const overHttp2 = [
+  "test/transport/{grpc-faces,listener*,oversized-headers}.test.ts",
+  "test/conformance/*.test.ts",
+  "test/e2e/{clients,tls}.test.ts"
+]
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     setupFiles: ["test/support/runtime.ts"],
     // No test asserts how long something takes; these only end a test that hangs, on a slow and busy machine too.
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Many files wait for servers rather than compute: two at a time, even where there is but one core.
-    maxWorkers: Math.max(2, availableParallelism() - 1)
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    projects: [
+      { extends: true, test: { name: "own", include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"] } },
+      { extends: true, test: { name: "node:http2", include: overHttp2, env: { STATEGATE_HTTP2: "node" } } }
+    ]
   }
 })

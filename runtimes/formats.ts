@@ -31,6 +31,14 @@ export const logLevel = (text: string): Parsed<LogLevel> => {
   return value ? { value } : { problem: `${quoted(text)} is none of ${logLevels.join(", ")}` }
 }
 
+export const http2Servers = ["own", "node"] as const
+export type Http2Server = (typeof http2Servers)[number]
+
+export const http2 = (text: string): Parsed<Http2Server> => {
+  const value = http2Servers.find((name) => name === text)
+  return value ? { value } : { problem: `${quoted(text)} is neither own nor node` }
+}
+
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 const durationMsMax = 24 * unitMs.h
 

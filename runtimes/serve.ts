@@ -82,9 +82,9 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
 
   // Not in the scope, which is closing by then.
   draining.signal.addEventListener("abort", () => Effect.runForkWith(context)(inBackground("drain", feed.drain)))
-  const { host, port, tls, shutdownGraceMs: graceMs } = settings
+  const { host, port, tls, http2, shutdownGraceMs: graceMs } = settings
   const oversized = refuseOversized(gate, { isRpc: (path) => rpc.servesPath(path) })
-  return yield* listen({ host, port, tls, graceMs, draining, onStream, refuseOversized: oversized }, handler)
+  return yield* listen({ host, port, http2, tls, graceMs, draining, onStream, refuseOversized: oversized }, handler)
 })
 
 const send = (response: ServerResponse, { status, type, body }: Probe): void => {

@@ -1,6 +1,6 @@
 // The environment, read once, as one typed value. Whatever is wrong is told at once, for every variable.
 
-import type { LogLevel, Origins, Parsed } from "./formats.ts"
+import type { Http2Server, LogLevel, Origins, Parsed } from "./formats.ts"
 import * as formats from "./formats.ts"
 import { type ChannelProvider, channelProvider, type StorageProvider, storageProvider } from "./providers.ts"
 import { type Tls, tlsSettings } from "./tls.ts"
@@ -34,6 +34,8 @@ export interface Settings {
   readonly tls: Tls | undefined
   /** Empty: no page of another origin may call. */
   readonly corsOrigins: Origins
+  /** Whose HTTP/2 serves. */
+  readonly http2: Http2Server
   readonly shutdownGraceMs: number
   /** Undefined: no traces. */
   readonly tracing: TracingSettings | undefined
@@ -72,6 +74,7 @@ export const parseSettings = (
   const debug = read("STATEGATE_DEBUG", formats.boolean) ?? false
   const logLevel = read("STATEGATE_LOG_LEVEL", formats.logLevel) ?? (debug ? "debug" : "info")
   const corsOrigins = read("STATEGATE_CORS_ORIGINS", formats.origins) ?? []
+  const http2 = read("STATEGATE_HTTP2", formats.http2) ?? "own"
   const shutdownGraceMs = read("STATEGATE_SHUTDOWN_GRACE", formats.durationMs) ?? 20_000
   const storage = read("STATEGATE_STORAGE_PROVIDER", storageProvider)
   const channel = read("STATEGATE_CHANNEL_PROVIDER", channelProvider)
@@ -115,6 +118,7 @@ export const parseSettings = (
     publicDocs,
     tls: tls.tls,
     corsOrigins,
+    http2,
     shutdownGraceMs,
     tracing,
     storage: storage ?? defaultStorage,

@@ -42,6 +42,10 @@ const table = {
     "PEM file with the authorities whose client certificates are required (mTLS)."
   ],
   STATEGATE_CORS_ORIGINS: [undefined, "Origins whose pages may call the gateway, separated by commas, or `*` for any."],
+  STATEGATE_HTTP2: [
+    "own",
+    "Whose HTTP/2: `own`, or `node` for that of Node, which is slower: for the day of a vulnerability in ours."
+  ],
   STATEGATE_SHUTDOWN_GRACE: [
     "20s",
     "How long calls under way may take to end after SIGTERM, such as 500ms, 20s or 1m."

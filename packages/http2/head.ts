@@ -54,7 +54,7 @@ const isAuthority = (authority: string): boolean => {
 }
 
 /** Whether the pseudo-header fields are those of a request (RFC 9113, 8.3.1), or of a CONNECT, which has no path (8.5). */
-const isRequest = (headers: Readonly<Record<string, string>>): boolean => {
+export const isRequest = (headers: Readonly<Record<string, string>>): boolean => {
   const { ":method": method, ":path": path, ":scheme": scheme, ":authority": authority, host } = headers
   if (authority !== undefined && !isAuthority(authority)) return false
   if (host !== undefined && !isAuthority(host)) return false

@@ -1,6 +1,8 @@
+export { allowance } from "./allowance.ts"
 export type { Field } from "./fields.ts"
 export { preface } from "./frames.ts"
 export type { Handler, OversizedHandler, ProtocolHandler, StreamHandler } from "./handlers.ts"
+export { isRequest } from "./head.ts"
 export type { Http2Limits } from "./limits.ts"
 export { http2 } from "./server.ts"
 export { StallTimer } from "./stall-timer.ts"

@@ -9,6 +9,7 @@ import { Effect } from "effect"
 import { type Handler, listen } from "../../adapters/transport/listener/listen.ts"
 import { grpcFace } from "../../adapters/transport/rpc/grpc.ts"
 import { nodeFace } from "../../adapters/transport/rpc/node.ts"
+import { http2InTests } from "../transport/listener-clients.ts"
 import { readSuite, type ServerRequest } from "./messages.ts"
 import { conformanceService } from "./service.ts"
 
@@ -48,7 +49,10 @@ const handler: Handler = (request, response) => {
 }
 
 const main = Effect.gen(function* () {
-  const { port } = yield* listen({ host: "127.0.0.1", port: 0, tls, graceMs: 0, onStream: grpc }, handler)
+  const { port } = yield* listen(
+    { host: "127.0.0.1", port: 0, tls, graceMs: 0, onStream: grpc, http2: http2InTests },
+    handler
+  )
   const desc = suite.message("ServerCompatResponse")
   const answer = toBinary(
     desc,

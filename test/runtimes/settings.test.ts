@@ -16,6 +16,7 @@ describe("defaults", () => {
         publicDocs: true,
         tls: undefined,
         corsOrigins: [],
+        http2: "own",
         shutdownGraceMs: 20_000,
         tracing: undefined,
         storage: { name: "sqlite", path: "./data/stategate.db" },

@@ -55,9 +55,11 @@ export const temporaryFolder = () => {
   return { path, write, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** What a gateway of a test gets: nothing of ours from outside, free ports, and a store that forgets. */
+/** What a gateway of a test gets: nothing of ours from outside but whose HTTP/2 is tested, free ports, and a store that forgets. */
 export const environment = (env: Record<string, string>) => {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("STATEGATE_"))
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith("STATEGATE_") || name === "STATEGATE_HTTP2"
+  )
   return {
     ...Object.fromEntries(inherited),
     STATEGATE_AUTH_DISABLED: "true",

@@ -17,7 +17,7 @@ import { grpcMethods } from "../../adapters/transport/rpc/grpc-methods.ts"
 import { rpcFace } from "../../adapters/transport/rpc/node.ts"
 import { EntitySchema, EntityService, EventService, StreamOptsSchema } from "../../proto/gen/stategate/stategate_pb.js"
 import { startGateway } from "../support/gateway.ts"
-import { serve } from "./listener-clients.ts"
+import { http2InTests, serve } from "./listener-clients.ts"
 
 // Two faces speak gRPC: a lean one takes nearly all unary calls, connect-es the rest. Clients must not see which.
 
@@ -37,6 +37,9 @@ const gateway = Effect.gen(function* () {
   const { url } = yield* serve((request, response) => rpc.serve(request, response), { onStream, graceMs: 0 })
   return { baseUrl: url, taken }
 })
+
+/** Which streams the lean face takes: on Node's HTTP/2 it is not asked. */
+const seen = (...taken: ReadonlyArray<boolean>) => (http2InTests === "own" ? taken : [])
 
 interface Answer {
   readonly headers: IncomingHttpHeaders
@@ -111,7 +114,7 @@ describe("which face serves a call", () => {
         yield* Effect.promise(() => client.set(entity))
         const found = yield* Effect.promise(() => client.get({ domain: "d", type: "t", key: "k" }))
         assert.deepStrictEqual(found.values, { n: 1 })
-        assert.deepStrictEqual(taken, [lean, lean])
+        assert.deepStrictEqual(taken, seen(lean, lean))
       })
     )
   }
@@ -133,7 +136,7 @@ describe("which face serves a call", () => {
           break
         }
       })
-      assert.deepStrictEqual(taken, [true, true])
+      assert.deepStrictEqual(taken, seen(true, true))
     })
   )
 })
@@ -172,7 +175,7 @@ describe("what cannot be read is the caller's mistake, on both faces", () => {
         const { baseUrl, taken } = yield* gateway
         const compressing = { ...headers, "grpc-encoding": "gzip" }
         assert.strictEqual(statusOf(yield* raw(baseUrl, path, compressing, body)), status)
-        assert.deepStrictEqual(taken, [false])
+        assert.deepStrictEqual(taken, seen(false))
       })
     )
   }
@@ -190,7 +193,7 @@ describe("deadlines", () => {
         assert.strictEqual(statusOf(yield* raw(baseUrl, set, headers, message)), "0")
         const inJson = { ...headers, "content-type": "application/grpc+json" }
         assert.strictEqual(statusOf(yield* raw(baseUrl, set, inJson, framed(json))), "0")
-        assert.deepStrictEqual(taken, [true, false])
+        assert.deepStrictEqual(taken, seen(true, false))
       })
     )
   }

@@ -15,8 +15,11 @@ export {
   wire
 } from "../../packages/http2/test/clients.ts"
 
+/** The same tests run on Node's HTTP/2 as well: see vitest.config.ts. */
+export const http2InTests = process.env["STATEGATE_HTTP2"] === "node" ? "node" : "own"
+
 export const serve = (handler: Handler, options: Partial<ListenerOptions> = {}) =>
-  listen({ host: "127.0.0.1", port: 0, graceMs: 30_000, ...options }, handler)
+  listen({ host: "127.0.0.1", port: 0, graceMs: 30_000, http2: http2InTests, ...options }, handler)
 
 export const http1 = (method: string, path: string, headers: Record<string, string> = {}, body = "") =>
   [

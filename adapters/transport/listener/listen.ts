@@ -4,6 +4,7 @@ import { Effect, Schema, type Scope } from "effect"
 import { type ListenerLimits, listenerLimits } from "../../../application/limits.ts"
 import { type Certificate, openFront } from "./front.ts"
 import { http1 } from "./http1.ts"
+import { http2ByNode } from "./http2-node.ts"
 import { oversizedStreams, type RefuseOversized, refuseWithoutBody } from "./oversized.ts"
 
 export type { Certificate, Handler, StreamHandler }
@@ -21,6 +22,8 @@ export interface ListenerOptions {
   readonly onStream?: StreamHandler | undefined
   /** Answers requests whose headers exceed the limits. Unless given, they get 431 without a body. */
   readonly refuseOversized?: RefuseOversized | undefined
+  /** Whose HTTP/2: this project's own, unless given, or Node's. */
+  readonly http2?: "own" | "node" | undefined
   readonly limits?: Partial<ListenerLimits> | undefined
 }
 
@@ -82,12 +85,15 @@ export const listen: (
   const refuse = options.refuseOversized ?? refuseWithoutBody
   const protocols = {
     http1: http1(guarded, limits, refuse),
-    http2: http2(limits, {
-      handler: guarded,
-      onStream: options.onStream ?? (() => false),
-      onOversized: oversizedStreams(refuse),
-      onFault: (cause) => log(Effect.logError("an HTTP/2 stream could not be served", cause))
-    })
+    http2:
+      options.http2 === "node"
+        ? http2ByNode(guarded, limits, refuse)
+        : http2(limits, {
+            handler: guarded,
+            onStream: options.onStream ?? (() => false),
+            onOversized: oversizedStreams(refuse),
+            onFault: (cause) => log(Effect.logError("an HTTP/2 stream could not be served", cause))
+          })
   }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
