@@ -50,6 +50,7 @@ const noPreface = "× 2: Sends invalid connection preface"
 const ofNode = [
   "× 11: closed: Sends a DATA frame",
   "× 12: closed: Sends a HEADERS frame",
+  "× 1: Sends HEADERS frames that causes their advertised concurrent stream limit to be exceeded",
   "× 1: Sends a PRIORITY frame with 0x0 stream identifier",
   "× 2: Sends PRIORITY frame that depend on itself",
   "× 2: Sends a PING frame with ACK",
