@@ -7,6 +7,7 @@ export type Command =
   | { readonly name: "serve" }
   | { readonly name: "migrate"; readonly from: StorageProvider; readonly to: StorageProvider }
   | { readonly name: "rebuild"; readonly storage: StorageProvider; readonly mend: boolean }
+  | { readonly name: "backup"; readonly path: string; readonly to: string }
 
 export interface Problem {
   readonly problem: string
@@ -16,9 +17,10 @@ export const usage = `without a command: serves, as the environment says.
 
   migrate --from <provider> --to <provider>   copies all logs into another store, or goes on with it; compares both
   rebuild [--storage <provider>] [--mend]     compares the stored entities with their logs; with --mend, puts them right
+  backup [--storage <provider>] --to <file>   copies a SQLite file, which may be served meanwhile
 
 A provider is what STATEGATE_STORAGE_PROVIDER takes, or @ and the path of a file that holds it.
-rebuild looks at the store of STATEGATE_STORAGE_PROVIDER unless it is told another.`
+rebuild and backup look at the store of STATEGATE_STORAGE_PROVIDER unless they are told another.`
 
 /** What the arguments ask for. */
 export const commandOf = (
@@ -29,6 +31,7 @@ export const commandOf = (
   if (name === undefined) return { name: "serve" }
   if (name === "migrate") return migrateOf(rest)
   if (name === "rebuild") return rebuildOf(rest, env)
+  if (name === "backup") return backupOf(rest, env)
   return { problem: `there is no command ${JSON.stringify(name)}.\n\n${usage}` }
 }
 
@@ -47,13 +50,28 @@ const rebuildOf = (
 ): Command | Problem => {
   const given = read(args, { storage: { type: "string" }, mend: { type: "boolean" } })
   if ("problem" in given) return given
-  const text = given.values["storage"]
-  const storage =
-    text === undefined
-      ? providerOf("STATEGATE_STORAGE_PROVIDER", env["STATEGATE_STORAGE_PROVIDER"] ?? JSON.stringify(defaultStorage))
-      : providerOf("--storage", text)
+  const storage = storageOf(given.values["storage"], env)
   return "problem" in storage ? storage : { name: "rebuild", storage, mend: given.values["mend"] === true }
 }
+
+const backupOf = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string | undefined>>
+): Command | Problem => {
+  const given = read(args, { storage: { type: "string" }, to: { type: "string" } })
+  if ("problem" in given) return given
+  const to = given.values["to"]
+  if (typeof to !== "string" || to === "") return { problem: `--to is missing.\n\n${usage}` }
+  const storage = storageOf(given.values["storage"], env)
+  if ("problem" in storage) return storage
+  if (storage.name !== "sqlite") return { problem: `backup copies a SQLite file; ${storage.name} has tools of its own` }
+  return { name: "backup", path: storage.path, to }
+}
+
+const storageOf = (text: unknown, env: Readonly<Record<string, string | undefined>>): StorageProvider | Problem =>
+  text === undefined
+    ? providerOf("STATEGATE_STORAGE_PROVIDER", env["STATEGATE_STORAGE_PROVIDER"] ?? JSON.stringify(defaultStorage))
+    : providerOf("--storage", text)
 
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>
 

@@ -10,13 +10,23 @@ import type { Command } from "./arguments.ts"
 
 /** Runs a command, tells how it goes, and gives the code that the process ends with: 0 when all is as it should be. */
 export const run = async (command: Exclude<Command, { readonly name: "serve" }>): Promise<number> => {
-  const work = command.name === "migrate" ? migrated(command.from, command.to) : rebuilt(command.storage, command.mend)
-  const exit = await Effect.runPromiseExit(Effect.scoped(work))
+  const exit = await Effect.runPromiseExit(Effect.scoped(workOf(command)))
   if (Exit.isSuccess(exit)) return exit.value
   const failure: unknown = Cause.squash(exit.cause)
   const reason = failure instanceof Error || isMessage(failure) ? failure.message : String(failure)
   await reportRefusal("stategate", reason)
   return 1
+}
+
+const workOf = (command: Exclude<Command, { readonly name: "serve" }>) => {
+  switch (command.name) {
+    case "migrate":
+      return migrated(command.from, command.to)
+    case "rebuild":
+      return rebuilt(command.storage, command.mend)
+    case "backup":
+      return backedUp(command.path, command.to)
+  }
 }
 
 const isMessage = (failure: unknown): failure is { readonly message: string } =>
@@ -29,6 +39,17 @@ const opened = (provider: StorageProvider, opening: Opening) =>
     store: Context.get(context, EventStore),
     projection: Context.get(context, Projection)
   }))
+
+const backedUp = Effect.fnUntraced(function* (path: string, to: string) {
+  // A driver that no other command needs.
+  const { copyFile } = yield* Effect.promise(() => import("../../adapters/storage/sqlite/backup.ts"))
+  const { domains, events } = yield* Effect.tryPromise({
+    try: () => copyFile(path, to),
+    catch: (cause) => (cause instanceof Error ? cause : new Error(String(cause)))
+  })
+  yield* say(`${domains} domains, ${events} events copied to ${to}`)
+  return 0
+})
 
 const migrated = Effect.fnUntraced(function* (from: StorageProvider, to: StorageProvider) {
   const source = yield* opened(from, "read")

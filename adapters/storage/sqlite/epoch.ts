@@ -34,6 +34,7 @@ export const refuseForeignLog = (path: string): void => {
   const [first] = rows
   if (first === undefined) return
   const database = rowIn(path)
+  if (database === "unreadable") return
   const epochs = [first.previous, ...rows.map(({ epoch }) => epoch)]
   const cookie = first.epoch.slice(24)
   const belongs =
@@ -49,15 +50,17 @@ export const refuseForeignLog = (path: string): void => {
   )
 }
 
-/** The row as it is in the database without its log. */
-const rowIn = (path: string): (Row & { readonly cookie: string }) | undefined => {
+/**
+ * The row as it is in the database without its log: none before the first checkpoint. One that was interrupted leaves a
+ * database that cannot be read without its log; a backup always can.
+ */
+const rowIn = (path: string): (Row & { readonly cookie: string }) | undefined | "unreadable" => {
   const db = new DatabaseSync(uriOf(path, "immutable=1"))
   try {
     const row = db.prepare("SELECT id, epoch, previous FROM database").get() as unknown as Row
     return { ...row, cookie: cookieText(cookieOf(db)) }
-  } catch {
-    // Before the first checkpoint it may hold nothing yet; what else may be the matter is found when it is opened.
-    return undefined
+  } catch (error) {
+    return error instanceof Error && error.message.includes("no such table") ? undefined : "unreadable"
   } finally {
     db.close()
   }
