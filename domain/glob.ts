@@ -2,7 +2,7 @@
 type Range = readonly [from: number, to: number]
 
 /** A code point, `?`, `*`, or a set. */
-type Token = number | "one" | "many" | readonly Range[]
+export type Token = number | "one" | "many" | readonly Range[]
 
 /** A pattern for names: `*` any run of characters, `?` any one, `[a-z_]` one of a set; `\` takes the next as it is. */
 export interface Glob {
@@ -25,6 +25,9 @@ export const literalGlob = (text: string): Glob => ({
   prefix: text,
   rest: []
 })
+
+/** All of a glob, from its start. */
+export const tokensOf = ({ prefix, rest }: Glob): readonly Token[] => [...Array.from(prefix, codeOf), ...rest]
 
 const refuse = (problem: string): ParsedGlob => ({ ok: false, problem })
 

@@ -1,7 +1,8 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { matches, parseGlob } from "../../domain/glob.ts"
 import { nameBytesMax } from "../../domain/limits.ts"
-import { eventIdProblem, nameProblem } from "../../domain/name.ts"
+import { eventIdProblem, globProblem, nameProblem } from "../../domain/name.ts"
 
 describe("a name", () => {
   it.each([
@@ -57,6 +58,70 @@ describe("a name", () => {
         expect(new TextDecoder().decode(new TextEncoder().encode(name))).toBe(name)
       })
     )
+  })
+})
+
+const problemOf = (text: string) => {
+  const parsed = parseGlob(text)
+  if (!parsed.ok) throw new Error(parsed.problem)
+  return globProblem(parsed.glob)
+}
+
+describe("a glob", () => {
+  it.each([
+    ["*"],
+    ["?"],
+    ["orders"],
+    ["..."],
+    [".?"],
+    [".*"],
+    ["[.a]"],
+    ["[ a]"],
+    ["[ -~]"],
+    ["[\u0000-z]"],
+    ["[.][.][.]"],
+    ["*".repeat(1000)],
+    ["?".repeat(nameBytesMax)],
+    ["é*[é]".repeat(63)]
+  ])("may match names: %j", (text) => {
+    expect(problemOf(text)).toBeUndefined()
+  })
+
+  it.each([
+    ["a b", /white space/],
+    [" ", /white space/],
+    ["a\tb*", /white space/],
+    ["*\u0000", /control/],
+    ["\u0000", /control/],
+    ["[ ]", /white space/],
+    ["a[\\ \t]*", /white space/],
+    ["[\u0000-\u0020]", /white space/],
+    ["?\\ ", /white space/],
+    [".", /"\."/],
+    ["..", /"\.\."/],
+    ["[.]", /"\."/],
+    ["[ .][.]", /"\.\."/],
+    ["a".repeat(nameBytesMax + 1), /255 bytes/],
+    ["?".repeat(nameBytesMax + 1), /255 bytes/],
+    ["*é[é-ü]".repeat(64), /255 bytes/]
+  ])("that can match no name says why: %j", (text, problem) => {
+    expect(problemOf(text)).toMatch(problem)
+  })
+
+  it("that is refused matches no name that may be", () => {
+    const pieces = fc.constantFrom("*", "?", ".", "[.]", "[ .]", " ", "a", "[ab]", "[ -.]", "[\u0000-\u0020]")
+    const characters = fc.constantFrom(".", "a", "b", "-", "!")
+    let refused = 0
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 4 }), fc.array(characters, { maxLength: 4 }), (glob, name) => {
+        const parsed = parseGlob(glob.join(""))
+        if (!parsed.ok || globProblem(parsed.glob) === undefined) return
+        refused += 1
+        if (nameProblem(name.join("")) === undefined) expect(matches(parsed.glob, name.join(""))).toBe(false)
+      }),
+      { numRuns: 2_000 }
+    )
+    expect(refused).toBeGreaterThan(200)
   })
 })
 

@@ -105,19 +105,23 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   }
 }
 
+/** Globs that no name can match. */
+const impossible = ["a b", " ", "a\tb", "*\0", "\0", "[ ]", ".", "..", "?".repeat(256)]
+
 const faces: Readonly<Record<string, () => StateClient>> = {
   gRPC: () => connectClient(createGrpcTransport({ baseUrl: gateway.url })),
   Connect: () => connectClient(createConnectTransport({ baseUrl: gateway.url, httpVersion: "1.1" })),
   "Connect with JSON": () =>
     connectClient(createConnectTransport({ baseUrl: gateway.url, httpVersion: "2", useBinaryFormat: false })),
-  REST: () => restClient(gateway.url)
+  REST: () => restClient(gateway.url),
+  SSE: () => restClient(gateway.url, { accept: "text/event-stream" })
 }
 
 describe.each(Object.keys(faces))("%s", (face) => {
   test("names each field that is wrong", async () => {
     const client = faces[face]!()
     for (const [what, { call, message, fields, rest }] of Object.entries(mistakes)) {
-      if (face === "REST" && rest === false) continue
+      if (["REST", "SSE"].includes(face) && rest === false) continue
       const refused = await refusal(within(client.call(call, message), `the answer to ${what}`))
       assert.strictEqual(refused.code, "INVALID_ARGUMENT", what)
       assert.deepStrictEqual(
@@ -128,6 +132,22 @@ describe.each(Object.keys(faces))("%s", (face) => {
       for (const { description } of refused.violations) assert.isAbove(description.length, 5, what)
     }
     await assertNothingStored(gateway.url)
+  })
+
+  test("refuses streams for names that cannot be", async () => {
+    const client = faces[face]!()
+    for (const field of ["domain", "type", "key"]) {
+      for (const glob of impossible) {
+        // Over Connect a stream that is refused has begun.
+        const opened = client.stream({ domain: "*", type: "*", [field]: glob }).then((stream) => stream.next())
+        const refused = await refusal(within(opened, `the answer to ${JSON.stringify(glob)}`))
+        assert.strictEqual(refused.code, "INVALID_ARGUMENT", JSON.stringify(glob))
+        assert.deepStrictEqual(
+          refused.violations.map((violation) => violation.field),
+          [field]
+        )
+      }
+    }
   })
 })
 

@@ -4,7 +4,7 @@ import type { Ref } from "../../../domain/entity.ts"
 import { type Glob, parseGlob } from "../../../domain/glob.ts"
 import { exceedsBytes, type JsonObject, jsonProblem } from "../../../domain/json.ts"
 import { globBytesMax } from "../../../domain/limits.ts"
-import { eventIdProblem, nameProblem } from "../../../domain/name.ts"
+import { eventIdProblem, globProblem, nameProblem } from "../../../domain/name.ts"
 import type { Violation } from "../../../domain/rejection.ts"
 
 /** Collects what is wrong with a message, so that the caller hears all of it at once. */
@@ -53,9 +53,10 @@ export class Checks {
     if (text === "") this.add(field, "must not be empty; * matches everything")
     else if (exceedsBytes(text, globBytesMax)) this.add(field, `must be at most ${globBytesMax} bytes of UTF-8`)
     const parsed = parseGlob(text)
-    if (parsed.ok) return parsed.glob
-    this.add(field, parsed.problem)
-    return matchNothing
+    if (text !== "" && !exceedsBytes(text, globBytesMax)) {
+      this.add(field, parsed.ok ? globProblem(parsed.glob) : parsed.problem)
+    }
+    return parsed.ok ? parsed.glob : matchNothing
   }
 
   range(field: string, value: number, min: number, max: number): number {
