@@ -16,6 +16,9 @@ export const away = (cause?: unknown): Unavailable =>
     ...(cause === undefined ? {} : { cause })
   })
 
+/** The gateway is shutting down: what it ends, or does not begin any more, goes on at another one. No error. */
+export class Draining extends Schema.TaggedError<Draining>()("Draining", { message: Schema.String }) {}
+
 /** A commit was sent and its outcome could not be learned. Only a retry with the same idempotency key is safe. */
 export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", {
   cause: Schema.optional(Schema.Defect())
@@ -44,6 +47,7 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("De
 export type Failure =
   | Rejection
   | Unavailable
+  | Draining
   | OutcomeUnknown
   | Overloaded
   | LogRewound

@@ -15,6 +15,8 @@ export interface CallRecord {
   readonly type?: string
   /** Messages that a stream has sent; absent for what is no stream. */
   readonly sent?: number
+  /** Ended, or not begun, because the gateway is shutting down: no failure. */
+  readonly drained?: true
   /** The trace that the call belongs to, if there is one. */
   readonly traceId?: string | undefined
   /** What went wrong inside; for operators, never for callers. */

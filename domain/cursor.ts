@@ -23,6 +23,8 @@ export interface Selection {
  */
 export interface Cursor {
   readonly selection: Selection
+  /** Events before this time are left out: the stream was opened before it. */
+  readonly since?: bigint
   readonly marks: ReadonlyMap<string, Mark>
 }
 
@@ -30,6 +32,8 @@ export interface Cursor {
 export const shortId = (eventId: string): string => eventId.slice(-8)
 
 const format = 1
+/** The same, with the time since which the stream wants events behind the selection. */
+const formatSince = 2
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -57,9 +61,13 @@ const hex = (value: string): Bytes => {
   return String.fromCharCode(number >>> 24, (number >>> 16) & 255, (number >>> 8) & 255, number & 255)
 }
 
-/** The bytes of a selection, with which every cursor of a stream begins. */
-export const selectionBytes = (selection: Selection): Bytes =>
-  String.fromCharCode(format) + text(selection.domain) + text(selection.type) + text(selection.key)
+/** The bytes of what a stream covers, with which every cursor of it begins. */
+export const selectionBytes = ({ domain, type, key }: Selection, since?: bigint): Bytes =>
+  String.fromCharCode(since === undefined ? format : formatSince) +
+  text(domain) +
+  text(type) +
+  text(key) +
+  (since === undefined ? "" : varint(since))
 
 /** The first bytes of every mark in a log. */
 export const logBytes = (domain: string, incarnation: string): Bytes =>
@@ -79,7 +87,7 @@ export const encodeCursor = (cursor: Cursor): string =>
   cursorText(
     [...cursor.marks].reduce(
       (bytes, [domain, mark]) => bytes + markBytes(domain, mark),
-      selectionBytes(cursor.selection)
+      selectionBytes(cursor.selection, cursor.since)
     )
   )
 
@@ -94,8 +102,10 @@ export const decodeCursor = (encoded: string): Cursor | undefined => {
   }
   const reader = new Reader(bytes)
   try {
-    if (reader.byte() !== format) return undefined
+    const version = reader.byte()
+    if (version !== format && version !== formatSince) return undefined
     const selection = { domain: reader.text(), type: reader.text(), key: reader.text() }
+    const since = version === formatSince ? { since: reader.varint() } : {}
     const marks = new Map<string, Mark>()
     while (!reader.atEnd) {
       const domain = reader.text()
@@ -104,7 +114,7 @@ export const decodeCursor = (encoded: string): Cursor | undefined => {
       marks.set(domain, { incarnation, position, eventId: position > 0n ? reader.hex(4) : "" })
     }
     // The same bytes can be written in other ways, such as with a domain twice or a longer number: none of them is ours.
-    const cursor = { selection, marks }
+    const cursor = { selection, ...since, marks }
     return encodeCursor(cursor) === encoded ? cursor : undefined
   } catch {
     return undefined

@@ -3,7 +3,7 @@ import { shortId } from "../../domain/cursor.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import type { Rejection } from "../../domain/rejection.ts"
 import { backgroundStarter, inBackground, keepRunning } from "../background.ts"
-import { Overloaded, Unavailable } from "../failure.ts"
+import { Draining, Overloaded } from "../failure.ts"
 import { headsPollMs, headsPollWideMs, heartbeatMs, rewoundMs, streamsMax } from "../limits.ts"
 import { monotonicMillis, monotonicNow } from "../monotonic.ts"
 import { Observer } from "../observer.ts"
@@ -11,7 +11,7 @@ import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
 import { type Delivery, Reader, type StreamEnd } from "./reader.ts"
 import { StreamScheduler, slicedReads, TimeSlices } from "./scheduler.ts"
-import { marksOf, type StreamRequest } from "./start.ts"
+import { marksOf, type StreamRequest, sinceOf } from "./start.ts"
 import type { Tail } from "./tail.ts"
 import { Tails } from "./tails.ts"
 
@@ -26,7 +26,7 @@ export interface FeedStream {
   readonly pull: Effect.Effect<ReadonlyArray<Delivery>, StreamEnd>
 }
 
-const draining = new Unavailable({ message: "the gateway is shutting down; open the stream again with its cursor" })
+const draining = new Draining({ message: "the gateway is shutting down; open the stream again with its cursor" })
 const tooMany = new Overloaded({ message: `this gateway serves ${streamsMax} streams already; try another` })
 
 /**
@@ -154,7 +154,9 @@ export class Feed extends Context.Service<
           observer.counted("streamsRefused", 1)
           return yield* tooMany
         }
-        const reader = new Reader(request.selection, request.globs)
+        const since = sinceOf(request)
+        const isAhead = since !== undefined && since > (yield* Clock.currentTimeNanos)
+        const reader = new Reader(request.selection, request.globs, since, isAhead ? since : undefined)
         const slices = new TimeSlices(scheduler)
         yield* Effect.acquireRelease(
           Effect.sync(() => tails.join(reader)),

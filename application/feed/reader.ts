@@ -10,7 +10,7 @@ import {
 import type { Event } from "../../domain/event.ts"
 import { type Glob, matches } from "../../domain/glob.ts"
 import type { TooLarge } from "../../domain/rejection.ts"
-import { LogRewound, type Unavailable } from "../failure.ts"
+import { type Draining, LogRewound, type Unavailable } from "../failure.ts"
 import { cursorBytesMax } from "../limits.ts"
 import type { Tail } from "./tail.ts"
 
@@ -31,7 +31,7 @@ export interface Globs {
 }
 
 /** Why a stream ends before its caller leaves. */
-export type StreamEnd = LogRewound | Unavailable | TooLarge
+export type StreamEnd = LogRewound | Unavailable | Draining | TooLarge
 
 /** Where a reader stands in one domain. */
 interface Place {
@@ -48,6 +48,8 @@ interface Place {
 export class Reader {
   readonly globs: Globs
   readonly #selection: string
+  /** Events before this time are not for the stream, be they committed after it was opened. */
+  readonly #since: bigint
   readonly #places = new Map<string, Place>()
   readonly #behind = new Map<string, Tail>()
   /** Domains whose log may be another by now: the stream looks into the log before it goes on. */
@@ -55,9 +57,11 @@ export class Reader {
   #end: StreamEnd | undefined
   #wake: (() => void) | undefined
 
-  constructor(selection: Selection, globs: Globs) {
+  /** `cursorSince` is for cursors: a stream that is opened with one has to know of the time too while it is ahead. */
+  constructor(selection: Selection, globs: Globs, since = 0n, cursorSince?: bigint) {
     this.globs = globs
-    this.#selection = selectionBytes(selection)
+    this.#since = since
+    this.#selection = selectionBytes(selection, cursorSince)
   }
 
   covers(domain: string): boolean {
@@ -156,6 +160,7 @@ export class Reader {
     let last: Event | undefined
     for (const event of events) {
       last = event
+      if (this.#since > 0n && event.time < this.#since) continue
       if (!matches(this.globs.type, event.entity.type) || !matches(this.globs.key, event.entity.key)) continue
       this.#moveTo(tail, event)
       const cursor = this.cursor

@@ -35,6 +35,10 @@ const gone = (domain: string): OutOfRange => ({
   message: `the cursor's place in domain ${domain} is not in its log: the log was rewound`
 })
 
+/** The time before which events are not for a stream: one that was given to it, or to the stream that it continues. */
+export const sinceOf = ({ start }: StreamRequest): bigint | undefined =>
+  start._tag === "Since" ? start.time : start._tag === "After" ? start.cursor.since : undefined
+
 type Store = EventStore["Service"]
 
 /** The marks from which a new stream reads, by domain: one for each covered domain that has a log. */

@@ -81,6 +81,49 @@ describe("a cursor", () => {
   })
 })
 
+describe("a time that is ahead", () => {
+  const seconds = (count: number) => BigInt(count) * 1_000_000_000n
+
+  it.effect("leaves out what is committed before it, in domains that are known, new, or read from the log", () => {
+    const world = new World()
+    return Effect.gen(function* () {
+      yield* write("d", ["before"])
+      const stream = yield* open("?", { _tag: "Since", time: seconds(10) })
+      yield* write("d", ["early"])
+      yield* write("e", ["early"])
+      expect(yield* taken(stream)).toEqual([])
+      yield* write("d", numbered(9_000))
+      yield* TestClock.adjust("10 seconds")
+      for (const domain of ["d", "e", "f"]) yield* write(domain, [`late in ${domain}`])
+      const late: Array<string> = []
+      // It steps over a long stretch in many turns.
+      for (let turns = 0; turns < 100 && late.length < 3; turns++) late.push(...keysOf(yield* taken(stream)))
+      expect(late.toSorted()).toEqual(["late in d", "late in e", "late in f"])
+    }).pipe(Effect.scoped, Effect.provide(world.layer))
+  })
+
+  it.effect("holds for a stream that goes on from a cursor of the first, and its cursor", () => {
+    const world = new World()
+    return Effect.gen(function* () {
+      let { cursor } = yield* leaving(open("?", { _tag: "Since", time: seconds(10) }))
+      for (const _ of range(2)) {
+        yield* write("d", ["early"])
+        cursor = yield* leaving(Effect.map(open("?", behind(cursor)), (again) => again.cursor))
+      }
+      const stream = yield* open("?", behind(cursor))
+      yield* write("e", ["early"])
+      expect(yield* taken(stream)).toEqual([])
+      yield* TestClock.adjust("10 seconds")
+      yield* write("d", ["late"])
+      const [late] = yield* taken(stream)
+      expect(late?.event?.entity.key).toBe("late")
+      // Once it has passed, cursors need not name it.
+      const passed = yield* open("?", behind(late!.cursor))
+      expect(behind(passed.cursor).cursor.since).toBeUndefined()
+    }).pipe(Effect.scoped, Effect.provide(world.layer))
+  })
+})
+
 describe("domains that are too many for a cursor", () => {
   const name = (i: number) => `domain-with-a-rather-long-name-${`${i}`.padStart(3, "0")}`
   const tooLarge = { _tag: "TooLarge", message: expect.stringContaining("narrow the domain") }

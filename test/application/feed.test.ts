@@ -190,7 +190,7 @@ describe("many streams", () => {
         yield* (yield* Feed).drain
         for (const end of [Fiber.join(pull), waiting.pull, idle.pull, Effect.asVoid(open("d"))]) {
           expect(yield* Effect.flip(Effect.asVoid(end))).toMatchObject({
-            _tag: "Unavailable",
+            _tag: "Draining",
             message: /shutting down/
           })
         }

@@ -27,10 +27,14 @@ const marks: fc.Arbitrary<Mark> = fc
     hex(8).map((eventId) => ({ incarnation, position, eventId: position === 0n ? "" : eventId }))
   )
 const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed())
-const cursors: fc.Arbitrary<Cursor> = fc.record({
-  selection: fc.record({ domain: name, type: name, key: name }),
-  marks: fc.array(fc.tuple(name, marks), { maxLength: 20 }).map((entries) => new Map(entries))
-})
+const cursors: fc.Arbitrary<Cursor> = fc.record(
+  {
+    selection: fc.record({ domain: name, type: name, key: name }),
+    since: fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }),
+    marks: fc.array(fc.tuple(name, marks), { maxLength: 20 }).map((entries) => new Map(entries))
+  },
+  { requiredKeys: ["selection", "marks"] }
+)
 
 /** The base64 text of bytes that no cursor is made of. */
 const numbers = (bytes: string) => Array.from(bytes, (byte) => byte.charCodeAt(0))

@@ -87,6 +87,16 @@ test("SIGTERM: calls finish, streams are told to reconnect, and all that was ack
   assert.deepStrictEqual(await within(stopping, "the end of the gateway"), { code: 0, signal: null })
   await gateway.logged
   assert.strictEqual(gateway.log.at(-1)?.["msg"], "stopped")
+  // Nothing of this is an error: all streams of all gateways end like this with each deployment.
+  const drained = gateway.log.filter((line) => line["drained"] === true)
+  assert.sameMembers(
+    drained.map(({ protocol, code, level }) => `${protocol} ${code} ${level}`),
+    ["grpc ok info", "sse ok info"]
+  )
+  assert.deepStrictEqual(
+    gateway.log.filter(({ level, method }) => level === "error" && /Stream$/.test(String(method))),
+    []
+  )
   await assertFree(port)
 
   const next = await start({ STATEGATE_PORT: String(port) })

@@ -92,7 +92,7 @@ const described = (cause: unknown): unknown =>
 /** One line a call: what, how it went and how long it took, never what was in it. */
 const called =
   (log: Pino) =>
-  ({ method, protocol, code, durationMs, callId, domain, type, sent, traceId, cause }: CallRecord): void => {
+  ({ method, protocol, code, durationMs, callId, domain, type, sent, drained, traceId, cause }: CallRecord): void => {
     const line = {
       callId,
       method,
@@ -102,9 +102,11 @@ const called =
       domain,
       type,
       sent,
+      drained,
       traceId
     }
-    if (cause !== undefined || grave.has(code)) log.error({ ...line, cause: described(cause) }, "call failed")
+    if (cause !== undefined || (grave.has(code) && !drained))
+      log.error({ ...line, cause: described(cause) }, "call failed")
     else log.info(line, "call")
   }
 

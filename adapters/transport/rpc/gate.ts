@@ -87,6 +87,7 @@ export class Gate extends Context.Service<
         readonly domain?: string
         readonly type?: string
         readonly sent?: number
+        readonly drained?: true
         readonly cause?: unknown
       }
       const record = (
@@ -135,8 +136,8 @@ export class Gate extends Context.Service<
             record(method.path, call, since, "ok", about, span)
             return done(exit.value)
           }
-          const { status, cause } = failureOf(exit.cause, expired)
-          record(method.path, call, since, nameOf(status.code), { ...about, ...cause }, span)
+          const { status, ...more } = failureOf(exit.cause, expired)
+          record(method.path, call, since, nameOf(status.code), { ...about, ...more }, span)
           done(status)
         })
         return () => fiber.interruptUnsafe()
@@ -163,25 +164,26 @@ export class Gate extends Context.Service<
         const span = spanOf?.(streamPath, call)
         const scope = Scope.makeUnsafe()
         let sent = 0
-        const end = async (status: WireStatus | undefined, cause?: { readonly cause?: unknown }) => {
+        const end = async ({ status, ...more }: Failed, hasBegun: boolean) => {
           await run(Scope.close(scope, Exit.void))
-          const code = status === undefined ? "ok" : nameOf(status.code)
-          record(streamPath, call, since, code, { ...named(message), sent, ...cause }, span)
+          // A stream that goes on at another gateway has not failed.
+          const code = more.drained && hasBegun ? "ok" : nameOf(status.code)
+          record(streamPath, call, since, code, { ...named(message), sent, ...more }, span)
         }
         const opening = Scope.provide(pipeline.stream(call, message), scope)
         const opened = await run(span === undefined ? opening : span.around(opening), { signal: call.signal })
         if (Exit.isFailure(opened)) {
-          const { status, cause } = failureOf(opened.cause, hasExpired(call.signal))
-          await end(status, cause)
-          throw new CallFailed(status)
+          const failed = failureOf(opened.cause, hasExpired(call.signal))
+          await end(failed, false)
+          throw new CallFailed(failed.status)
         }
         const { headers, pull } = opened.value
         const tellsProgress = message.progress || call.protocol === "sse"
         let isOver = false
-        const over = async ({ status, cause }: Ended): Promise<void> => {
+        const over = async (failed: Failed): Promise<void> => {
           if (isOver) return
           isOver = true
-          await end(status, cause)
+          await end(failed, true)
         }
         // No generator: it would hold the items that it gave last for as long as it waits for the next ones, and those of
         // a hundred replays grow old in memory, where collecting them takes many times as long.
@@ -240,19 +242,22 @@ const hasExpired = ({ reason }: AbortSignal): boolean =>
 const nameOf = (code: Code): string => codeToString(code)
 
 /** What the caller is told, and what only the log is told. */
-interface Ended {
+interface Failed {
   readonly status: WireStatus
-  readonly cause?: { readonly cause: unknown }
+  readonly cause?: unknown
+  readonly drained?: true
 }
 
-const failureOf = (cause: Cause.Cause<Failure>, expired = false): Ended => {
+const failureOf = (cause: Cause.Cause<Failure>, expired = false): Failed => {
   const failure = Cause.findErrorOption(cause)
   if (failure._tag === "Some") {
+    const status = statusOf(failure.value)
+    if (failure.value._tag === "Draining") return { status, drained: true }
     const inner = "cause" in failure.value ? failure.value.cause : undefined
-    return { status: statusOf(failure.value), ...(inner === undefined ? {} : { cause: { cause: inner } }) }
+    return { status, ...(inner === undefined ? {} : { cause: inner }) }
   }
   if (Cause.hasInterruptsOnly(cause)) return { status: expired ? deadlineExceeded : canceled }
-  return { status: internal, cause: { cause: Cause.squash(cause) } }
+  return { status: internal, cause: Cause.squash(cause) }
 }
 
 /** The id of a call: the caller's own if it is fit for logs, else a new one. */

@@ -14,6 +14,7 @@ export const table = {
   TooLarge: { code: Code.ResourceExhausted, http: 429 },
   OutOfRange: { code: Code.OutOfRange, http: 400 },
   Unavailable: { code: Code.Unavailable, http: 503 },
+  Draining: { code: Code.Unavailable, http: 503 },
   OutcomeUnknown: { code: Code.Unknown, http: 500 },
   Overloaded: { code: Code.ResourceExhausted, http: 429 },
   LogRewound: { code: Code.DataLoss, http: 500 },

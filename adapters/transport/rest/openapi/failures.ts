@@ -30,6 +30,8 @@ const told: Readonly<Record<Failure["_tag"], Told>> = {
   TooLarge: { when: "the answer would be too large; ask for less at once", on: every },
   OutOfRange: { when: "the place of the cursor is not in the log any more", on: isStream },
   Unavailable: { when: "the gateway cannot serve now, and nothing was stored: try again", on: every },
+  // To callers it looks the same as the one before.
+  Draining: { when: "the gateway is shutting down", on: () => false },
   OutcomeUnknown: {
     when: "whether the change was stored could not be learned: retry with the same idempotency key",
     on: changes
