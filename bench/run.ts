@@ -4,6 +4,7 @@ import { applies } from "./scenarios/apply.ts"
 import { beside } from "./scenarios/beside.ts"
 import { fanout } from "./scenarios/fanout.ts"
 import { growth, idle } from "./scenarios/growth.ts"
+import { http2 } from "./scenarios/http2.ts"
 import { replay } from "./scenarios/replay.ts"
 import { onStores } from "./scenarios/stores.ts"
 import { gets, sets, web } from "./scenarios/unary.ts"
@@ -18,6 +19,7 @@ const program = buildLoad()
 const scenarios: Readonly<Record<string, () => Promise<Report>>> = {
   gets: () => gets(program, runs),
   sets: () => sets(program, runs),
+  http2: () => http2(program, runs),
   applies: () => applies(program, runs),
   fanout: () => fanout(runs),
   web: () => web(program, runs),

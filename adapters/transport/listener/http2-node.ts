@@ -128,7 +128,7 @@ const watchSession = (session: ServerHttp2Session, socket: Socket, limits: Liste
     stream.once("close", () => {
       streams -= 1
       clearTimeout(timer)
-      if (!stream.writableFinished) onReset()
+      if (!stream.writableEnded || stream.rstCode !== constants.NGHTTP2_NO_ERROR) onReset()
       hangUpIfDone()
     })
   })

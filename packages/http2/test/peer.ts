@@ -24,6 +24,8 @@ export interface Peer {
   /** Sends a PING and waits for its answer: by then the server has read everything that was sent before it. */
   readonly settled: Effect.Effect<ReadonlyArray<Frame>>
   readonly isClosed: () => boolean
+  /** Reads nothing from now on. */
+  readonly pause: () => void
 }
 
 export const peer = (port: number, host = "127.0.0.1") =>
@@ -85,7 +87,8 @@ export const peer = (port: number, host = "127.0.0.1") =>
         until,
         closed: until(() => false),
         settled,
-        isClosed: () => isClosed
+        isClosed: () => isClosed,
+        pause: () => void socket.pause()
       }
       socket.once("connect", () => resume(Effect.succeed({ peer: client, destroy: () => socket.destroy() })))
     }),
