@@ -1,3 +1,4 @@
+import { type Bytes, base64Url, fromBase64Url, Reader, text, varint } from "./bytes.ts"
 import { cursorBytesMax } from "./limits.ts"
 
 /** Where a reader stands in the log of one domain. */
@@ -34,26 +35,6 @@ export const shortId = (eventId: string): string => eventId.slice(-8)
 const format = 1
 /** The same, with the time since which the stream wants events behind the selection. */
 const formatSince = 2
-const encoder = new TextEncoder()
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-
-/** Bytes as text of one character each: what `btoa` takes, and quick to put together. */
-type Bytes = string
-
-const varint = (value: bigint): Bytes => {
-  let bytes = ""
-  let rest = value
-  for (; rest > 2n ** 31n; rest >>= 7n) bytes += String.fromCharCode(Number(rest & 127n) | 128)
-  // Bigints are slow, and hardly anything is so large.
-  let small = Number(rest)
-  for (; small > 127; small = Math.floor(small / 128)) bytes += String.fromCharCode((small & 127) | 128)
-  return bytes + String.fromCharCode(small)
-}
-
-const text = (value: string): Bytes => {
-  const bytes = encoder.encode(value)
-  return varint(BigInt(bytes.length)) + String.fromCharCode(...bytes)
-}
 
 /** Eight digits. */
 const hex = (value: string): Bytes => {
@@ -80,8 +61,7 @@ export const placeBytes = ({ position, eventId }: Pick<Mark, "position" | "event
 export const markBytes = (domain: string, mark: Mark): Bytes => logBytes(domain, mark.incarnation) + placeBytes(mark)
 
 /** Cursor text from its bytes: URL-safe base64, since it travels in headers, in URLs and as an SSE id. */
-export const cursorText = (bytes: Bytes): string =>
-  btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
+export const cursorText = base64Url
 
 export const encodeCursor = (cursor: Cursor): string =>
   cursorText(
@@ -93,13 +73,8 @@ export const encodeCursor = (cursor: Cursor): string =>
 
 /** The cursor that a text stands for, or undefined for any text that `encodeCursor` cannot have made. */
 export const decodeCursor = (encoded: string): Cursor | undefined => {
-  if (encoded.length > cursorBytesMax || !/^[A-Za-z0-9_-]+$/.test(encoded)) return undefined
-  let bytes: Uint8Array
-  try {
-    bytes = Uint8Array.from(atob(encoded.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0))
-  } catch {
-    return undefined
-  }
+  const bytes = encoded.length > cursorBytesMax ? undefined : fromBase64Url(encoded)
+  if (bytes === undefined) return undefined
   const reader = new Reader(bytes)
   try {
     const version = reader.byte()
@@ -118,49 +93,5 @@ export const decodeCursor = (encoded: string): Cursor | undefined => {
     return encodeCursor(cursor) === encoded ? cursor : undefined
   } catch {
     return undefined
-  }
-}
-
-/** Reads what the functions above write; throws a RangeError or TypeError where the bytes are not theirs. */
-class Reader {
-  #offset = 0
-  readonly #bytes: Uint8Array
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-  }
-
-  get atEnd(): boolean {
-    return this.#offset === this.#bytes.length
-  }
-
-  byte(): number {
-    const byte = this.#bytes[this.#offset++]
-    if (byte === undefined) throw new RangeError("cursor is cut short")
-    return byte
-  }
-
-  take(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.#offset) throw new RangeError("cursor is cut short")
-    this.#offset += length
-    return this.#bytes.subarray(this.#offset - length, this.#offset)
-  }
-
-  varint(): bigint {
-    let value = 0n
-    for (let shift = 0n; shift < 64n; shift += 7n) {
-      const byte = this.byte()
-      value |= BigInt(byte & 127) << shift
-      if (byte < 128) return value
-    }
-    throw new RangeError("number is too long")
-  }
-
-  text(): string {
-    return decoder.decode(this.take(Number(this.varint())))
-  }
-
-  hex(length: number): string {
-    return Array.from(this.take(length), (byte) => byte.toString(16).padStart(2, "0")).join("")
   }
 }
