@@ -4,7 +4,7 @@
  */
 export { compareText } from "./query/compare.ts"
 export { evaluate } from "./query/evaluate.ts"
-export { compareBy, compareKeys, type ParsedSort, parseSort, type SortKey, sortKey } from "./query/order.ts"
+export { compareBy, compareKeys, isBehind, type ParsedSort, parseSort, type SortKey, sortKey } from "./query/order.ts"
 export { type ParsedQuery, parseQuery } from "./query/parse.ts"
 export {
   type Comparison,

@@ -41,8 +41,27 @@ export const isEvent = (subject: Entity | Event): subject is Event => "entity" i
 export const rootOf = (root: "values" | "claims", subject: Entity | Event): JsonObject =>
   isEvent(subject) ? (root === "claims" ? subject.claims : subject.entity.values) : subject.values
 
-/** A field of an event; undefined if the event does not have it. */
-export const fieldOf = (field: Field, event: Event): string | bigint | boolean | undefined => {
+/** A field of a subject; undefined if the subject does not have it. */
+export const fieldOf = (field: Field, subject: Entity | Event): string | bigint | boolean | undefined => {
+  const entity = isEvent(subject) ? subject.entity : subject
+  switch (field) {
+    case "entity.domain":
+      return entity.domain
+    case "entity.type":
+      return entity.type
+    case "entity.key":
+      return entity.key
+    case "entity.version":
+      return entity.version
+    default:
+      return isEvent(subject) ? eventFieldOf(field, subject) : undefined
+  }
+}
+
+const eventFieldOf = (
+  field: Exclude<Field, `entity.${string}`>,
+  event: Event
+): string | bigint | boolean | undefined => {
   switch (field) {
     case "id":
       return event.id
@@ -56,14 +75,6 @@ export const fieldOf = (field: Field, event: Event): string | bigint | boolean |
       return event.idempotency?.key
     case "erased":
       return event.erased
-    case "entity.domain":
-      return event.entity.domain
-    case "entity.type":
-      return event.entity.type
-    case "entity.key":
-      return event.entity.key
-    case "entity.version":
-      return event.entity.version
   }
 }
 
@@ -77,7 +88,7 @@ type Found = Json | bigint
 /** Everything that a place leads to. On the way, an array stands for its elements; for these alone, not for theirs. */
 const reach = (at: Place, subject: Entity | Event): readonly Found[] => {
   if (at.kind === "field") {
-    const value = isEvent(subject) ? fieldOf(at.field, subject) : undefined
+    const value = fieldOf(at.field, subject)
     return value === undefined ? [] : [value]
   }
   let reached: readonly Json[] = [rootOf(at.root, subject)]

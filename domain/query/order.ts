@@ -13,12 +13,17 @@ export const parseSort = (field: string, reverse: boolean, subject: Subject): Pa
   if (field === "") return { ok: true, order: { subject, at: undefined, reverse } }
   try {
     refuseLong(field)
-    return { ok: true, order: { subject, at: parsePlace(field, subject), reverse } }
+    const at = parsePlace(field, subject)
+    return { ok: true, order: { subject, at: isTie(at, subject) ? undefined : at, reverse } }
   } catch (error) {
     if (error instanceof Refusal) return { ok: false, problem: error.problem }
     throw error
   }
 }
+
+/** Whether a sort asks for the order that there is without one. */
+const isTie = (at: Place, subject: Subject): boolean =>
+  at.kind === "field" && at.field === (subject === "event" ? "position" : "entity.key")
 
 /** All that has to be kept of a subject to sort it: its values may be large. */
 export interface SortKey {
@@ -43,12 +48,15 @@ export const compareBy = (order: Order): ((a: Entity | Event, b: Entity | Event)
   return (a, b) => compare(sortKey(order, a), sortKey(order, b))
 }
 
+/** Whether a place in the order is behind another one. */
+export const isBehind = (order: Order, place: SortKey, other: SortKey): boolean => compareKeys(order)(place, other) > 0
+
 /** What is unique within a search, and so settles every tie. */
 const tie = (subject: Entity | Event): string | bigint => (isEvent(subject) ? subject.position : subject.key)
 
 /** The scalar that a place leads to through objects alone; undefined ("none") if an array or nothing is there. */
 const sortValue = (at: Place, subject: Entity | Event): Operand | undefined => {
-  if (at.kind === "field") return isEvent(subject) ? fieldOf(at.field, subject) : undefined
+  if (at.kind === "field") return fieldOf(at.field, subject)
   let value: Json | undefined = rootOf(at.root, subject)
   for (const key of at.path) {
     if (value === undefined) return undefined

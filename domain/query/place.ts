@@ -42,9 +42,19 @@ const split = (text: string): string[] => {
   return segments
 }
 
+/** The fields of an entity that are not in its values. No path into the values begins with a dot. */
+const entityFields: Readonly<Record<string, Field>> = { ".key": "entity.key", ".version": "entity.version" }
+
 /** Reads a path. The only paths of an event are its parts; entities take any path into their values. */
 export const parsePlace = (text: string, subject: Subject): Place => {
   refuseText(text)
+  if (subject === "entity" && text.startsWith(".")) {
+    if (Object.hasOwn(entityFields, text)) return { kind: "field", field: entityFields[text]! }
+    const known = Object.keys(entityFields).join(" and ")
+    throw new Refusal(
+      `path ${shown(text)}: a key is empty; an entity's own fields are ${known}, and dots in a key are written \\.`
+    )
+  }
   const path = split(text)
   if (subject === "entity") return { kind: "json", root: "values", path }
   if (path[0] === "claims") return { kind: "json", root: "claims", path: path.slice(1) }

@@ -14,10 +14,13 @@ export const queryLimits = {
   keys: 1024
 } as const
 
-/** What is searched: the entities of a type by their values, or events as the wire shows them. */
+/** What is searched: the entities of a type by their values, keys and versions, or events as the wire shows them. */
 export type Subject = "entity" | "event"
 
-/** The parts of an event that are not JSON, and what each holds. `request_id` is the one that may be missing. */
+/**
+ * The parts of an event that are not JSON, and what each holds. `request_id` is the one that may be missing. A search of
+ * entities has `entity.key` and `entity.version`, which it writes as `.key` and `.version`.
+ */
 export const fields = {
   id: "text",
   time: "integer",
@@ -34,7 +37,7 @@ export const fields = {
 export type Field = keyof typeof fields
 
 /**
- * Where a condition looks: a field of the event, or a path into the values or the claims. The path is empty when an
+ * Where a condition looks: a field of the event or entity, or a path into the values or the claims. The path is empty when an
  * event is asked for `entity.values` or `claims` as such.
  */
 export type Place =

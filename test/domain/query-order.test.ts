@@ -56,13 +56,25 @@ describe("an order", () => {
     expect(sorted("time", false, positions)).toEqual(positions.toReversed())
   })
 
+  it("may be by an entity's own key or version, exactly", () => {
+    const keys = ["a", "b", "\uffff", "😀"].map((key) => entity({}, key))
+    expect(sorted(".key", true, keys)).toEqual(keys.toReversed())
+    const versions = [2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n].map((version) => ({ ...entity({}, "k"), version }))
+    expect(sorted(".version", false, versions.toReversed())).toEqual(versions)
+    expect(parseSort(".key", true, "entity")).toEqual(parseSort("", true, "entity"))
+    expect(parseSort("position", false, "event")).toEqual(parseSort("", false, "event"))
+    expect(parseSort("key", false, "entity")).toMatchObject({ order: { at: { kind: "json", path: ["key"] } } })
+  })
+
   it("refuses what is not a path", () => {
     for (const [field, subject] of [
       ["a..b", "entity"],
       ["a\\", "entity"],
       ["\u0000", "entity"],
       ["\ud83d", "entity"],
-      ["x", "event"]
+      ["x", "event"],
+      [".values", "entity"],
+      [".key", "event"]
     ] as const)
       expect(parseSort(field, false, subject)).toMatchObject({ ok: false })
   })

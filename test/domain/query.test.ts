@@ -147,6 +147,44 @@ describe("a filter over events", () => {
   })
 })
 
+describe("filters of entities by their own fields", () => {
+  const one = { ...entity({ key: "in values", version: 1, n: 1, ".key": "dotted" }, "k7"), version: 9007199254740993n }
+  it.each<[string, boolean]>([
+    ['{".key":"k7"}', true],
+    ['{".key":{"$gt":"k6","$lt":"k8"},"n":1}', true],
+    ['{".key":{"$prefix":"k"}}', true],
+    ['{".key":"in values"}', false],
+    ['{".version":9007199254740993}', true],
+    ['{".version":"9007199254740993"}', true],
+    ['{".version":9007199254740992}', false],
+    ['{".version":{"$gt":9007199254740992,"$lt":9007199254740994}}', true],
+    ['{".version":{"$exists":true}}', true],
+    // What these found before the fields could be named.
+    ['{"key":"in values","version":1}', true],
+    ['{"\\\\.key":"dotted"}', true],
+    ['{"entity.key":"k7"}', false]
+  ])("%s is %s", (text, expected) => {
+    expect(evaluate(query(text), one)).toBe(expected)
+  })
+
+  it.each([
+    ['{".key":7}', /\.key: takes a string/],
+    ['{".version":1.5}', /\.version: takes an integer/],
+    ['{".version":{"$prefix":"1"}}', /\$prefix is for text/],
+    ['{".values":1}', /an entity's own fields are \.key and \.version/],
+    ['{".key.a":1}', /own fields are/],
+    ['{"..key":1}', /own fields are/],
+    ['{".":1}', /own fields are/],
+    ['{".toString":1}', /own fields are/]
+  ])("refuses %s", (text, expected) => {
+    expect(problem(text)).toMatch(expected)
+  })
+
+  it("are not of events, which have them by other names", () => {
+    expect(problem('{".key":"7"}', "event")).toMatch(/a key is empty/)
+  })
+})
+
 const nested = (depth: number): string => (depth === 0 ? "{}" : `{"$and":[${nested(depth - 1)}]}`)
 const list = (length: number, item: string): string => `[${Array(length).fill(item).join(",")}]`
 const path = (length: number): string => Array(length).fill("a").join(".")
