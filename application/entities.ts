@@ -9,7 +9,8 @@ import { invalid, type NotFound, type Rejection, within } from "../domain/reject
 import { Committer } from "./committer.ts"
 import type { Unavailable } from "./failure.ts"
 import type { Done, SubmitFailure } from "./job-queue.ts"
-import { EventStore, type Search } from "./ports/EventStore.ts"
+import { type TokenPlace, wholePlace } from "./page-token.ts"
+import { EventStore, type Page, type Search } from "./ports/EventStore.ts"
 
 /** A command as callers give it: a Revert names its event and does not have the values yet. */
 export interface Request {
@@ -48,7 +49,8 @@ export class Entities extends Context.Service<
       caller: Caller
     ) => Effect.Effect<Done, SubmitFailure>
     readonly get: (ref: Ref, asOf: AsOf) => Effect.Effect<Entity, Rejection | Unavailable>
-    readonly search: (search: Search) => Effect.Effect<ReadonlyArray<Entity>, Rejection | Unavailable>
+    /** A page of entities, behind a place if there is one. */
+    readonly search: (search: Search, after?: TokenPlace) => Effect.Effect<Page<Entity>, Rejection | Unavailable>
   }
 >()("stategate/application/Entities") {
   static readonly layer = Layer.effect(
@@ -121,7 +123,14 @@ export class Entities extends Context.Service<
         return found
       })
 
-      return Entities.of({ change, apply, get, search: store.entities })
+      const search = Effect.fnUntraced(function* (wanted: Search, place?: TokenPlace) {
+        if (place === undefined) return yield* store.entities(wanted)
+        const { domain, type, order } = wanted
+        const item = Effect.suspend(() => store.state({ domain, type, key: String(place.tie) }))
+        return yield* store.entities({ ...wanted, after: yield* wholePlace(order, place, item) })
+      })
+
+      return Entities.of({ change, apply, get, search })
     })
   )
 }

@@ -1,22 +1,11 @@
 /** Every bound of a running gateway in one place, each with its unit. What the model accepts comes along from the domain. */
 export * from "../domain/limits.ts"
+export * from "./search-limits.ts"
 
 // Requests
 
 /** Bytes of one request message, decoded or not. */
 export const requestBytesMax = 4 * 1024 * 1024
-/** Bytes of the items of one page, as JSON. Clients refuse messages of 4 MiB. */
-export const pageBytesMax = 3.5 * 1024 * 1024
-/** Items of one page. */
-export const pageItemsMax = 1000
-/** Items that an offset may skip: what is further is better reached by a filter. */
-export const pageOffsetMax = 10_000
-/** Rows that a store looks at to answer one search that no index answers. */
-export const scanRowsMax = 100_000
-/** Milliseconds that a search may hold up everything else at a time, as far as one row does not take longer. */
-export const scanSliceMs = 10
-/** Characters of the texts that one search may have to sort by. */
-export const sortTextCharsMax = 16 * 1024 * 1024
 /** Milliseconds that a call may take when its caller sets no deadline, and the most that a caller gets. */
 export const callMsMax = 60_000
 /** Violations that one answer lists: they travel in headers, which clients limit. */

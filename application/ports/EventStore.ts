@@ -3,7 +3,7 @@ import type { Head, Snapshot } from "../../domain/batch.ts"
 import type { Entity, Ref, State } from "../../domain/entity.ts"
 import type { Event } from "../../domain/event.ts"
 import type { Glob } from "../../domain/glob.ts"
-import type { Order, Query } from "../../domain/query.ts"
+import type { Order, Query, SortKey } from "../../domain/query.ts"
 import type { TooLarge } from "../../domain/rejection.ts"
 import type { OutcomeUnknown, Unavailable } from "../failure.ts"
 
@@ -27,7 +27,7 @@ export interface Unit {
 /** What became of a unit: the head that it made, or found where it had nothing to append. */
 export type Committed = Result.Result<Head, Unavailable | OutcomeUnknown>
 
-/** Items of one domain and type, in an order, from an offset on. */
+/** Items of one domain and type, in an order, from an offset or a place in the order on. */
 export interface Search {
   readonly domain: string
   readonly type: string
@@ -35,6 +35,25 @@ export interface Search {
   readonly order: Order
   readonly limit: number
   readonly offset: number
+  /** The page begins right behind this place, whether or not something is still there. The offset is 0 then. */
+  readonly after?: SortKey
+  /** The page may hold less than `limit` items, or none, where the search would otherwise be refused as too large. */
+  readonly partial?: boolean
+}
+
+/** An item, and where it stood in the order when it was found. */
+export interface Hit<Item> {
+  readonly item: Item
+  readonly key: SortKey
+}
+
+export interface Page<Item> {
+  readonly hits: ReadonlyArray<Hit<Item>>
+  /**
+   * Where the next page begins: right behind the last hit, or behind an item that was looked at later and did not pass.
+   * Undefined at the end. There may be nothing behind it that passes.
+   */
+  readonly last: Hit<Item> | undefined
 }
 
 /** Events strictly between two times; 0 is no bound. */
@@ -90,9 +109,9 @@ export class EventStore extends Context.Service<
     /** The event with this id, if it is one of the entity's. */
     readonly event: (ref: Ref, id: string) => Effect.Effect<Event | undefined, Unavailable>
     /** Entities that exist, as `evaluate` and the order define. */
-    readonly entities: (search: Search) => Effect.Effect<ReadonlyArray<Entity>, TooLarge | Unavailable>
+    readonly entities: (search: Search) => Effect.Effect<Page<Entity>, TooLarge | Unavailable>
     /** Events, likewise. */
-    readonly events: (search: EventSearch) => Effect.Effect<ReadonlyArray<Event>, TooLarge | Unavailable>
+    readonly events: (search: EventSearch) => Effect.Effect<Page<Event>, TooLarge | Unavailable>
     /** The log after a position, without gaps, at most `limit` events and fewer when they are large. */
     readonly read: (domain: string, after: bigint, limit: number) => Effect.Effect<LogPage, Unavailable>
     /** At most `limit` heads of the domains that match, by name. A domain without events has none. */

@@ -31,7 +31,7 @@ beforeAll(async () => {
   if (server.options.skip) return
   connection = new Connection(addressOf({ addr: dictionary.addr() }), {})
   await connection.query(`
-    CREATE TEMP TABLE entity (nth int, key text COLLATE "C", "values" jsonb);
+    CREATE TEMP TABLE entity (nth int, key text COLLATE "C", version bigint, "values" jsonb);
     CREATE TEMP TABLE event (nth int, id text COLLATE "C", time bigint, method text COLLATE "C", position bigint,
       request_id text COLLATE "C", erased boolean, domain text COLLATE "C", type text COLLATE "C",
       key text COLLATE "C", version bigint, "values" jsonb, claims jsonb)`)
@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(() => connection?.end())
 
 const columns: Readonly<Record<Subject, Columns>> = {
-  entity: { values: '"values"' },
+  entity: { "entity.key": "key", "entity.version": "version", values: '"values"' },
   event: {
     id: "id",
     time: "time",
@@ -57,7 +57,7 @@ const columns: Readonly<Record<Subject, Columns>> = {
 }
 
 const rowOf = (subject: Entity | Event, nth: number): ReadonlyArray<Param> => {
-  if (!("entity" in subject)) return [String(nth), subject.key, JSON.stringify(subject.values)]
+  if (!("entity" in subject)) return [String(nth), subject.key, subject.version, JSON.stringify(subject.values)]
   const { id, time, method, position, idempotency, erased, entity, claims } = subject
   const { domain, type, key, version, values } = entity
   const texts = [JSON.stringify(values), JSON.stringify(claims)]
@@ -81,7 +81,7 @@ const fill = async (table: Subject, subjects: readonly (Entity | Event)[]): Prom
   const rows = subjects.map(rowOf)
   const lists = rows[0]!.map((_, i) => arrayText(rows.map((row) => row[i]!)))
   const types = {
-    entity: "int text jsonb",
+    entity: "int text bigint jsonb",
     event: "int text bigint text bigint text bool text text text bigint jsonb jsonb"
   }
   const given = types[table].split(" ").map((type, i) => `$${i + 1}::${type}[]`)

@@ -5,6 +5,7 @@ import { scanRowsMax } from "../../application/limits.ts"
 import { type EventSearch, EventStore, type Search } from "../../application/ports/EventStore.ts"
 import { type Event, methods } from "../../domain/event.ts"
 import { parseQuery, parseSort } from "../../domain/query.ts"
+import { itemsOf, walk } from "../contract/event-store/searching.ts"
 import { temporaryFolder } from "../support/process.ts"
 
 // Searches that look at more rows than anyone is served, over one entity more than that.
@@ -43,7 +44,8 @@ afterAll(async () => {
   folder.remove()
 })
 
-const keys = async (wanted: Search) => (await runtime.runPromise(entities(wanted))).map(({ values }) => values["n"])
+const keys = async (wanted: Search) =>
+  itemsOf(await runtime.runPromise(entities(wanted))).map(({ values }) => values["n"])
 
 test("a page that is found early is served, however many rows there are", async () => {
   assert.deepStrictEqual(await keys(search('{"n":{"$gt":5000}}', "", { limit: 2 })), [5001, 5002])
@@ -60,6 +62,47 @@ test.each([
   assert.include(String(exit), "TooLarge")
 })
 
+test.each([false, true])("pages go on to the last entity and event, from the end: %s", async (reverse) => {
+  const order = { subject: "entity", at: undefined, reverse } as const
+  const pages = await runtime.runPromise(walk(order, (more) => entities(search("", "", { ...more, order })), [1000]))
+  const expected = Array.from({ length: scanRowsMax + 1 }, (_, i) => i + 1)
+  if (reverse) expected.reverse()
+  assert.deepStrictEqual(
+    pages.flatMap(itemsOf).map(({ values }) => values["n"]),
+    expected
+  )
+  const events = (more: Partial<Search>) =>
+    EventStore.use((store) =>
+      store.events({ ...search("", "", more), order: { ...order, subject: "event" }, min: 0n, max: 0n })
+    )
+  const found = await runtime.runPromise(walk({ ...order, subject: "event" }, events, [1000]))
+  assert.deepStrictEqual(
+    found.flatMap(itemsOf).map(({ position }) => Number(position)),
+    expected
+  )
+})
+
+test.each([false, true])(
+  "a page that may hold less goes on behind the rows it looked at, from the end: %s",
+  async (reverse) => {
+    const order = { subject: "entity", at: undefined, reverse } as const
+    const n = reverse ? 1 : scanRowsMax + 1
+    const wanted = search(`{"n":${n}}`, "", { order, partial: true })
+    const pages = await runtime.runPromise(walk(order, (more) => entities({ ...wanted, ...more }), [10]))
+    assert.deepStrictEqual(
+      pages.map(({ hits }) => hits.length),
+      [0, 1]
+    )
+  }
+)
+
+test("the keys and versions that a filter asks for are looked at alone", async () => {
+  assert.deepStrictEqual(await keys(search('{".key":{"$gt":"0099999"},"n":{"$gt":0}}')), [100_000, 100_001])
+  assert.deepStrictEqual(await keys(search('{".key":{"$prefix":"010"}}')), [100_000, 100_001])
+  assert.deepStrictEqual(await keys(search('{".key":{"$in":["0077777","none"]},".version":1}')), [77_777])
+  assert.deepStrictEqual(await keys(search('{".key":{"$gte":"0000007","$lt":"0000009"}}', ".version")), [7, 8])
+})
+
 test("the events of one entity are found, however many others there are", async () => {
   const commits = Array.from({ length: 3 }, (_, i) => ({ ...eventAt(77_777), position: BigInt(scanRowsMax + 2 + i) }))
   const events = commits.map((event, i) => ({
@@ -74,7 +117,7 @@ test("the events of one entity are found, however many others there are", async 
     if (!parsed.ok || !order.ok) throw new Error("the search is wrong")
     const wanted = { domain: "wide", type: "row", query: parsed.query, order: order.order, limit: 10, offset: 0 }
     const search = EventStore.use((store) => store.events({ ...wanted, min: 0n, max: 0n, ...more }))
-    return (await runtime.runPromise(search)).map(({ entity }) => Number(entity.version))
+    return itemsOf(await runtime.runPromise(search)).map(({ entity }) => Number(entity.version))
   }
   const ofKey = '{"entity.key":"0077777"}'
   assert.deepStrictEqual(await versions(ofKey, "", false), [1, 2, 3, 4])

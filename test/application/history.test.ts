@@ -6,6 +6,7 @@ import * as Memory from "../../adapters/storage/memory/store.ts"
 import { Committer } from "../../application/committer.ts"
 import { History } from "../../application/history.ts"
 import { parseQuery, parseSort } from "../../domain/query.ts"
+import { itemsOf } from "../contract/event-store/searching.ts"
 import { deleting, range, setting } from "./samples.ts"
 
 const gateway = Layer.merge(History.layer, Committer.layer).pipe(Layer.provide(Layer.merge(Memory.layer, Inmem.layer)))
@@ -26,7 +27,10 @@ const search = (filter: string, more: { min?: bigint; max?: bigint; limit?: numb
     limit: 100,
     offset: 0
   }
-  return Effect.flatMap(History, (history) => history.search({ ...asked, ...more }))
+  return Effect.map(
+    Effect.flatMap(History, (history) => history.search({ ...asked, ...more })),
+    itemsOf
+  )
 }
 
 it.effect("an event is found by its id, under its own entity alone, deletions included", () =>

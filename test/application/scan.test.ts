@@ -8,7 +8,7 @@ import type { Entity } from "../../domain/entity.ts"
 import type { Event } from "../../domain/event.ts"
 import type { JsonObject } from "../../domain/json.ts"
 import { compareBy, type SortKey, type Subject } from "../../domain/query.ts"
-import { meant, orderOf, queryOf, type Wanted } from "../contract/event-store/searching.ts"
+import { itemsOf, meant, orderOf, queryOf, type Wanted } from "../contract/event-store/searching.ts"
 import { same } from "../contract/law.ts"
 import { searches } from "../support/searches.ts"
 
@@ -49,7 +49,7 @@ test.each<Subject>(["entity", "event"])("finds what the definition finds, page b
         for (const sort of ["", field]) {
           const wanted = { filter, sort, reverse, limit, offset }
           const found = await Effect.runPromise(scan(searchOf(subject, wanted), rowsOf(natural, size)))
-          same(found, meant(subjects, subject, wanted), JSON.stringify(wanted))
+          same(itemsOf(found), meant(subjects, subject, wanted), JSON.stringify(wanted))
         }
       }
     }),
@@ -79,7 +79,7 @@ const many = (count: number, values?: (n: number) => JsonObject): Candidates<num
 const outcome = async (wanted: Wanted, rows: Candidates<number, Entity>) => {
   const exit = await Effect.runPromiseExit(scan(searchOf("entity", wanted), rows))
   if (Exit.isFailure(exit)) return String(exit.cause)
-  return exit.value.map(({ key }) => Number(key))
+  return itemsOf(exit.value).map(({ key }) => Number(key))
 }
 
 test("a page that is found early is served, however many rows there are", async () => {

@@ -8,6 +8,7 @@ import { finding } from "./event-store/finding.ts"
 import { openTwice } from "./event-store/gateways.ts"
 import { heads } from "./event-store/heads.ts"
 import { names } from "./event-store/names.ts"
+import { paging } from "./event-store/paging.ts"
 import { reads } from "./event-store/reads.ts"
 import { type Open, reopening } from "./event-store/reopening.ts"
 import { sharing } from "./event-store/sharing.ts"
@@ -32,6 +33,7 @@ export const laws: ReadonlyArray<Law<EventStore>> = [
   ...deciding,
   ...heads,
   ...finding,
+  ...paging,
   ...values,
   ...names
 ]

@@ -19,6 +19,7 @@ import type { Law } from "./law.ts"
 import { decisions } from "./mutants/decisions.ts"
 import { type Mutant, rejection } from "./mutants/mutant.ts"
 import { authenticators, channels, policies } from "./mutants/others.ts"
+import { pages } from "./mutants/pages.ts"
 import { projections } from "./mutants/projections.ts"
 import { reads } from "./mutants/reads.ts"
 import { reopenedMutants } from "./mutants/reopened.ts"
@@ -77,7 +78,7 @@ const suspectsOf = <Key, Service>(
     }
   }))
 
-const storeMutants = [...decisions, ...writes, ...reads, ...searches, ...values]
+const storeMutants = [...decisions, ...writes, ...reads, ...searches, ...pages, ...values]
 rejects("EventStore", storeLaws, suspectsOf(EventStore, storeLaws, storeMutants))
 rejects(
   "EventStore, reopened,",

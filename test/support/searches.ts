@@ -85,19 +85,21 @@ const { json } = fc.letrec<{ json: Json }>((tie) => ({
 }))
 const values = objectOf(json)
 
+const integers = [1n, 2n, 3n, 9007199254740992n, 9007199254740993n, 9007199254740994n, 2n ** 63n - 2n, 2n ** 63n - 1n]
+const integer = fc.constantFrom(...integers)
+
 const entities: fc.Arbitrary<Entity[]> = fc.uniqueArray(
   fc.record({
     domain: fc.constant("d"),
     type: fc.constant("t"),
-    key: fc.constantFrom(...texts, "k", "l"),
+    // Names are never empty and hold no control characters.
+    key: fc.constantFrom(...texts.map((text) => `k${text.replace("\n", "nl")}`), "l"),
     values,
-    version: fc.constant(1n)
+    version: integer
   }),
   { minLength: 3, maxLength: 8, selector: (entity) => entity.key }
 )
 
-const integers = [1n, 2n, 3n, 9007199254740992n, 9007199254740993n, 9007199254740994n, 2n ** 63n - 2n, 2n ** 63n - 1n]
-const integer = fc.constantFrom(...integers)
 const name = fc.constantFrom("a", "ab", "7", "𝄞", "\uffff", "A")
 const events: fc.Arbitrary<Event[]> = fc.uniqueArray(
   fc.record(
@@ -146,6 +148,12 @@ const eventSpots = ({ entity, ...event }: Event): Spot[] => [
   ["entity.version", String(entity.version)],
   ...under("entity.values", spots(entity.values)),
   ...under("claims", spots(event.claims))
+]
+
+const entitySpots = ({ key, version, values }: Entity): Spot[] => [
+  [".key", JSON.stringify(key)],
+  [".version", String(version)],
+  ...spots(values)
 ]
 
 const wild = fc.oneof(
@@ -220,7 +228,7 @@ export interface Search {
 /** Searches whose filters mostly find some of the subjects and not others. */
 export const searches = (subject: Subject): fc.Arbitrary<Search> =>
   (subject === "entity" ? entities : events).chain((subjects: readonly (Entity | Event)[]) => {
-    const found = subjects.flatMap((one) => ("entity" in one ? eventSpots(one) : spots(one.values)))
+    const found = subjects.flatMap((one) => ("entity" in one ? eventSpots(one) : entitySpots(one)))
     const some: readonly Spot[] = found.length === 0 ? [["a", "1"]] : found
     return fc.record({
       subjects: fc.constant(subjects),

@@ -1,5 +1,5 @@
 import { eventFrom } from "../../../application/claims/record.ts"
-import { scanRowsMax } from "../../../application/limits.ts"
+import { pageItemsMax, scanRowsMax } from "../../../application/limits.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Open } from "./connection.ts"
 import type { Listed } from "./lists.ts"
@@ -7,6 +7,27 @@ import { bucketOf } from "./rows.ts"
 
 /** There is more than may be looked at, and any part of it would be a wrong answer. */
 export class TooMany extends Error {}
+
+/**
+ * Rows that are held of an index that has more, where a page may be made of those that come first: as many as may be
+ * looked at, and the two reads in which that ends.
+ */
+const heldRowsMax = scanRowsMax + 2 * pageItemsMax
+
+/** The rows that come first in an order, of more than may be held; fails behind them, where nobody may take it for the end. */
+export async function* firstOf<Row>(
+  rows: AsyncIterable<Row>,
+  compare: (a: Row, b: Row) => number,
+  someWillDo: boolean
+): AsyncGenerator<Row, void> {
+  const held: Array<Row> = []
+  for await (const row of rows) {
+    if (held.push(row) > scanRowsMax && !someWillDo) throw new TooMany()
+    if (held.length === 2 * heldRowsMax) held.sort(compare).splice(heldRowsMax)
+  }
+  yield* held.sort(compare).slice(0, heldRowsMax)
+  if (held.length >= heldRowsMax) throw new TooMany()
+}
 
 /** The events of a domain at these positions, in the order of these, as far as they are there. */
 export const eventsAt = async (
@@ -23,17 +44,11 @@ export const eventsAt = async (
   })
 }
 
-/**
- * Where the events of a domain are that have a term, and perhaps some that have not, in their order: an index finds them
- * in none. Throws `TooMany` where that is more than a search may look at.
- */
-export const positionsWith = async ({ cql, each }: Open, domain: string, term: bigint): Promise<Array<Listed>> => {
-  const found: Array<Listed> = []
+/** Where the events of a domain are that have a term, and perhaps some that have not, as an index finds them: in no order. */
+export async function* positionsWith({ cql, each }: Open, domain: string, term: bigint): AsyncGenerator<Listed, void> {
   for await (const row of each(cql.positionsWith, [term])) {
-    if (row["domain"] !== domain) continue
-    if (found.push({ position: row["position"], bytes: row["bytes"] }) > scanRowsMax) throw new TooMany()
+    if (row["domain"] === domain) yield { position: row["position"], bytes: row["bytes"] }
   }
-  return found.sort((a, b) => (a.position < b.position ? -1 : 1))
 }
 
 /**

@@ -1,8 +1,9 @@
 import { Effect } from "effect"
 import { away, type Unavailable } from "../../../application/failure.ts"
-import { logPageBytesMax, pageItemsMax, scanRowsMax } from "../../../application/limits.ts"
-import { scannedTooMuch } from "../../../application/page.ts"
-import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
+import { logPageBytesMax, pageItemsMax } from "../../../application/limits.ts"
+import { emptyPage, scannedTooMuch } from "../../../application/page.ts"
+import type { EventSearch, Page, Search } from "../../../application/ports/EventStore.ts"
+import { keyRangeOf, positionRangeOf } from "../../../application/range.ts"
 import { scan } from "../../../application/scan.ts"
 import { anyTerm } from "../../../application/terms.ts"
 import type { Head } from "../../../domain/batch.ts"
@@ -12,13 +13,13 @@ import { compareText } from "../../../domain/query.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 import { attempt, isTrouble } from "./calls.ts"
 import type { Open } from "./connection.ts"
-import { eventsAt, positionsWith, TooMany } from "./events.ts"
+import { eventsAt, firstOf, positionsWith, TooMany } from "./events.ts"
 import { eventTermsFor, type Terms, termsFor } from "./filter.ts"
 import { type Listed, listed, typeList } from "./lists.ts"
 import { merged } from "./merged.ts"
 import { bucketOf, shardOf, shards, stateOf } from "./rows.ts"
 
-type Found<Subject> = Effect.Effect<ReadonlyArray<Subject>, TooLarge | Unavailable>
+type Found<Subject> = Effect.Effect<Page<Subject>, TooLarge | Unavailable>
 
 /** A row that is to be looked at, and how large it is: what is too much at once is not read at once. */
 interface Sized {
@@ -27,11 +28,12 @@ interface Sized {
 
 /** Some more of the rows that were found: few at first, for few may do. */
 const inPieces = <Id extends Sized, Row>(
+  search: Search,
   ids: AsyncGenerator<Id, void>,
-  wanted: number,
   read: (ids: ReadonlyArray<Id>) => Promise<ReadonlyArray<Row>>
 ) => {
-  let rowsMax = wanted
+  // One more, which tells that there are more.
+  let rowsMax = search.offset + search.limit + 1
   let left: Id | undefined
   const take = async (): Promise<ReadonlyArray<Id>> => {
     const some: Array<Id> = left === undefined ? [] : [left]
@@ -50,7 +52,7 @@ const inPieces = <Id extends Sized, Row>(
     rowsMax = Math.min(rowsMax * 2, pageItemsMax)
     return some
   }
-  return found(async () => {
+  return found(search, async () => {
     while (true) {
       const some = await take()
       const rows = some.length === 0 ? [] : await read(some)
@@ -61,11 +63,11 @@ const inPieces = <Id extends Sized, Row>(
 }
 
 /** What the driver answers, or why it is not all that there is. */
-const found = <A>(use: () => Promise<A>): Effect.Effect<A, TooLarge | Unavailable> =>
+const found = <A>(search: Search, use: () => Promise<A>): Effect.Effect<A, TooLarge | Unavailable> =>
   Effect.catch(
     Effect.tryPromise({ try: use, catch: (cause) => cause }),
     (cause): Effect.Effect<never, TooLarge | Unavailable> => {
-      if (cause instanceof TooMany) return Effect.fail(scannedTooMuch)
+      if (cause instanceof TooMany) return Effect.fail(scannedTooMuch(search))
       return isTrouble(cause) ? Effect.fail(away(cause)) : Effect.die(cause)
     }
   )
@@ -76,9 +78,18 @@ interface Key extends Sized {
 
 const byKey = (a: Key, b: Key) => compareText(a.key, b.key)
 
+/** Whether a page may be made of the rows that come first, when there are too many of them. */
+const mayHoldLess = ({ order, partial }: Search): boolean => order.at === undefined && partial === true
+
 export const searchEntities = (open: Open, search: Search): Found<Entity> => {
-  const { domain, type, query, order, limit, offset } = search
+  const { domain, type, query, order } = search
   const { cql, rows, each } = open
+  const { from, to } = keyRangeOf(search)
+  const bounds = [
+    ...(from === undefined ? [] : [from.isIncluded ? (">=" as const) : (">" as const)]),
+    ...(to === undefined ? [] : [to.isIncluded ? ("<=" as const) : ("<" as const)])
+  ]
+  const between = [from, to].flatMap((bound) => (bound === undefined ? [] : [bound.key]))
 
   const statesAt = async (keys: ReadonlyArray<string>): Promise<ReadonlyArray<State>> => {
     const inShards = Map.groupBy(keys, shardOf)
@@ -94,8 +105,10 @@ export const searchEntities = (open: Open, search: Search): Found<Entity> => {
 
   const inShard = (shard: number, sets: ReadonlyArray<Terms> | undefined) =>
     sets === undefined
-      ? [each(order.reverse ? cql.keysDown : cql.keys, [domain, type, shard])]
-      : sets.map((terms) => each(cql.keysWith(terms.length), [domain, type, shard, ...terms.map(BigInt)]))
+      ? [each(order.reverse ? cql.keysDown(bounds) : cql.keys(bounds), [domain, type, shard, ...between])]
+      : sets.map((terms) =>
+          each(cql.keysWith(bounds, terms.length), [domain, type, shard, ...between, ...terms.map(BigInt)])
+        )
 
   async function* keys(): AsyncGenerator<Key, void> {
     const [told] = await rows(cql.type, [domain, type])
@@ -109,12 +122,10 @@ export const searchEntities = (open: Open, search: Search): Found<Entity> => {
     if (!order.reverse) return yield* merged(sources, byKey)
     if (sets === undefined) return yield* merged(sources, (a, b) => byKey(b, a))
     // An index finds in one order only.
-    const all: Array<Key> = []
-    for await (const key of merged(sources, byKey)) if (all.push(key) > scanRowsMax) throw new TooMany()
-    yield* all.reverse()
+    yield* firstOf(merged(sources, byKey), (a, b) => byKey(b, a), mayHoldLess(search))
   }
 
-  const next = inPieces(keys(), offset + limit, (some) => statesAt(some.map(({ key }) => key)))
+  const next = inPieces(search, keys(), (some) => statesAt(some.map(({ key }) => key)))
   return scan<State, Entity>(search, {
     next,
     subjectOf: (state) => state,
@@ -124,23 +135,27 @@ export const searchEntities = (open: Open, search: Search): Found<Entity> => {
 
 /** Of the events up to a head. */
 export const searchEvents = Effect.fnUntraced(function* (open: Open, head: Head, search: EventSearch) {
-  const { domain, type, query, order, limit, offset, min, max } = search
-  const from = min === 0n ? 1n : yield* attempt(() => firstAfter(open, head, min))
-  const to = max === 0n ? head.position : (yield* attempt(() => firstAfter(open, head, max - 1n))) - 1n
-  if (from > to) return []
+  const { domain, type, query, order, min, max } = search
+  const range = positionRangeOf(search)
+  const [first, last] = [range.from < 1n ? 1n : range.from, range.to < head.position ? range.to : head.position]
+  if (first > last) return emptyPage
+  const later = min === 0n ? 1n : yield* attempt(() => firstAfter(open, head, min))
+  const before = max === 0n ? last : (yield* attempt(() => firstAfter(open, head, max - 1n))) - 1n
+  const [from, to] = [later > first ? later : first, before < last ? before : last]
+  if (from > to) return emptyPage
   const eventsOf = async (positions: ReadonlyArray<bigint>) =>
     (await eventsAt(open, domain, positions)).filter(({ entity }) => entity.type === type)
 
-  async function* having(term: bigint): AsyncGenerator<Listed, void> {
-    const all = await positionsWith(open, domain, term)
-    const some = all.filter(({ position }) => from <= position && position <= to)
-    yield* order.reverse ? some.reverse() : some
+  const up = (a: Listed, b: Listed) => (a.position < b.position ? -1 : a.position > b.position ? 1 : 0)
+  const inOrder = order.reverse ? (a: Listed, b: Listed) => up(b, a) : up
+  async function* within(term: bigint): AsyncGenerator<Listed, void> {
+    for await (const one of positionsWith(open, domain, term)) if (from <= one.position && one.position <= to) yield one
   }
+  const having = (term: bigint) => firstOf(within(term), inOrder, mayHoldLess(search))
   const terms = eventTermsFor(query, domain, type)
   const sources = terms?.map(having) ?? [listed(open, domain, typeList(type), [from, to], order.reverse)]
-  const up = (a: Listed, b: Listed) => (a.position < b.position ? -1 : a.position > b.position ? 1 : 0)
-  const positions = merged(sources, order.reverse ? (a, b) => up(b, a) : up)
-  const next = inPieces(positions, offset + limit, (some) => eventsOf(some.map(({ position }) => position)))
+  const positions = merged(sources, inOrder)
+  const next = inPieces(search, positions, (some) => eventsOf(some.map(({ position }) => position)))
   return yield* scan<Event, Event>(search, {
     next,
     subjectOf: (event) => event,

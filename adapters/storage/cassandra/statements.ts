@@ -1,3 +1,8 @@
+/** How keys are compared with what is bound, from below and from above; there are few of these. */
+export type Bounds = ReadonlyArray<">" | ">=" | "<" | "<=">
+
+const bounded = (bounds: Bounds): string => bounds.map((sign) => ` and key ${sign} ?`).join("")
+
 /** What is said to the server, for tables of a keyspace; what changes is bound, always. */
 export const statements = (keyspace: string) => {
   const table = (name: string) => `"${keyspace}".${name}`
@@ -32,9 +37,10 @@ export const statements = (keyspace: string) => {
 
     entities: `select ${entity} from ${entities} where ${inShard} and key in ?`,
     entitiesAfter: `select ${entity} from ${entities} where ${inShard} and key > ?`,
-    keys: `${keys} and deleted = false allow filtering`,
-    keysDown: `${keys} and deleted = false order by key desc allow filtering`,
-    keysWith: (terms: number) => `${keys}${" and terms contains ?".repeat(terms)}`,
+    keys: (bounds: Bounds) => `${keys}${bounded(bounds)} and deleted = false allow filtering`,
+    keysDown: (bounds: Bounds) => `${keys}${bounded(bounds)} and deleted = false order by key desc allow filtering`,
+    keysWith: (bounds: Bounds, terms: number) =>
+      `${keys}${bounded(bounds)}${" and terms contains ?".repeat(terms)} allow filtering`,
     putEntity: `insert into ${entities} (domain, type, shard, key, version, deleted, values_json, bytes, terms)
       values (?, ?, ?, ?, ?, ?, ?, ?, ?) using timestamp ?`,
     dropEntity: `delete from ${entities} using timestamp ? where ${inShard} and key = ?`,

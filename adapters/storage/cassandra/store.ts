@@ -10,6 +10,7 @@ import {
   logPageBytesMax,
   movedOverlapMs
 } from "../../../application/limits.ts"
+import { emptyPage } from "../../../application/page.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
 import { silenceGuarded } from "../../../application/silence-guard.ts"
@@ -104,7 +105,7 @@ export const layer = (settings: CassandraSettings): Layer.Layer<EventStore | Pro
         entities: (search) => searchEntities(opened, search),
         events: (search) =>
           Effect.flatMap(head(search.domain), (upTo) =>
-            upTo === undefined ? Effect.succeed([]) : searchEvents(opened, upTo, search)
+            upTo === undefined ? Effect.succeed(emptyPage) : searchEvents(opened, upTo, search)
           ),
         read,
         heads,

@@ -1,14 +1,22 @@
 import { Effect, Layer, Result } from "effect"
 import { newIncarnation } from "../../../application/incarnation.ts"
-import { pageOf } from "../../../application/page.ts"
-import { EventStore, type LogPage, type Moved, type Unit } from "../../../application/ports/EventStore.ts"
+import { hitOf, pageOf } from "../../../application/page.ts"
+import {
+  EventStore,
+  type LogPage,
+  type Moved,
+  type Page,
+  type Search,
+  type Unit
+} from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
+import { bytesOf } from "../../../application/scan.ts"
 import { type Head, keyText } from "../../../domain/batch.ts"
 import { type Entity, type Ref, refText, type State } from "../../../domain/entity.ts"
 import { type Event, evolve } from "../../../domain/event.ts"
 import { matches } from "../../../domain/glob.ts"
-import { jsonText } from "../../../domain/json.ts"
-import { compareBy, compareText, evaluate } from "../../../domain/query.ts"
+import { compareBy, compareText, evaluate, isBehind, sortKey } from "../../../domain/query.ts"
+import type { TooLarge } from "../../../domain/rejection.ts"
 
 /** One domain: its log, and what the log makes. */
 interface Domain {
@@ -120,6 +128,22 @@ export class MemoryStore {
   }
 }
 
+/** The page of a search among all that there is. */
+const found = <Item extends Entity | Event>(
+  { query, order, limit, offset, after, partial }: Search,
+  subjects: ReadonlyArray<Item>
+): Effect.Effect<Page<Item>, TooLarge> => {
+  const rest = subjects
+    .filter((one) => evaluate(query, one))
+    .filter((one) => after === undefined || isBehind(order, sortKey(order, one), after))
+    .sort(compareBy(order))
+    .slice(offset)
+  const page = pageOf(rest.slice(0, limit), bytesOf, partial)
+  if ("_tag" in page) return Effect.fail(page)
+  const hits = page.map((item) => hitOf(order, item))
+  return Effect.succeed({ hits, last: hits.length < rest.length ? hits.at(-1) : undefined })
+}
+
 /** The port over a memory store. The tests hand in broken ones, to see that the contract notices. */
 export const port = (store: MemoryStore): EventStore["Service"] =>
   EventStore.of({
@@ -133,22 +157,14 @@ export const port = (store: MemoryStore): EventStore["Service"] =>
     state: (ref) => Effect.sync(() => store.state(ref)),
     version: (ref, version) => Effect.sync(() => store.history(ref)[Number(version) - 1]),
     event: (ref, id) => Effect.sync(() => store.history(ref).find((event) => event.id === id)),
-    entities: ({ domain, type, query, order, limit, offset }) =>
+    entities: (search) => Effect.suspend(() => found(search, store.entities(search.domain, search.type))),
+    events: (search) =>
       Effect.suspend(() => {
-        const found = store.entities(domain, type).filter((entity) => evaluate(query, entity))
-        const wanted = found.sort(compareBy(order)).slice(offset, offset + limit)
-        const page = pageOf(wanted, ({ values }) => jsonText(values).length)
-        return "_tag" in page ? Effect.fail(page) : Effect.succeed(page)
-      }),
-    events: ({ domain, type, query, order, limit, offset, min, max }) =>
-      Effect.suspend(() => {
-        const found = store
+        const { domain, type, min, max } = search
+        const within = store
           .log(domain)
           .filter(({ entity, time }) => entity.type === type && time > min && (max === 0n || time < max))
-          .filter((event) => evaluate(query, event))
-        const wanted = found.sort(compareBy(order)).slice(offset, offset + limit)
-        const page = pageOf(wanted, ({ entity, claims }) => jsonText(entity.values).length + jsonText(claims).length)
-        return "_tag" in page ? Effect.fail(page) : Effect.succeed(page)
+        return found(search, within)
       }),
     read: (domain, after, limit) =>
       Effect.sync((): LogPage => {

@@ -2,14 +2,16 @@ import { Effect } from "effect"
 import type { Filter, FindCursor } from "mongodb"
 import type { Unavailable } from "../../../application/failure.ts"
 import { scanRowsMax } from "../../../application/limits.ts"
-import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
+import { emptyPage } from "../../../application/page.ts"
+import type { EventSearch, Page, Search } from "../../../application/ports/EventStore.ts"
+import { type Bound, keyRangeOf, positionRangeOf } from "../../../application/range.ts"
 import { type Candidates, scan } from "../../../application/scan.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Query, Subject } from "../../../domain/query.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
-import { attempt, type Open, soon } from "./connection.ts"
+import { attempt, byId, type Open, soon } from "./connection.ts"
 import { candidates } from "./filter.ts"
 import { type EntityRow, type EventRow, eventOf, placeId, refId, stateOf } from "./rows.ts"
 
@@ -24,7 +26,7 @@ const scanned = <Row, Subject extends Entity | Event>(
   search: Search,
   open: () => FindCursor<Row>,
   others: Omit<Candidates<Row, Subject>, "next">
-): Effect.Effect<ReadonlyArray<Subject>, TooLarge | Unavailable> =>
+): Effect.Effect<Page<Subject>, TooLarge | Unavailable> =>
   Effect.acquireUseRelease(
     Effect.sync(open),
     (cursor) => {
@@ -35,9 +37,16 @@ const scanned = <Row, Subject extends Entity | Event>(
     (cursor) => Effect.sync(() => void cursor.close().catch(() => {}))
   )
 
+const bounds = (from: Bound | undefined, to: Bound | undefined) => ({
+  ...(from === undefined ? {} : { [from.isIncluded ? "$gte" : "$gt"]: from.key }),
+  ...(to === undefined ? {} : { [to.isIncluded ? "$lte" : "$lt"]: to.key })
+})
+
 export const searchEntities = ({ collections: { entities } }: Open, search: Search) => {
   const { domain, type, query, order } = search
-  const where: Filter<EntityRow> = { domain, type, deleted: false, ...passing(query, "entity") }
+  const { from, to } = keyRangeOf(search)
+  const key = from === undefined && to === undefined ? {} : { key: bounds(from, to) }
+  const where: Filter<EntityRow> = { domain, type, deleted: false, ...key, ...passing(query, "entity") }
   return scanned<EntityRow, Entity>(search, () => entities.find(where, atMost).sort({ key: order.reverse ? -1 : 1 }), {
     subjectOf: stateOf,
     again: (keys) =>
@@ -49,19 +58,38 @@ export const searchEntities = ({ collections: { entities } }: Open, search: Sear
 }
 
 /** Of the events up to a head. */
-export const searchEvents = ({ collections: { events } }: Open, { position }: Head, search: EventSearch) => {
+export const searchEvents = Effect.fnUntraced(function* (open: Open, head: Head, search: EventSearch) {
+  const { events } = open.collections
   const { domain, type, query, order, min, max } = search
-  const time = { $gt: min, ...(max === 0n ? {} : { $lt: max }) }
-  const where: Filter<EventRow> = { domain, type, time, position: { $lte: position }, ...passing(query, "event") }
-  return scanned<EventRow, Event>(search, () => events.find(where, atMost).sort({ time: order.reverse ? -1 : 1 }), {
-    subjectOf: eventOf,
-    again: (positions) =>
-      attempt(() => {
-        const ids = positions.map((at) => placeId({ domain, position: BigInt(at) }))
-        return events.find({ domain, _id: { $in: ids } }, atMost).toArray()
-      })
-  })
-}
+  const range = positionRangeOf(search)
+  const [first, end] = [range.from, range.to < head.position ? range.to : head.position]
+  if (first > end) return emptyPage
+  // The index has times, which are in the order of positions.
+  const timeAt = (position: bigint) =>
+    attempt(() => events.findOne({ _id: placeId({ domain, position }), domain }, { ...soon, ...byId }))
+  const from = first <= 1n ? null : yield* timeAt(first)
+  const to = end === head.position ? null : yield* timeAt(end)
+  const time = {
+    $gt: min,
+    ...(max === 0n ? {} : { $lt: max }),
+    ...(from === null ? {} : { $gte: from.time }),
+    ...(to === null ? {} : { $lte: to.time })
+  }
+  const position = { $gte: first, $lte: end }
+  const where: Filter<EventRow> = { domain, type, time, position, ...passing(query, "event") }
+  return yield* scanned<EventRow, Event>(
+    search,
+    () => events.find(where, atMost).sort({ time: order.reverse ? -1 : 1 }),
+    {
+      subjectOf: eventOf,
+      again: (positions) =>
+        attempt(() => {
+          const ids = positions.map((at) => placeId({ domain, position: BigInt(at) }))
+          return events.find({ domain, _id: { $in: ids } }, atMost).toArray()
+        })
+    }
+  )
+})
 
 /** One row more than are looked at, so that it is known when there are too many. */
 const atMost = { ...soon, limit: scanRowsMax + 1 }

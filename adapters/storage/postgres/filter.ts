@@ -1,4 +1,4 @@
-import type { Comparison, Field, Operand, Place, Query } from "../../../domain/query.ts"
+import type { Comparison, Field, Operand, Place, Query, SortKey } from "../../../domain/query.ts"
 import { integerMax } from "./rows.ts"
 
 /** What is sent beside a statement, for its `$1`, `$2`, …. */
@@ -9,7 +9,7 @@ export type Bind = (value: Param, type: string) => string
 
 /**
  * The columns of the row that is searched. Values and claims are jsonb; names and texts have the collation "C", which
- * compares bytes; `request_id` may be NULL. A search of entities needs `values` alone.
+ * compares bytes; `request_id` may be NULL. A search of entities needs `values`, `entity.key` and `entity.version`.
  */
 export type Columns = Readonly<Partial<Record<Field | "values" | "claims", string>>>
 
@@ -72,6 +72,50 @@ export const compileSort = (at: Place | undefined, columns: Columns, bind: Bind)
     `CASE WHEN ${type} = 'number' THEN ${value}::numeric END`,
     `CASE WHEN ${type} = 'string' THEN ${value} #>> '{}' END COLLATE "C"`
   ]
+}
+
+/**
+ * The condition that a row is behind a place in the order: that of the keys of `compileSort`, by their names, and then
+ * of the column that settles ties.
+ */
+export const compileBehind = (
+  { value, tie }: SortKey,
+  at: Place | undefined,
+  names: ReadonlyArray<string>,
+  tieName: string,
+  reverse: boolean,
+  bind: Bind
+): string => {
+  const sign = reverse ? "<" : ">"
+  const bindTie = bind(tie, typeof tie === "bigint" ? "bigint" : "text")
+  const behindTie = `${tieName} ${sign} ${bindTie}`
+  const [first, number, text] = names
+  if (first === undefined) return behindTie
+  if (at?.kind === "field") {
+    if (value === undefined || value === null)
+      return reverse ? `(${first} IS NULL AND ${behindTie})` : `(${first} IS NOT NULL OR ${behindTie})`
+    const bound = bind(value as string | bigint | boolean, typeOf(value as string | bigint | boolean))
+    const nulls = reverse ? ` OR ${first} IS NULL` : ""
+    return `(${first} ${sign} ${bound}${nulls} OR (${first} = ${bound} AND ${behindTie}))`
+  }
+  const rank = typeRank(value)
+  const [column, bound] =
+    typeof value === "number"
+      ? [number, bind(JSON.stringify(value), "numeric")]
+      : typeof value === "string"
+        ? [text, bind(value, "text")]
+        : []
+  const within =
+    column === undefined ? behindTie : `(${column} ${sign} ${bound} OR (${column} = ${bound} AND ${behindTie}))`
+  return `(${first} ${sign} ${rank} OR (${first} = ${rank} AND ${within}))`
+}
+
+/** As `compileSort` has them. */
+const typeRank = (value: Operand | undefined): number => {
+  if (value === undefined) return 0
+  if (value === null) return 1
+  if (typeof value === "boolean") return value ? 3 : 2
+  return typeof value === "string" ? 5 : 4
 }
 
 /** An array as its text: the driver would have to ask each new connection how to write one. */

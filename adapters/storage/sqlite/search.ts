@@ -1,115 +1,159 @@
 import type { StatementSync } from "node:sqlite"
 import { Effect } from "effect"
 import type { Unavailable } from "../../../application/failure.ts"
-import { pageOf } from "../../../application/page.ts"
+import { logPageBytesMax, pageItemsMax, scanSliceMs } from "../../../application/limits.ts"
 import { pinnedKey } from "../../../application/pinned-key.ts"
-import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
+import type { EventSearch, Page, Search } from "../../../application/ports/EventStore.ts"
+import { keyRangeOf, positionRangeOf } from "../../../application/range.ts"
+import { type Candidates, scan } from "../../../application/scan.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 import type { Open } from "./connection.ts"
-import type { Columns } from "./filter.ts"
-import { type DomainRow, type EntityRow, type EventRow, eventChars, eventOf, integerMax, stateOf } from "./rows.ts"
-import { Scan, type Source } from "./scan.ts"
-
-const entityColumns: Columns = { "entity.key": "r.key", values: 'r."values"' }
-
-const eventColumns: Columns = {
-  id: "r.id",
-  time: "r.time",
-  method: "r.method",
-  position: "r.position",
-  request_id: "r.request_id",
-  erased: "r.erased",
-  "entity.domain": "d.name",
-  "entity.type": "r.type",
-  "entity.key": "r.key",
-  "entity.version": "r.version",
-  values: 'r."values"',
-  claims: "r.claims"
-}
+import {
+  type DomainRow,
+  type EntityRow,
+  type EventRow,
+  eventChars,
+  eventColumns,
+  eventOf,
+  integerMax,
+  stateOf
+} from "./rows.ts"
 
 /** Reads from the open database, within one turn of the event loop, what it holds at one moment. */
 export type Read = <A>(use: (open: Open) => A) => Effect.Effect<A, Unavailable>
 
-type Found<Row> = ReadonlyArray<Row> | TooLarge | "more"
+type Found<Item> = Effect.Effect<Page<Item>, TooLarge | Unavailable>
+type Param = string | bigint
 
-const search = Effect.fnUntraced(function* <Row extends object>(
-  read: Read,
-  wanted: Search,
-  columns: Columns,
-  source: (domain: bigint) => Source,
-  at: "entityAt" | "eventAt",
-  bytesOf: (row: Row) => number
-) {
-  let scan: Scan | undefined
-  const step = (open: Open): Found<Row> => {
-    if (scan === undefined || scan.of !== open) {
-      const domain = open.statements.domain.get(wanted.domain) as DomainRow | undefined
-      if (domain === undefined) return []
-      scan = new Scan(open, wanted, columns, source(domain.id))
-    }
-    const complete = scan.step()
-    if (complete === false) return "more"
-    if (complete !== true) return complete
-    return pageOf(rowsAt<Row>(open.statements[at], scan.page()), bytesOf)
-  }
-  while (true) {
-    const found = yield* read(step)
-    if (found === "more") yield* Effect.yieldNow
-    else return "_tag" in found ? yield* Effect.fail(found) : found
-  }
-})
+/** The conditions of a WHERE, each with what is bound to its `?`. Nothing that a client wrote is in the text. */
+type Conditions = ReadonlyArray<readonly [sql: string, ...params: ReadonlyArray<Param>]>
 
-/** The rows as they are now; one that went away while the search went on is left out. */
-function* rowsAt<Row extends object>(statement: StatementSync, rows: ReadonlyArray<bigint>): Iterable<Row> {
-  for (const row of rows) {
-    const found = statement.get(row) as Row | undefined
-    if (found !== undefined) yield found
-  }
+/** The rows that an index finds, and the column in whose order it has them. */
+interface Source<Row> {
+  readonly select: string
+  readonly isArray: boolean
+  readonly where: Conditions
+  /** Where it begins. Once a row was seen, that is behind it: of two bounds SQLite might seek by the wrong one. */
+  readonly begin: Conditions
+  readonly natural: string
+  readonly naturalOf: (row: Row) => Param
+  readonly charsOf: (row: Row) => number
 }
 
-export const searchEntities = (
-  read: Read,
-  wanted: Search
-): Effect.Effect<ReadonlyArray<Entity>, TooLarge | Unavailable> =>
-  Effect.map(
-    search<EntityRow>(
-      read,
-      wanted,
-      entityColumns,
-      (domain) => ({
-        table: "entities",
-        where: "domain = ? AND type = ? AND deleted = 0",
-        params: [domain, wanted.type],
-        natural: "key"
-      }),
-      "entityAt",
-      ({ values }) => values.length
-    ),
-    (rows) => rows.map((row) => stateOf(wanted.domain, row))
-  )
+const sliceRowsFirst = 256
 
-export const searchEvents = (
+/**
+ * The rows of a search, a slice at a time: this thread serves all calls. The first slice holds the rows as they are at
+ * one moment; those after it may see changes that are made meanwhile.
+ */
+const slices = <Row>(
   read: Read,
-  wanted: EventSearch
-): Effect.Effect<ReadonlyArray<Event>, TooLarge | Unavailable> =>
-  Effect.map(
-    search<EventRow>(
-      read,
-      wanted,
-      eventColumns,
-      (domain) => {
-        const key = pinnedKey(wanted.query)
-        const where = "domain = ? AND type = ? AND time > ? AND time <= ?"
-        const params = [domain, wanted.type, wanted.min, wanted.max === 0n ? integerMax : wanted.max - 1n]
-        return key === undefined
-          ? { table: "events", where, params, natural: "position" }
-          : // The versions of an entity are in the order of positions, and have an index.
-            { table: "events", where: `${where} AND key = ?`, params: [...params, key], natural: "version" }
-      },
-      "eventAt",
-      eventChars
-    ),
-    (rows) => rows.map((row) => eventOf(wanted.domain, row))
-  )
+  { order, domain }: Search,
+  sourceOf: (open: Open, domain: bigint) => Source<Row>
+): Candidates<Row, never>["next"] => {
+  const [direction, beyond] = order.reverse ? ["DESC", "<"] : ["ASC", ">"]
+  let last: Param | undefined
+  let isEnd = false
+  let rowsMax = sliceRowsFirst
+  /** Of one open database: another one may have been opened meanwhile, and knows none of these. */
+  let prepared: { readonly of: Open; readonly isFirst: boolean; readonly source: Source<Row> } | undefined
+  let statement: StatementSync | undefined
+
+  const prepare = (open: Open): Source<Row> | undefined => {
+    if (prepared?.of === open && prepared.isFirst === (last === undefined)) return prepared.source
+    const row = open.statements.domain.get(domain) as DomainRow | undefined
+    if (row === undefined) return undefined
+    const source = sourceOf(open, row.id)
+    const bounds = last === undefined ? source.begin.map(([sql]) => sql) : [`${source.natural} ${beyond} ?`]
+    const where = [...source.where.map(([sql]) => sql), ...bounds].join(" AND ")
+    statement = open.db.prepare(`${source.select} WHERE ${where} ORDER BY ${source.natural} ${direction} LIMIT ?`)
+    statement.setReadBigInts(true)
+    statement.setReturnArrays(source.isArray)
+    prepared = { of: open, isFirst: last === undefined, source }
+    return source
+  }
+
+  const slice = (open: Open): ReadonlyArray<Row> => {
+    const source = isEnd ? undefined : prepare(open)
+    if (source === undefined) return []
+    const bounds = last === undefined ? source.begin.flatMap(([, ...params]) => params) : [last]
+    const bound = [...source.where.flatMap(([, ...params]) => params), ...bounds, rowsMax]
+    const rows: Array<Row> = []
+    const until = performance.now() + scanSliceMs
+    let chars = 0
+    for (const row of statement!.iterate(...bound) as Iterable<unknown> as Iterable<Row>) {
+      rows.push(row)
+      chars += source.charsOf(row)
+      if (chars > logPageBytesMax || performance.now() > until) break
+    }
+    isEnd = rows.length === 0
+    if (rows.length > 0) last = source.naturalOf(rows.at(-1)!)
+    rowsMax = Math.min(rowsMax * 2, pageItemsMax)
+    return rows
+  }
+  return read(slice)
+}
+
+/** What is there now of what was found, all of it at one moment. */
+const rowsNow =
+  <Row>(read: Read, domain: string, get: (open: Open, domain: bigint, tie: string | bigint) => unknown) =>
+  (ties: ReadonlyArray<string | bigint>): Effect.Effect<ReadonlyArray<Row>, Unavailable> =>
+    read((open) => {
+      const row = open.statements.domain.get(domain) as DomainRow | undefined
+      if (row === undefined) return []
+      return ties.map((tie) => get(open, row.id, tie) as Row | undefined).filter((found) => found !== undefined)
+    })
+
+export const searchEntities = (read: Read, wanted: Search): Found<Entity> => {
+  const { domain, type, order } = wanted
+  const { from, to } = keyRangeOf(wanted)
+  const lower: Conditions = from === undefined ? [] : [[`key ${from.isIncluded ? ">=" : ">"} ?`, from.key]]
+  const upper: Conditions = to === undefined ? [] : [[`key ${to.isIncluded ? "<=" : "<"} ?`, to.key]]
+  const next = slices<EntityRow>(read, wanted, (_, id) => ({
+    select: 'SELECT type, key, version, deleted, "values" FROM entities',
+    isArray: false,
+    where: [["domain = ? AND type = ? AND deleted = 0", id, type], ...(order.reverse ? lower : upper)],
+    begin: order.reverse ? upper : lower,
+    natural: "key",
+    naturalOf: ({ key }) => key,
+    charsOf: ({ values }) => values.length
+  }))
+  const now = rowsNow<EntityRow>(read, domain, ({ statements }, id, key) => statements.entity.get(id, type, key))
+  return scan<EntityRow, Entity>(wanted, {
+    next,
+    subjectOf: (row) => stateOf(domain, row),
+    again: (ties) => Effect.map(now(ties), (rows) => rows.filter(({ deleted }) => deleted === 0n))
+  })
+}
+
+export const searchEvents = (read: Read, wanted: EventSearch): Found<Event> => {
+  const { domain, type, query, order, min, max, after } = wanted
+  const { from, to } = positionRangeOf(wanted)
+  const key = pinnedKey(query)
+  const lower: Conditions = [["position >= ?", from]]
+  const upper: Conditions = [["position <= ?", to]]
+  const next = slices<EventRow>(read, wanted, ({ statements }, id) => {
+    const within: Conditions = [
+      ["domain = ? AND type = ? AND time > ? AND time <= ?", id, type, min, max === 0n ? integerMax : max - 1n]
+    ]
+    const source = { select: `SELECT ${eventColumns} FROM events`, isArray: true, charsOf: eventChars }
+    if (key === undefined) {
+      const where = [...within, ...(order.reverse ? lower : upper)]
+      const begin = order.reverse ? upper : lower
+      return { ...source, where, begin, natural: "position", naturalOf: ([position]) => position }
+    }
+    // The versions of an entity are in the order of positions, and have an index, in which a page begins with a version.
+    const row = after === undefined ? undefined : (statements.eventAt.get(id, after.tie) as EventRow | undefined)
+    const isOfKey = row !== undefined && order.at === undefined && row[4] === type && row[5] === key
+    const begin: Conditions = isOfKey ? [[`version ${order.reverse ? "<" : ">"} ?`, row[6]]] : []
+    const where: Conditions = [...within, ["key = ?", key], ...lower, ...upper]
+    return { ...source, where, begin, natural: "version", naturalOf: (found) => found[6] }
+  })
+  return scan<EventRow, Event>(wanted, {
+    next,
+    subjectOf: (row) => eventOf(domain, row),
+    again: rowsNow<EventRow>(read, domain, ({ statements }, id, position) => statements.eventAt.get(id, position))
+  })
+}

@@ -28,12 +28,11 @@ export const prepareReads = (db: DatabaseSync) => {
     moved: prepare("SELECT * FROM domains WHERE moved > ?"),
     last: prepare("SELECT coalesce(max(moved), 0) AS moved, coalesce(max(id), 0) AS id FROM domains"),
     entity: entities("domain = ? AND type = ? AND key = ?"),
-    entityAt: entities("rowid = ? AND deleted = 0"),
     entitiesAfter: entities("domain = ? AND (type, key) > (?, ?) ORDER BY type, key LIMIT ?"),
     bytesAfter: prepare(`SELECT coalesce(sum(octet_length("values") + octet_length(claims)), 0) AS bytes
       FROM (SELECT "values", claims FROM events WHERE domain = ? AND position > ? ORDER BY position LIMIT ?)`),
     eventsAfter: events("domain = ? AND position > ? ORDER BY position LIMIT ?"),
-    eventAt: events("rowid = ?"),
+    eventAt: events("domain = ? AND position = ?"),
     version: events("domain = ? AND type = ? AND key = ? AND version = ?"),
     event: events("id = ? AND domain = ? AND type = ? AND key = ?"),
     remembered: events("domain = ? AND caller = ? AND request_id = ? ORDER BY position")

@@ -14,9 +14,6 @@ export const valuesOf = (values: Struct | undefined): JsonObject | undefined => 
 export const entityMessage = ({ domain, type, key, values, version }: Entity): pb.Entity =>
   create(pb.EntitySchema, { domain, type, key, values: struct(values), version })
 
-export const entitiesMessage = (entities: ReadonlyArray<Entity>): pb.Entities =>
-  create(pb.EntitiesSchema, { entities: entities.map(entityMessage) })
-
 export const eventMessage = (event: Event, cursor = ""): pb.Event =>
   create(pb.EventSchema, {
     id: event.id,

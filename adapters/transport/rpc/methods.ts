@@ -10,7 +10,8 @@ import { methods as mutations } from "../../../domain/event.ts"
 import type { Json } from "../../../domain/json.ts"
 import * as pb from "../../../proto/gen/stategate/stategate_pb.js"
 import type { Checks, Header } from "./checks.ts"
-import { entitiesMessage, entityMessage, eventMessage, eventsMessage } from "./messages.ts"
+import { entityMessage, eventMessage, eventsMessage } from "./messages.ts"
+import { type Shows, shownPage } from "./paging.ts"
 import * as requests from "./requests.ts"
 
 /** An answer, and the headers or metadata that go with it. */
@@ -44,23 +45,20 @@ export interface Method<I extends DescMessage = DescMessage, O extends DescMessa
     checks: Checks,
     message: MessageShape<I>,
     header: Header
-  ) => (caller: Caller, services: Services) => Effect.Effect<Reply<O>, Failure>
+  ) => (caller: Caller, services: Services, shows: Shows) => Effect.Effect<Reply<O>, Failure>
   readonly judged: (message: MessageShape<I>) => ReadonlyArray<Judged>
   /** What a caller is shown whom the policy does not show the reply: the outcome stands. Undefined: the call is denied. */
   readonly withheld: (message: MessageShape<I>) => MessageShape<O> | undefined
-  /** The parts of a page, each of which the policy judges alone. */
-  readonly items?: (reply: MessageShape<O>) => {
-    readonly desc: DescMessage
-    readonly list: Array<MessageShape<DescMessage>>
-  }
+  /** Asks the policy about each item of a page by itself, and of the reply there is nothing left to ask. */
+  readonly judgesItems: boolean
 }
 
 interface Parts<I extends DescMessage, O extends DescMessage, P> {
   readonly parse: (checks: Checks, message: MessageShape<I>, header: Header) => P
-  readonly serve: (parsed: P, caller: Caller, services: Services) => Effect.Effect<Reply<O>, Failure>
+  readonly serve: (parsed: P, caller: Caller, services: Services, shows: Shows) => Effect.Effect<Reply<O>, Failure>
   readonly commands?: (message: MessageShape<I>) => ReadonlyArray<Judged>
   readonly withheld?: (message: MessageShape<I>) => MessageShape<O>
-  readonly items?: Method<I, O>["items"]
+  readonly judgesItems?: true
 }
 
 const pathOf = (desc: DescMethodUnary<DescMessage, DescMessage>): string => `/${desc.parent.typeName}/${desc.name}`
@@ -81,11 +79,11 @@ const method = <I extends DescMessage, O extends DescMessage, P>(
     about: (message) => message as unknown as { readonly domain: string; readonly type?: string },
     prepare: (checks, message, header) => {
       const parsed = parts.parse(checks, message, header)
-      return (caller, services) => parts.serve(parsed, caller, services)
+      return (caller, services, shows) => parts.serve(parsed, caller, services, shows)
     },
     judged: (message) => [itself(message), ...(parts.commands?.(message) ?? [])],
     withheld: (message) => parts.withheld?.(message),
-    ...(parts.items === undefined ? {} : { items: parts.items })
+    judgesItems: parts.judgesItems ?? false
   }
   return erased as unknown as Method
 }
@@ -156,9 +154,15 @@ export const unaryMethods: ReadonlyArray<Method> = [
   }),
   method(pb.EntityService.method.search, {
     parse: requests.searchRequest,
-    serve: (search, _, { entities }) =>
-      Effect.map(entities.search(search), (found) => ({ message: entitiesMessage(found), headers: {} })),
-    items: ({ entities }) => ({ desc: pb.EntitySchema, list: entities })
+    serve: (wanted, _, { entities: { search } }, shows) =>
+      Effect.map(
+        shownPage(wanted, search, entityMessage, (entity) => shows(pb.EntitySchema, entity)),
+        ({ messages, nextPageToken }) => ({
+          message: create(pb.EntitiesSchema, { entities: [...messages], nextPageToken }),
+          headers: {}
+        })
+      ),
+    judgesItems: true
   }),
   method(pb.EntityService.method.apply, {
     parse: requests.applyRequest,
@@ -172,9 +176,20 @@ export const unaryMethods: ReadonlyArray<Method> = [
   }),
   method(pb.EventService.method.search, {
     parse: requests.eventSearchRequest,
-    serve: (search, _, { history }) =>
-      Effect.map(history.search(search), (found) => ({ message: eventsMessage(found), headers: {} })),
-    items: ({ events }) => ({ desc: pb.EventSchema, list: events })
+    serve: (wanted, _, { history: { search } }, shows) =>
+      Effect.map(
+        shownPage(
+          wanted,
+          search,
+          (event) => eventMessage(event),
+          (event) => shows(pb.EventSchema, event)
+        ),
+        ({ messages, nextPageToken }) => ({
+          message: create(pb.EventsSchema, { events: [...messages], nextPageToken }),
+          headers: {}
+        })
+      ),
+    judgesItems: true
   }),
   method(pb.EventService.method.get, {
     parse: requests.eventRequest,

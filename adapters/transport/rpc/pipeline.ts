@@ -16,6 +16,7 @@ import * as pb from "../../../proto/gen/stategate/stategate_pb.js"
 import { Checks, type Header } from "./checks.ts"
 import { streamMessage } from "./messages.ts"
 import type { Judged, Method, Reply, Services } from "./methods.ts"
+import type { Shows } from "./paging.ts"
 import { streamRequest } from "./requests.ts"
 
 /** What a call brings beside its message, whatever it came in as. */
@@ -81,7 +82,8 @@ export class Pipeline extends Context.Service<
           ...(key === undefined ? {} : { idempotency: yield* idempotencyOf(method, call, message, claims, key) }),
           ...(traceparent === undefined ? {} : { traceparent })
         }
-        return yield* shown(method, call, claims, message, yield* serve(caller, services))
+        const show: Shows = (desc, part) => shows(call, claims, method.path, desc, part)
+        return yield* shown(method, message, yield* serve(caller, services, show), show)
       })
 
       const shows = (
@@ -92,21 +94,14 @@ export class Pipeline extends Context.Service<
         body: MessageShape<DescMessage>
       ) => access.shows(inputOf(call, claims, { method: path, body: () => toJson(desc, body) as Json }, false))
 
-      /** A denied reply is withheld, a denied item left out; what a mutation did is told in any case. */
+      /** A denied reply is withheld; what a mutation did is told in any case. */
       const shown = Effect.fnUntraced(function* (
         method: Method,
-        call: Call,
-        claims: JsonObject,
         message: MessageShape<DescMessage>,
-        reply: Reply
+        reply: Reply,
+        show: Shows
       ) {
-        const items = method.items?.(reply.message)
-        if (items !== undefined) {
-          const kept = yield* Effect.filter(items.list, (item) => shows(call, claims, method.path, items.desc, item))
-          items.list.splice(0, items.list.length, ...kept)
-          return reply
-        }
-        if (yield* shows(call, claims, method.path, method.desc.output, reply.message)) return reply
+        if (method.judgesItems || (yield* show(method.desc.output, reply.message))) return reply
         const withheld = method.withheld(message)
         if (withheld === undefined) return yield* denied
         return { ...reply, message: withheld }

@@ -1,6 +1,7 @@
 import type { AsOf, Request } from "../../../application/entities.ts"
 import type { StreamRequest } from "../../../application/feed/start.ts"
 import { applyCommandsMax, pageItemsMax, pageOffsetMax } from "../../../application/limits.ts"
+import { parsePageToken, searchNumber } from "../../../application/page-token.ts"
 import type { EventSearch, Search } from "../../../application/ports/EventStore.ts"
 import type { Precondition } from "../../../domain/command.ts"
 import { decodeCursor } from "../../../domain/cursor.ts"
@@ -9,6 +10,7 @@ import { type Order, parseQuery, parseSort, type Query, type Subject } from "../
 import type * as pb from "../../../proto/gen/stategate/stategate_pb.js"
 import { type Checks, type Header, preconditionOf } from "./checks.ts"
 import { valuesOf } from "./messages.ts"
+import type { PagedSearch } from "./paging.ts"
 
 /** Messages as the use cases want them. What is wrong goes to `checks`; what is returned counts only if nothing is. */
 
@@ -120,30 +122,56 @@ export const eventRequest = (checks: Checks, message: pb.EventRef): EventRequest
   return { ref: checks.ref(message), id: checks.eventId("id", message.id) }
 }
 
-const page = (checks: Checks, message: pb.SearchEntityOpts | pb.SearchEventOpts, subject: Subject): Search => {
+type SearchOpts = pb.SearchEntityOpts | pb.SearchEventOpts
+
+const searchOf = (checks: Checks, message: SearchOpts, subject: Subject): Search => {
   checks.name("domain", message.domain)
   checks.name("type", message.type)
   const query = parseQuery(message.queryString, subject)
   if (!query.ok) checks.add("query_string", query.problem)
   const sort = parseSort(message.sort?.field ?? "", message.sort?.reverse ?? false, subject)
   if (!sort.ok) checks.add("sort.field", sort.problem)
+  const goesOn = message.pageToken !== ""
+  checks.range("offset", message.offset, 0, pageOffsetMax)
+  checks.absent("offset", goesOn && message.offset > 0, "must be 0 together with page_token")
   return {
     domain: message.domain,
     type: message.type,
     query: query.ok ? query.query : (undefined as unknown as Query),
     order: sort.ok ? sort.order : (undefined as unknown as Order),
     limit: checks.range("limit", message.limit, 1, pageItemsMax),
-    offset: checks.range("offset", message.offset, 0, pageOffsetMax)
+    offset: message.offset,
+    partial: message.partial || goesOn
   }
 }
 
-export const searchRequest = (checks: Checks, message: pb.SearchEntityOpts): Search => page(checks, message, "entity")
+/** Which page of a search is asked for; it has to be the same search that its token came with. */
+const paged = <Wanted extends Search>(
+  checks: Checks,
+  message: SearchOpts,
+  search: Wanted,
+  times: ReadonlyArray<bigint> = []
+): PagedSearch<Wanted> => {
+  const { domain, type, queryString, sort, pageToken } = message
+  const of = [domain, type, queryString, sort?.field ?? "", sort?.reverse ?? false, ...times.map(String)]
+  const number = searchNumber(of)
+  if (pageToken === "" || search.order === undefined) return { search, number, after: undefined }
+  const token = parsePageToken(pageToken, number, search.order)
+  if (!token.ok) checks.add("page_token", token.problem)
+  return { search, number, after: token.ok ? token.place : undefined }
+}
 
-export const eventSearchRequest = (checks: Checks, message: pb.SearchEventOpts): EventSearch => ({
-  ...page(checks, message, "event"),
-  min: checks.notNegative("min", message.min),
-  max: checks.notNegative("max", message.max)
-})
+export const searchRequest = (checks: Checks, message: pb.SearchEntityOpts): PagedSearch =>
+  paged(checks, message, searchOf(checks, message, "entity"))
+
+export const eventSearchRequest = (checks: Checks, message: pb.SearchEventOpts): PagedSearch<EventSearch> => {
+  const search = {
+    ...searchOf(checks, message, "event"),
+    min: checks.notNegative("min", message.min),
+    max: checks.notNegative("max", message.max)
+  }
+  return paged(checks, message, search, [search.min, search.max])
+}
 
 /**
  * `Last-Event-ID` beats the message: a browser that lost its stream asks for the same URL again, and only the header

@@ -175,6 +175,14 @@ export declare type Entities = Message<"stategate.Entities"> & {
    * @generated from field: repeated stategate.Entity entities = 1;
    */
   entities: Entity[];
+
+  /**
+   * Opaque; hand it back as SearchEntityOpts.page_token for the next page, which may have no entities. Empty when this is
+   * the last one. Since 2.0.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**
@@ -204,7 +212,8 @@ export declare type SearchEntityOpts = Message<"stategate.SearchEntityOpts"> & {
   type: string;
 
   /**
-   * A JSON filter over values, such as {"address.city":"Oslo"} or {"age":{"$gte":18}}. Empty is all.
+   * A JSON filter over values, such as {"address.city":"Oslo"} or {"age":{"$gte":18}}. Empty is all. A leading dot is
+   * the entity's own key or version: {".key":{"$prefix":"eu-"}}, {".version":1}.
    *
    * @generated from field: string query_string = 3;
    */
@@ -225,11 +234,27 @@ export declare type SearchEntityOpts = Message<"stategate.SearchEntityOpts"> & {
   offset: number;
 
   /**
-   * Order by a path in values. By key when unset.
+   * Order by a path in values, or by .key or .version. By key when unset.
    *
    * @generated from field: stategate.Sort sort = 9;
    */
   sort?: Sort | undefined;
+
+  /**
+   * The next_page_token of a page: this one goes on right behind it. All else but limit must be as it was for that page,
+   * and offset 0. What changes meanwhile may be missed or come again; what does not comes once. Since 2.0.
+   *
+   * @generated from field: string page_token = 10;
+   */
+  pageToken: string;
+
+  /**
+   * Let a page hold less than limit, or nothing, and still have a next_page_token: where it would otherwise be refused as
+   * too large, or for a filter, without a sort, that looks at too many rows. A page_token implies it. Since 2.0.
+   *
+   * @generated from field: bool partial = 11;
+   */
+  partial: boolean;
 };
 
 /**
@@ -299,6 +324,22 @@ export declare type SearchEventOpts = Message<"stategate.SearchEventOpts"> & {
    * @generated from field: stategate.Sort sort = 9;
    */
   sort?: Sort | undefined;
+
+  /**
+   * The next_page_token of a page: this one goes on right behind it. All else but limit must be as it was for that page,
+   * and offset 0. What changes meanwhile may be missed or come again; what does not comes once. Since 2.0.
+   *
+   * @generated from field: string page_token = 10;
+   */
+  pageToken: string;
+
+  /**
+   * Let a page hold less than limit, or nothing, and still have a next_page_token: where it would otherwise be refused as
+   * too large, or for a filter, without a sort, that looks at too many rows. A page_token implies it. Since 2.0.
+   *
+   * @generated from field: bool partial = 11;
+   */
+  partial: boolean;
 };
 
 /**
@@ -502,6 +543,14 @@ export declare type Events = Message<"stategate.Events"> & {
    * @generated from field: repeated stategate.Event events = 1;
    */
   events: Event[];
+
+  /**
+   * In answers to Search: opaque; hand it back as SearchEventOpts.page_token for the next page, which may have no events.
+   * Empty when this is the last one. Since 2.0.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**

@@ -1,6 +1,9 @@
 // How laws search: filters and sorts as callers write them, and what the definition of both finds.
 
-import { type EventSearch, EventStore } from "../../../application/ports/EventStore.ts"
+import { Effect } from "effect"
+import { assert } from "vitest"
+import { encodePageToken, parsePageToken } from "../../../application/page-token.ts"
+import { type EventSearch, EventStore, type Page } from "../../../application/ports/EventStore.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, parseGlob } from "../../../domain/glob.ts"
@@ -11,6 +14,7 @@ import {
   parseQuery,
   parseSort,
   type Query,
+  type SortKey,
   type Subject
 } from "../../../domain/query.ts"
 
@@ -41,6 +45,8 @@ export interface Wanted {
   readonly offset?: number
   readonly min?: bigint
   readonly max?: bigint
+  readonly after?: SortKey
+  readonly partial?: boolean
 }
 
 export const searchOf = (domain: string, type: string, subject: Subject, wanted: Wanted = {}): EventSearch => ({
@@ -51,14 +57,58 @@ export const searchOf = (domain: string, type: string, subject: Subject, wanted:
   limit: wanted.limit ?? 1000,
   offset: wanted.offset ?? 0,
   min: wanted.min ?? 0n,
-  max: wanted.max ?? 0n
+  max: wanted.max ?? 0n,
+  ...(wanted.after === undefined ? {} : { after: wanted.after }),
+  partial: wanted.partial ?? false
 })
 
-export const entitiesOf = (domain: string, type: string, wanted: Wanted = {}) =>
+export const entityPage = (domain: string, type: string, wanted: Wanted = {}) =>
   EventStore.use((store) => store.entities(searchOf(domain, type, "entity", wanted)))
 
-export const eventsOf = (domain: string, type: string, wanted: Wanted = {}) =>
+export const eventPage = (domain: string, type: string, wanted: Wanted = {}) =>
   EventStore.use((store) => store.events(searchOf(domain, type, "event", wanted)))
+
+export const itemsOf = <Item>({ hits }: Page<Item>): ReadonlyArray<Item> => hits.map(({ item }) => item)
+
+export const entitiesOf = (domain: string, type: string, wanted: Wanted = {}) =>
+  Effect.map(entityPage(domain, type, wanted), itemsOf)
+
+export const eventsOf = (domain: string, type: string, wanted: Wanted = {}) =>
+  Effect.map(eventPage(domain, type, wanted), itemsOf)
+
+/** Pages of which no walk needs as many: one that never comes to an end is a failure. */
+const walkPagesMax = 1_000
+
+/**
+ * All items of a search, page by page, each behind what the token of the one before says. `between` is done between two
+ * pages.
+ */
+export const walk = Effect.fnUntraced(function* <Item, E, R>(
+  order: Order,
+  pageOf: (more: Pick<Wanted, "limit" | "after">) => Effect.Effect<Page<Item>, E, R>,
+  limits: ReadonlyArray<number>,
+  between: Effect.Effect<unknown, E, R> = Effect.void
+) {
+  const pages: Array<Page<Item>> = []
+  for (let after: SortKey | undefined; pages.length < walkPagesMax; ) {
+    const limit = limits[pages.length % limits.length]!
+    const page = yield* pageOf({ limit, ...(after === undefined ? {} : { after }) })
+    assert.isAtMost(page.hits.length, limit, "items of a page")
+    pages.push(page)
+    if (page.last === undefined) return pages
+    after = throughToken(page.last.key, order)
+    yield* between
+  }
+  return assert.fail(`no end after ${walkPagesMax} pages`)
+})
+
+/** The place that the next page begins behind, as a client hands it back. */
+const throughToken = (key: SortKey, order: Order): SortKey => {
+  const parsed = parsePageToken(encodePageToken(7n, key), 7n, order)
+  if (!parsed.ok) throw new Error(`the token ${parsed.problem}`)
+  // In laws no text is too long for a token.
+  return parsed.place as SortKey
+}
 
 /** What the definition finds among all that there is. */
 export const meant = <A extends Entity | Event>(subjects: ReadonlyArray<A>, subject: Subject, wanted: Wanted) => {

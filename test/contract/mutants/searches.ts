@@ -2,11 +2,12 @@
 
 import { Effect } from "effect"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
-import type { EventSearch, EventStore, Search } from "../../../application/ports/EventStore.ts"
+import { hitOf } from "../../../application/page.ts"
+import type { EventSearch, EventStore, Page, Search } from "../../../application/ports/EventStore.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import { type Event, methods } from "../../../domain/event.ts"
-import { compareBy, evaluate } from "../../../domain/query.ts"
-import { orderOf, queryOf } from "../event-store/searching.ts"
+import { compareBy, evaluate, type Order } from "../../../domain/query.ts"
+import { itemsOf, orderOf, queryOf } from "../event-store/searching.ts"
 import { answers, type StoreMutant } from "./mutant.ts"
 
 const ofEntities = "searches of entities find what the definition finds, in its order, page by page"
@@ -16,12 +17,18 @@ const sorted = "without a sort, entities come by key in the order of code points
 const fields = "events are found by every field that they have"
 const large = "a page that nobody could be sent is refused, and a smaller one is not"
 
+/** Items as a page that is the last one. */
+const pageOf = <Item extends Entity | Event>(order: Order, items: ReadonlyArray<Item>): Page<Item> => ({
+  hits: items.map((item) => hitOf(order, item)),
+  last: undefined
+})
+
 /** A store that searches its entities for something else. */
-const asksEntities = (does: string, breaks: string, change: (search: Search) => Search) =>
+export const asksEntities = (does: string, breaks: string, change: (search: Search) => Search) =>
   answers(does, breaks, (healthy) => ({ entities: (search) => healthy.entities(change(search)) }))
 
 /** A store that searches its events for something else. */
-const asksEvents = (does: string, breaks: string, change: (search: EventSearch) => EventSearch) =>
+export const asksEvents = (does: string, breaks: string, change: (search: EventSearch) => EventSearch) =>
   answers(does, breaks, (healthy) => ({ events: (search) => healthy.events(change(search)) }))
 
 const asked: ReadonlyArray<StoreMutant> = [
@@ -63,12 +70,10 @@ const looksThrough = (
 ): StoreMutant =>
   answers(does, breaks, (_healthy, store) => ({
     entities: ({ domain, type, query, order, limit, offset }) =>
-      Effect.sync(() =>
-        entities(store, domain, type)
-          .filter((entity) => evaluate(query, entity))
-          .sort(compareBy(order))
-          .slice(offset, offset + limit)
-      )
+      Effect.sync(() => {
+        const found = entities(store, domain, type).filter((entity) => evaluate(query, entity))
+        return pageOf(order, found.sort(compareBy(order)).slice(offset, offset + limit))
+      })
   }))
 
 const domainsOf = (store: MemoryStore) => store.heads().map(({ domain }) => domain)
@@ -85,6 +90,10 @@ const found: ReadonlyArray<StoreMutant> = [
     [...new Set(store.log(domain).map(({ entity }) => entity.type))].flatMap((type) => store.entities(domain, type))
   ),
   looksThrough("serves any page, however large", large, (store, domain, type) => store.entities(domain, type)),
+  asksEntities("serves less than was asked for, as if that were all", large, (search) => ({
+    ...search,
+    partial: true
+  })),
   asksEntities("refuses a search for all that it does not serve", large, (search) => ({
     ...search,
     limit: search.offset + search.limit + 1000,
@@ -92,28 +101,36 @@ const found: ReadonlyArray<StoreMutant> = [
   })),
   answers("leaves deletions out of events", exists, (healthy) => ({
     events: (search) =>
-      Effect.map(healthy.events(search), (events) => events.filter(({ method }) => method !== methods.del))
+      Effect.map(healthy.events(search), ({ hits, last }) => ({
+        hits: hits.filter(({ item }) => item.method !== methods.del),
+        last
+      }))
   })),
   answers("finds events of all types", exists, (healthy, store) => ({
     events: (search) => {
       const types = [...new Set(store.log(search.domain).map(({ entity }) => entity.type))]
       return Effect.map(
         Effect.forEach(types, (type) => healthy.events({ ...search, type })),
-        (all) => all.flat().sort(compareBy(search.order))
+        (all) => pageOf(search.order, all.flatMap(itemsOf).sort(compareBy(search.order)))
       )
     }
   })),
   answers("sorts keys by UTF-16", sorted, (healthy) => ({
     entities: (search) =>
-      Effect.map(healthy.entities({ ...search, limit: 1000, offset: 0 }), (all) => {
+      Effect.map(healthy.entities({ ...search, limit: 1000, offset: 0 }), (page) => {
         const sign = search.order.reverse ? -1 : 1
-        const ordered = [...all].sort((a, b) => sign * (a.key < b.key ? -1 : 1))
-        return ordered.slice(search.offset, search.offset + search.limit)
+        const ordered = [...itemsOf(page)].sort((a, b) => sign * (a.key < b.key ? -1 : 1))
+        return pageOf(search.order, ordered.slice(search.offset, search.offset + search.limit))
       })
   })),
   answers("sorts keys as people do", sorted, (healthy) => ({
     entities: (search) =>
-      Effect.map(healthy.entities(search), (all) => [...all].sort((a, b) => a.key.localeCompare(b.key)))
+      Effect.map(healthy.entities(search), (page) =>
+        pageOf(
+          search.order,
+          [...itemsOf(page)].sort((a, b) => a.key.localeCompare(b.key))
+        )
+      )
   })),
   asksEvents("answers the newest events first", sorted, ({ order, ...search }) => ({
     ...search,

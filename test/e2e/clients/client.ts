@@ -28,9 +28,12 @@ export interface Answers {
   readonly "EntityService/Revert": EntityJson
   readonly "EntityService/Get": EntityJson
   readonly "EntityService/Del": Values
-  readonly "EntityService/Search": { readonly entities?: ReadonlyArray<EntityJson> }
+  readonly "EntityService/Search": {
+    readonly entities?: ReadonlyArray<EntityJson>
+    readonly nextPageToken?: string
+  }
   readonly "EntityService/Apply": { readonly events?: ReadonlyArray<EventJson> }
-  readonly "EventService/Search": { readonly events?: ReadonlyArray<EventJson> }
+  readonly "EventService/Search": { readonly events?: ReadonlyArray<EventJson>; readonly nextPageToken?: string }
   readonly "EventService/Get": EventJson
 }
 

@@ -143,8 +143,37 @@ const searches = async (call: Call, domain: string, firstId: string) => {
     ["4", "once"],
     ["9", ""]
   ])
+  await pages(call, domain)
   const event = await call("EventService/Get", { domain, type: "user", key: "lamp", id: firstId })
   assert.strictEqual(event.message.position, "1")
+}
+
+/** One item a page, of entities by their own version and of events down the log, to the end. */
+const pages = async (call: Call, domain: string) => {
+  const one = { domain, type: "user", limit: 1 }
+  const byVersion = { ...one, queryString: '{".key":{"$gte":"cyd"}}', sort: { field: ".version", reverse: true } }
+  const whole = await call("EntityService/Search", { ...byVersion, limit: 10 })
+  assert.strictEqual(whole.message.nextPageToken ?? "", "")
+  const keys: Array<string> = []
+  for (let pageToken = ""; ; ) {
+    const { message } = await call("EntityService/Search", { ...byVersion, pageToken })
+    keys.push(...keysOf(message.entities))
+    pageToken = message.nextPageToken ?? ""
+    if (pageToken === "") break
+  }
+  assert.deepStrictEqual(keys, keysOf(whole.message.entities))
+  assert.isAbove(keys.length, 1)
+  const down = { ...one, limit: 4, sort: { field: "", reverse: true } }
+  const last = await call("EventService/Search", down)
+  const before = await call("EventService/Search", { ...down, pageToken: last.message.nextPageToken! })
+  const positions = [last, before].flatMap(({ message }) => message.events!.map(({ position }) => Number(position)))
+  assert.deepStrictEqual(
+    positions,
+    [...positions].sort((a, b) => b - a)
+  )
+  assert.strictEqual(new Set(positions).size, 8)
+  const other = await refusal(call("EventService/Search", { ...one, pageToken: last.message.nextPageToken! }))
+  assert.deepStrictEqual([other.code, other.violations[0]?.field], ["INVALID_ARGUMENT", "page_token"])
 }
 
 const keysOf = (entities: ReadonlyArray<Ref> = []) => entities.map(({ key }) => key)
