@@ -9,6 +9,7 @@ import { monotonicMillis, monotonicNow } from "../monotonic.ts"
 import { Observer } from "../observer.ts"
 import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
+import { pageFrom } from "./page.ts"
 import { type Delivery, Reader, type StreamEnd } from "./reader.ts"
 import { StreamScheduler, slicedReads, TimeSlices } from "./scheduler.ts"
 import { marksOf, type StreamRequest, sinceOf } from "./start.ts"
@@ -100,7 +101,7 @@ export class Feed extends Context.Service<
         if (near !== undefined) return near
         const overlap = position === 0n ? 0 : 1
         observer.counted("logReads", 1)
-        const { events } = yield* store.read(domain, position - BigInt(overlap), limit + overlap)
+        const events = yield* pageFrom(store, domain, position, limit)
         const [first] = events
         if (seen !== undefined && overlap === 1 && (first === undefined || shortId(first.id) !== seen.eventId)) {
           return yield* tails.rewound(domain)

@@ -9,6 +9,7 @@ import { monotonicMillis } from "../monotonic.ts"
 import type { Watcher } from "../observer.ts"
 import type { Announcement } from "../ports/Channel.ts"
 import type { EventStore } from "../ports/EventStore.ts"
+import { pageFrom } from "./page.ts"
 import { type Reader, rewound } from "./reader.ts"
 import { Tail, type TailBudget } from "./tail.ts"
 import { type Before, standing, type Watched, watch } from "./watched.ts"
@@ -234,9 +235,8 @@ export class Tails {
     while (tail.head < tail.known && this.#isCurrent(watched)) {
       // As it is before the store is asked: what is announced meanwhile may append.
       const { head } = tail
-      const overlap = head === 0n ? 0n : 1n
       this.#observer.counted("backfills", 1)
-      const { events } = yield* this.#store.read(tail.domain, head - overlap, logPageEventsMax)
+      const events = yield* pageFrom(this.#store, tail.domain, head, logPageEventsMax)
       if (!this.#isCurrent(watched)) return
       // The log is read later than it was announced, so it holds all that the tail has, and what it is missing.
       const last = events.at(-1)?.position ?? 0n

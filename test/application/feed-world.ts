@@ -23,6 +23,8 @@ export class World {
   /** Happens before each call of these. */
   before: (call: Call) => Effect.Effect<void, Unavailable> = () => Effect.void
   readonly calls: Record<Call, number> = { read: 0, heads: 0, movedSince: 0 }
+  /** Events that one read gives at most: a store may give a single one where they are large. */
+  pageEventsMax = Number.POSITIVE_INFINITY
   /** What the channel makes of announcements. */
   carry: (announcements: ReadonlyArray<Announcement>) => ReadonlyArray<Announcement> = (all) => all
   readonly #subscribers = new Set<(announcements: ReadonlyArray<Announcement>) => void>()
@@ -56,7 +58,8 @@ export class World {
       ...now(),
       commit: (units) => Effect.suspend(() => now().commit(units)),
       state: (ref) => Effect.suspend(() => now().state(ref)),
-      read: (domain, after, limit) => calling("read", () => now().read(domain, after, limit)),
+      read: (domain, after, limit) =>
+        calling("read", () => now().read(domain, after, Math.min(limit, this.pageEventsMax))),
       heads: (glob, limit) => calling("heads", () => now().heads(glob, limit)),
       movedSince: (mark) => calling("movedSince", () => movedSince(mark))
     })

@@ -1,0 +1,24 @@
+import { Effect } from "effect"
+import type { Event } from "../../domain/event.ts"
+import type { Unavailable } from "../failure.ts"
+import type { EventStore } from "../ports/EventStore.ts"
+
+/**
+ * A page of a log that begins with the event at `position`, by which it is seen whether this is still the same log. Behind it
+ * come up to `limit` more, and at least one where the log has one, although a store may give a single large event at a time.
+ */
+export const pageFrom = Effect.fnUntraced(function* (
+  store: EventStore["Service"],
+  domain: string,
+  position: bigint,
+  limit: number
+): Effect.fn.Return<ReadonlyArray<Event>, Unavailable> {
+  if (position === 0n) return (yield* store.read(domain, 0n, limit)).events
+  const { events } = yield* store.read(domain, position - 1n, limit + 1)
+  if (events.length !== 1) return events
+  const { events: next } = yield* store.read(domain, position, limit)
+  if (next.length === 0) return events
+  // Read last: had the log gone back in between, the first event would be another one, or gone.
+  const { events: first } = yield* store.read(domain, position - 1n, 1)
+  return first.length === 0 ? first : [...first, ...next]
+})
