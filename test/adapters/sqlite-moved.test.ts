@@ -3,9 +3,11 @@
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { Effect } from "effect"
-import { assert, describe, test } from "vitest"
+import { assert, describe, test, vi } from "vitest"
+import { Connection } from "../../adapters/storage/sqlite/connection.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
-import { answerTo, filesIn, folder, keysInLog, keysOnDisk, set, succeed } from "./sqlite-world.ts"
+import { range } from "../application/samples.ts"
+import { answerTo, cleanUp, filesIn, folder, keysInLog, keysOnDisk, set, succeed } from "./sqlite-world.ts"
 
 const unavailable = /^Unavailable: the path of the database names another file/
 
@@ -134,6 +136,23 @@ describe("what SQLite keeps beside the database", () => {
       )
     })
   }
+
+  test("its log is removed while many read: the files are opened anew once, for all of them", async () => {
+    const path = `${folder()}/x.db`
+    const release = vi.spyOn(Connection.prototype, "release")
+    cleanUp(() => release.mockRestore())
+    await succeed(
+      { path },
+      Effect.gen(function* () {
+        yield* before
+        rmSync(`${path}-wal`)
+        yield* Effect.sleep(150)
+        const states = yield* Effect.forEach(range(20), () => stateOf("k1"), { concurrency: "unbounded" })
+        for (const state of states) assert.isTrue(state._tag === "Success" && state.success !== undefined)
+        assert.strictEqual(release.mock.calls.length, 1)
+      })
+    )
+  })
 
   test("its log is removed while another program reads: nothing is acknowledged until that has ended", async () => {
     const path = `${folder()}/x.db`

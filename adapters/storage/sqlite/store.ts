@@ -78,7 +78,12 @@ export const layer = ({
             return again instanceof Unavailable ? Effect.fail(again) : Effect.succeed(again)
           })
         })
-      const reopenInTurn = turn(Effect.uninterruptible(writes.reopen))
+      // Many may find out at once, and the first of them reopens the files for all.
+      const reopenIfDetached = Effect.suspend(() => {
+        const found = connection.read(() => undefined, "always")
+        return found instanceof Detached ? writes.reopen : Effect.void
+      })
+      const reopenInTurn = turn(Effect.uninterruptible(reopenIfDetached))
       const read = <A>(use: (open: Open) => A, looks?: Looks) =>
         answered(() => connection.read(use, looks), reopenInTurn)
       const once = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use), reopenInTurn)
