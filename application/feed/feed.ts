@@ -116,7 +116,14 @@ export class Feed extends Context.Service<
       })
 
       const pullOf = (reader: Reader, slices: TimeSlices): FeedStream["pull"] => {
-        const busy = Effect.callback<void>((resume) => Effect.sync(reader.whenBusy(() => resume(Effect.void))))
+        // A stream that has something to do gets in line at once, and goes on when it is granted its slice.
+        const busy = Effect.callback<void>((resume) => {
+          const ignore = reader.whenBusy(() => slices.onGrant("live", () => resume(Effect.void)))
+          return Effect.sync(() => {
+            ignore()
+            slices.leave()
+          })
+        })
         return Effect.gen(function* () {
           // What it gave last has been passed on.
           slices.end()
@@ -126,7 +133,7 @@ export class Feed extends Context.Service<
             const tail = reader.next()
             if (tail !== undefined) {
               const lane = (reader.seen(tail.domain)?.position ?? 0n) < tail.start ? "catch-up" : "live"
-              yield* slices.begin(lane)
+              if (!slices.isRunning) yield* slices.begin(lane)
               if (reader.ended !== undefined) continue
               const events = yield* eventsAfter(reader, tail, slices.events)
               // A store that answers later does so beside others, and what is done with its answer takes longest.
@@ -136,6 +143,7 @@ export class Feed extends Context.Service<
               observer.counted("delivered", deliveries.length)
               if (deliveries.length > 0) return deliveries
               // A long stretch that nobody asked for must not hold up the process.
+              slices.end()
               yield* Effect.yieldNow
             }
             const left = until - (yield* monotonicNow)

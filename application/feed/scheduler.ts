@@ -184,6 +184,16 @@ export class TimeSlices {
     })
   }
 
+  /** Calls back in the next slice, unless the stream leaves the line. */
+  onGrant(lane: Lane, grant: () => void): void {
+    this.#scheduler.wait(this, lane, grant)
+  }
+
+  /** Gives up its place in the line, or the slice that it has. */
+  leave(): void {
+    this.#scheduler.leave(this)
+  }
+
   /** So many events are read in this slice. */
   took(events: number): void {
     this.#done = events
