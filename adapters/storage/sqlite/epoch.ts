@@ -24,7 +24,10 @@ const randomText = (length: number): string => {
 }
 
 export const newId = (): string => randomText(32)
-export const newEpoch = (cookie: number): string => randomText(24) + cookieText(cookie)
+/** Chance, the number of schema changes, and the commits that came before: a copy from within an epoch has fewer. */
+export const newEpoch = (cookie: number, commits: bigint): string =>
+  randomText(12) + cookieText(cookie) + commits.toString(16).padStart(12, "0")
+const partsOf = (epoch: string) => ({ cookie: epoch.slice(12, 20), commits: BigInt(`0x${epoch.slice(20)}`) })
 export const cookieOf = (db: DatabaseSync): number =>
   Number(db.prepare("PRAGMA schema_version").get()?.["schema_version"])
 
@@ -36,12 +39,13 @@ export const refuseForeignLog = (path: string): void => {
   const database = rowIn(path)
   if (database === "unreadable") return
   const epochs = [first.previous, ...rows.map(({ epoch }) => epoch)]
-  const cookie = first.epoch.slice(24)
+  const { cookie, commits } = partsOf(first.epoch)
   const belongs =
     database === undefined
       ? first.previous === ""
       : database.id === first.id &&
         epochs.includes(database.epoch) &&
+        database.commits >= commits &&
         (cookie === cookieText(0) || cookie === database.cookie)
   if (belongs) return
   throw new Error(
@@ -54,11 +58,15 @@ export const refuseForeignLog = (path: string): void => {
  * The row as it is in the database without its log: none before the first checkpoint. One that was interrupted leaves a
  * database that cannot be read without its log; a backup always can.
  */
-const rowIn = (path: string): (Row & { readonly cookie: string }) | undefined | "unreadable" => {
+const rowIn = (
+  path: string
+): (Row & { readonly cookie: string; readonly commits: bigint }) | undefined | "unreadable" => {
   const db = new DatabaseSync(uriOf(path, "immutable=1"))
   try {
     const row = db.prepare("SELECT id, epoch, previous FROM database").get() as unknown as Row
-    return { ...row, cookie: cookieText(cookieOf(db)) }
+    const last = db.prepare("SELECT coalesce(max(moved), 0) AS commits FROM domains")
+    last.setReadBigInts(true)
+    return { ...row, cookie: cookieText(cookieOf(db)), commits: last.get()!["commits"] as bigint }
   } catch (error) {
     return error instanceof Error && error.message.includes("no such table") ? undefined : "unreadable"
   } finally {

@@ -114,8 +114,8 @@ const migrate = (db: DatabaseSync, path: string): void => {
   }
   if (version === migrations.length) return
   for (const migration of migrations.slice(version)) db.exec(migration)
-  if (version < 2) db.prepare("INSERT INTO database VALUES (?, ?, '')").run(newId(), newEpoch(0))
-  else db.prepare("UPDATE database SET previous = epoch, epoch = ?").run(newEpoch(0))
+  if (version < 2) db.prepare("INSERT INTO database VALUES (?, ?, '')").run(newId(), newEpoch(0, 0n))
+  else db.prepare("UPDATE database SET previous = epoch, epoch = ?").run(newEpoch(0, 0n))
   db.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`)
 }
 

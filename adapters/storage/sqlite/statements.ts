@@ -64,6 +64,7 @@ export const prepareWrites = (db: DatabaseSync) => {
   return {
     begin: prepare("BEGIN IMMEDIATE"),
     commit: prepare("COMMIT"),
+    commits: prepare("SELECT coalesce(max(moved), 0) AS commits FROM domains"),
     nameEpoch: prepare("UPDATE database SET previous = epoch, epoch = ?"),
     eventId: prepare("SELECT event_id FROM domains WHERE name = ?"),
     steps: Object.fromEntries(steps) as Record<Step[0], StatementSync>

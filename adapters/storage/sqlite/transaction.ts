@@ -86,11 +86,12 @@ export class Writing {
     try {
       const { statements, db, cookie } = this.#opened(files)
       if (!db.isTransaction) statements.begin.run()
+      const before = this.#isNewLog ? (statements.commits.get()!["commits"] as bigint) : undefined
       for (const [name, ...params] of steps) {
         const { changes } = statements.steps[name].run(...params)
         if (name === "moveDomain" && Number(changes) !== 1) throw new Error("another program writes to the file")
       }
-      if (this.#isNewLog) statements.nameEpoch.run(newEpoch(cookie))
+      if (before !== undefined) statements.nameEpoch.run(newEpoch(cookie, before))
       committing = true
       statements.commit.run()
       const { identity, writtenAt } = look(this.#path)
