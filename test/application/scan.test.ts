@@ -95,6 +95,22 @@ test("what would look at too many rows says so, and what looks at just as many a
   }
 })
 
+test("tells where the next page begins, and looks at one row more to know whether there is one", async () => {
+  const page = async (wanted: Wanted, count: number) => {
+    const { hits, last } = await Effect.runPromise(scan(searchOf("entity", wanted), many(count)))
+    return [hits.length, last?.key.tie]
+  }
+  assert.deepStrictEqual(await page({ limit: 3 }, 5), [3, entity(2).key])
+  assert.deepStrictEqual(await page({ limit: 5 }, 5), [5, undefined])
+  assert.deepStrictEqual(await page({ limit: 3, sort: "n", reverse: true }, 5), [3, entity(2).key])
+  assert.deepStrictEqual(await page({ limit: 5, sort: "n" }, 5), [5, undefined])
+  const none = { filter: '{"n":-1}' }
+  const ended = await Effect.runPromise(
+    scan({ ...searchOf("entity", none), partial: true }, many(Number.POSITIVE_INFINITY))
+  )
+  assert.deepStrictEqual([ended.hits, ended.last?.key.tie], [[], entity(scanRowsMax - 1).key])
+})
+
 test("a sort holds no more text than it may", async () => {
   const text = "x".repeat(sortTextCharsMax / 64)
   assert.include(
