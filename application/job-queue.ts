@@ -1,7 +1,7 @@
 import { Effect, type Tracer } from "effect"
 import type { Job, Outcome } from "../domain/batch.ts"
 import type { Event } from "../domain/event.ts"
-import { jsonText } from "../domain/json.ts"
+import { jsonText, memoryBytes } from "../domain/json.ts"
 import type { Rejection } from "../domain/rejection.ts"
 import { type OutcomeUnknown, Overloaded, Unavailable } from "./failure.ts"
 import { commitBytesMax, commitEventsMax, queuedBytesMax, queuedJobsMax } from "./limits.ts"
@@ -17,7 +17,10 @@ export type SubmitFailure = Rejection | Overloaded | Unavailable | OutcomeUnknow
 /** A job on its way. Its caller may leave while it waits; once its commit is under way, the outcome is awaited. */
 export class Entry {
   readonly job: Job
+  /** What it takes in a commit. */
   readonly bytes: number
+  /** What it takes in memory until then. */
+  readonly heldBytes: number
   /** Milliseconds of the queue's clock at which it came. */
   readonly since: number
   /** Where the caller waits, if that is recorded. */
@@ -30,9 +33,10 @@ export class Entry {
   /** The caller has left before that, or was refused. */
   isGone = false
 
-  constructor(job: Job, bytes: number, since: number, span?: Tracer.Span) {
+  constructor(job: Job, bytes: number, heldBytes: number, since: number, span?: Tracer.Span) {
     this.job = job
     this.bytes = bytes
+    this.heldBytes = heldBytes
     this.since = since
     this.span = span
   }
@@ -113,7 +117,7 @@ export class JobQueue {
     return Effect.sync(() => this.#sleepers.delete(wake))
   })
 
-  /** How many jobs wait, and how much is in them. */
+  /** How many jobs wait, and the memory that they take. */
   get jobs(): number {
     return this.#jobs
   }
@@ -127,14 +131,18 @@ export class JobQueue {
     const flight = this.#flying.get(job.domain)
     if (flight === undefined ? this.#isStuck : flight.isLate) return late
     let bytes = 0
+    let valuesBytes = 0
     for (const { change, ref } of job.commands) {
       bytes += commandOverheadBytes + ref.type.length + ref.key.length
-      if ("values" in change) bytes += jsonText(change.values).length
+      if ("values" in change) {
+        bytes += jsonText(change.values).length
+        valuesBytes += memoryBytes(change.values)
+      }
     }
-    if (this.#jobs >= queuedJobsMax || this.#bytes + bytes > queuedBytesMax) {
+    if (this.#jobs >= queuedJobsMax || this.#bytes + bytes + valuesBytes > queuedBytesMax) {
       return new Overloaded({ message: "too many changes wait to be committed; try again later" })
     }
-    return new Entry(job, bytes, this.#millis(), span)
+    return new Entry(job, bytes, bytes + valuesBytes, this.#millis(), span)
   }
 
   enqueue(entry: Entry): void {
@@ -143,7 +151,7 @@ export class JobQueue {
       return
     }
     this.#jobs += 1
-    this.#bytes += entry.bytes
+    this.#bytes += entry.heldBytes
     const waiting = this.#waiting.get(entry.job.domain)
     if (waiting === undefined) this.#waiting.set(entry.job.domain, new Set([entry]))
     else waiting.add(entry)
@@ -226,7 +234,7 @@ export class JobQueue {
       this.#waiting.set(domain, new Set([...deferred, ...(this.#waiting.get(domain) ?? [])]))
       for (const entry of deferred) {
         this.#jobs += 1
-        this.#bytes += entry.bytes
+        this.#bytes += entry.heldBytes
       }
     }
     if (this.#waiting.has(domain)) this.#wake()
@@ -264,7 +272,7 @@ export class JobQueue {
 
   #left(entry: Entry): void {
     this.#jobs -= 1
-    this.#bytes -= entry.bytes
+    this.#bytes -= entry.heldBytes
   }
 
   #wake(): void {

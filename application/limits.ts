@@ -1,25 +1,13 @@
 /** Every bound of a running gateway in one place, each with its unit. What the model accepts comes along from the domain. */
 export * from "../domain/limits.ts"
+export * from "./request-limits.ts"
 export * from "./search-limits.ts"
-
-// Requests
-
-/** Bytes of one request message, decoded or not. */
-export const requestBytesMax = 4 * 1024 * 1024
-/** Milliseconds that a call may take when its caller sets no deadline, and the most that a caller gets. */
-export const callMsMax = 60_000
-/** Violations that one answer lists: they travel in headers, which clients limit. */
-export const violationsMax = 32
-/** Characters of a message about what went wrong. */
-export const statusMessageCharsMax = 1024
-/** Bytes of a call id (`x-request-id`) that a caller brings. */
-export const callIdBytesMax = 128
 
 // Committing
 
 /** Jobs that wait for a commit, over all domains. */
 export const queuedJobsMax = 10_000
-/** Bytes of the jobs that wait for a commit, over all domains. */
+/** Bytes of memory of the jobs that wait for a commit, over all domains: of their values as objects and as text. */
 export const queuedBytesMax = 64 * 1024 * 1024
 /** Events in one commit, whatever more the store would take. */
 export const commitEventsMax = 1000

@@ -1,5 +1,4 @@
-import type { ServerResponse } from "node:http"
-import { getRequestListener } from "@hono/node-server"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect } from "effect"
 import { type Handler, listen, type StreamHandler } from "../adapters/transport/listener/listen.ts"
 import { healthFaces } from "../adapters/transport/ops/health.ts"
@@ -7,6 +6,7 @@ import { type Probe, probes } from "../adapters/transport/ops/probes.ts"
 import { reflectionRoutes } from "../adapters/transport/ops/reflection.ts"
 import { homePage } from "../adapters/transport/page/page.ts"
 import { restApp } from "../adapters/transport/rest/app.ts"
+import { admitTarget, restFace } from "../adapters/transport/rest/front.ts"
 import { corsHeaders } from "../adapters/transport/rpc/cors.ts"
 import { callIdOf, Gate } from "../adapters/transport/rpc/gate.ts"
 import { grpcFace } from "../adapters/transport/rpc/grpc.ts"
@@ -14,6 +14,7 @@ import { grpcMethods } from "../adapters/transport/rpc/grpc-methods.ts"
 import { hostGuard } from "../adapters/transport/rpc/host.ts"
 import { rpcFace } from "../adapters/transport/rpc/node.ts"
 import { refuseOversized } from "../adapters/transport/rpc/oversized.ts"
+import type { WireStatus } from "../adapters/transport/rpc/status.ts"
 import { statusJson } from "../adapters/transport/rpc/status-json.ts"
 import { inBackground } from "../application/background.ts"
 import { Feed } from "../application/feed/feed.ts"
@@ -52,20 +53,23 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   if (settings.publicDocs) {
     for (const [path, answer] of Object.entries(docs(settings))) app.get(path, (c) => answer(c.req.raw))
   }
-  const rest = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  const rest = restFace(app, gate)
+
+  const refuse = (request: IncomingMessage, response: ServerResponse, what: string, refusal: WireStatus) => {
+    const given = request.headers["x-request-id"]
+    const callId = callIdOf(typeof given === "string" ? given : undefined)
+    gate.refused(what, { protocol: "http", callId }, refusal)
+    response.statusCode = refusal.http
+    response.setHeader("x-request-id", callId)
+    response.setHeader("content-type", "application/json")
+    response.end(JSON.stringify(statusJson(refusal)))
+  }
 
   const handler: Handler = (request, response) => {
-    const refusal = guard(request.headers.host)
-    if (refusal !== undefined) {
-      const given = request.headers["x-request-id"]
-      const callId = callIdOf(typeof given === "string" ? given : undefined)
-      gate.refused("foreign host", { protocol: "http", callId }, refusal)
-      response.statusCode = refusal.http
-      response.setHeader("x-request-id", callId)
-      response.setHeader("content-type", "application/json")
-      response.end(JSON.stringify(statusJson(refusal)))
-      return
-    }
+    const problem = admitTarget(request)
+    if (problem !== undefined) return refuse(request, response, "unreadable target", problem)
+    const foreign = guard(request.headers.host)
+    if (foreign !== undefined) return refuse(request, response, "foreign host", foreign)
     if (request.method !== "OPTIONS" && rpc.serves(request)) {
       for (const [name, value] of Object.entries(corsHeaders(request.headers.origin, corsOrigins))) {
         response.setHeader(name, value)

@@ -1,4 +1,5 @@
-import { Refusal, refuseText } from "./place.ts"
+import { duplicateKey } from "../json-read.ts"
+import { Refusal, refuseText, shown } from "./place.ts"
 import { queryLimits } from "./tree.ts"
 
 /** A number as it was written, so that 64-bit integers never pass through a double. */
@@ -25,8 +26,16 @@ export const parseLiteral = (text: string): Literal => {
     if (context.source === undefined) throw new Error("this runtime's JSON.parse does not tell the source of a number")
     return new Numeral(context.source)
   }
+  const literal = parse(text, reviver as (key: string, value: unknown) => unknown)
+  // Only the last of them would count, and its writer meant all of them.
+  const duplicate = duplicateKey(text)
+  if (duplicate !== undefined) throw new Refusal(`the key ${shown(duplicate)} is given twice; use $and for both`)
+  return literal
+}
+
+const parse = (text: string, reviver: (key: string, value: unknown) => unknown): Literal => {
   try {
-    return JSON.parse(text, reviver as (key: string, value: unknown) => unknown)
+    return JSON.parse(text, reviver)
   } catch (error) {
     if (error instanceof SyntaxError) throw new Refusal("not valid JSON")
     throw error

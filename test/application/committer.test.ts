@@ -185,7 +185,7 @@ describe("a queue that is full", () => {
     const large = (key: string) => setting("d", key, { v: "x".repeat(1024 * 1024 - 8) })
     return Effect.gen(function* () {
       yield* held(store)
-      const rest = yield* Effect.forEach(range(Math.floor(queuedBytesMax / (1024 * 1024 + 512))), (i) =>
+      const rest = yield* Effect.forEach(range(Math.floor(queuedBytesMax / (2 * 1024 * 1024 + 512))), (i) =>
         submitted(large(`${i}`))
       )
       expect(yield* Effect.flip(submit(large("too much")))).toMatchObject(overloaded)

@@ -59,7 +59,8 @@ export const conformanceService = (suite: Suite) => {
             input,
             output,
             refused: () => {},
-            begin: (call, message, { done }) => {
+            begin: (call, read, { done }) => {
+              const message = read() as Message
               served()
               const { responseDefinition: definition } = message as UnaryRequest
               const told = requestInfo(arrivalOf(call, input, message))
@@ -94,7 +95,8 @@ const streamed = (
   { requestInfo, payloadOf, detailsOf }: Parts
 ): [path: string, method: GrpcMethod] => {
   const { input, output, parent, name } = suite.service.method["serverStream"]!
-  const begin: GrpcMethod["begin"] = (call, message, sink) => {
+  const begin: GrpcMethod["begin"] = (call, read, sink) => {
+    const message = read() as Message
     served()
     const { responseDefinition: definition } = message as StreamRequest
     const info = requestInfo(arrivalOf(call, input, message))

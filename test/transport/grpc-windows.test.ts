@@ -13,8 +13,9 @@ it.live("large messages that come in side by side all come in whole", () =>
     const lengths: GrpcMethod = {
       input: StringValueSchema,
       output: StringValueSchema,
-      begin: (_, message, { done }) => {
-        done({ message: create(StringValueSchema, { value: String((message as StringValue).value.length) }) })
+      begin: (_, read, { done }) => {
+        const { value } = read() as StringValue
+        done({ message: create(StringValueSchema, { value: String(value.length) }) })
         return () => {}
       },
       refused: () => {}

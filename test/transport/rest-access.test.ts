@@ -36,7 +36,7 @@ it("nobody, and somebody who may not", async () => {
   expect(nobody.headers.get("cache-control")).toBe("no-store")
   expect(await nobody.json()).toEqual({ code: 16, message: "a bearer token is required", details: [] })
   // A token in the URL ends up in logs and histories.
-  expect((await app.request(`${path}?access_token=1000`)).status).toBe(400)
+  expect((await app.request(`${path}?access_token=1000`)).status).toBe(401)
   const denied = await app.request(path, { method: "DELETE", headers: token(1000) })
   expect([denied.status, ((await denied.json()) as { code: number }).code]).toEqual([403, 7])
   expect((await app.request(path, { headers: token(1000) })).status).toBe(404)

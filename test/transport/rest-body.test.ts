@@ -41,14 +41,27 @@ describe("a body that is too large", () => {
 })
 
 describe("content types", () => {
-  it.each(["application/json", "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'])(
-    "%s is JSON",
+  it.each([
+    "application/json",
+    "application/json;",
+    "application/json ; ; charset=utf-8 ;",
+    "application/json; charset=utf-8",
+    'application/json; profile="a \\"b\\"; c"; charset=utf8',
+    'Application/JSON;charset="UTF-8"'
+  ])("%s is JSON", async (type) => {
+    expect((await send("POST", entity, '{"values":{}}', { "content-type": type })).status).toBe(200)
+  })
+
+  it.each(["application/json; charset=latin1", 'application/json; charset="utf-16"', "application/json;charset=x;a=b"])(
+    "%s is refused with 415, for its charset",
     async (type) => {
-      expect((await send("POST", entity, '{"values":{}}', { "content-type": type })).status).toBe(200)
+      const { status, body } = await send("POST", entity, '{"values":{}}', { "content-type": type })
+      expect([status, body.message]).toEqual([415, "the charset of a request body must be utf-8, which JSON is anyway"])
+      await nothingIsStored()
     }
   )
 
-  it.each(["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "application/jsonx"])(
+  it.each(["text/plain", "application/x-www-form-urlencoded", "application/json; charset", "application/jsonx", ";"])(
     "%s is refused with 415",
     async (type) => {
       const { status, body } = await send("POST", entity, '{"values":{}}', { "content-type": type })

@@ -44,6 +44,11 @@ describe("a bad body is refused by field, and stores nothing", () => {
     [`{"values":${nested(65)}}`, "values", "must not nest deeper than 64"],
     [`{"values":{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}}}`, "values", "must not nest deeper than 64"],
     [`{"key":${nested(10_000)}}`, "key", "must be a string"],
+    ['{"values":{"a":1},"values":{"a":2}}', "values", "must not be given twice"],
+    ['{"values":{"a":1,"b":[0,{"c":1,"c":1}]}}', "values.b[1].c", "must not be given twice"],
+    ['{"values":{"a":1,"\\u0061":2}}', "values.a", "must not be given twice"],
+    ['{"values":{"__proto__":1,"__proto__":2}}', "values.__proto__", "must not be given twice"],
+    [`{"values":{"a":[${"0,".repeat(131_072)}0]}}`, "body", "must not hold more than 131072 keys and values"],
     ['{"values":{"a":NaN}}', "body", "must be valid JSON"],
     ['{"values":{"a":Infinity}}', "body", "must be valid JSON"],
     ['{"values":{"a":1e999}}', "values", "must not hold NaN or Infinity"],
@@ -117,9 +122,13 @@ describe("what is good passes", () => {
     expect(JSON.stringify((await send("GET", entity)).body.values)).toBe(JSON.stringify(values))
   })
 
-  it("the last of two equal keys counts", async () => {
-    expect((await send("POST", entity, '{"values":{"a":1},"values":{"a":2}}')).status).toBe(200)
-    expect((await send("GET", entity)).body.values).toEqual({ a: 2 })
+  it("a key named __proto__ is a key like any other", async () => {
+    expect((await send("POST", entity, '{"values":{"__proto__":{"a":1},"b":{"__proto__":2}}}')).status).toBe(200)
+    expect(JSON.stringify((await send("GET", entity)).body.values)).toBe('{"__proto__":{"a":1},"b":{"__proto__":2}}')
+  })
+
+  it("the same key in different objects", async () => {
+    expect((await send("POST", entity, '{"values":{"a":{"a":1},"b":[{"a":1},{"a":2}]}}')).status).toBe(200)
   })
 })
 

@@ -117,7 +117,7 @@ describe("a message from a path, a query and a body", () => {
   }
   const read = (on: Route, url: string, body?: unknown) => {
     const checks = new Checks()
-    const { $typeName: _, ...message } = messageOf(checks, on, `http://localhost${url}`, body as never)
+    const { $typeName: _, ...message } = messageOf(checks, on, url, body as never)
     return { message, violations: checks.violations }
   }
 

@@ -10,7 +10,8 @@ import {
 } from "../../../proto/gen/grpc/health/v1/health_pb.js"
 import { begun, type Routes } from "../rpc/connect.ts"
 import type { GrpcMethod } from "../rpc/grpc.ts"
-import { internal } from "../rpc/status.ts"
+import { isInvalid } from "../rpc/pipeline.ts"
+import { internal, statusOf } from "../rpc/status.ts"
 
 export interface HealthOptions {
   /** What may be asked for by name. The empty name is the whole gateway. */
@@ -74,7 +75,12 @@ export const healthFaces = ({ services, isReady, draining }: HealthOptions): Hea
     input,
     output,
     refused: () => {},
-    begin: (_, message, { done }) => {
+    begin: (_, read, { done }) => {
+      const message = read()
+      if (isInvalid(message)) {
+        done({ status: statusOf(message) })
+        return () => {}
+      }
       if (!known.has((message as HealthCheckRequest).service)) {
         done({ status: { code: Code.NotFound, http: 404, message: unknownService, details: [], headers: {} } })
         return () => {}

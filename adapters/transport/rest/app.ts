@@ -7,15 +7,27 @@ import { Checks } from "../rpc/checks.ts"
 import { corsHeaders, isPreflight } from "../rpc/cors.ts"
 import { type AbortableCall, CallFailed, callIdOf, type Gate } from "../rpc/gate.ts"
 import type { Method } from "../rpc/methods.ts"
-import { internal, statusOf, type WireStatus } from "../rpc/status.ts"
+import { canceled, internal, statusOf, type WireStatus } from "../rpc/status.ts"
 import { changeAnswer, failureAnswer, readAnswer } from "./answer.ts"
 import { messageOf } from "./bind.ts"
 import { readBody, refuseBody } from "./body.ts"
 import { framingFor } from "./framing.ts"
 import { type Route, routesOf } from "./routes.ts"
 import { streamBody } from "./streaming.ts"
+import { partsOf, targetOfUrl } from "./target.ts"
 
-export type RestEnv = { Variables: { readonly callId: string } }
+interface Incoming {
+  /** The target as it was sent. */
+  readonly url?: string | undefined
+  readonly destroyed?: boolean
+  readonly complete?: boolean
+}
+
+export type RestEnv = {
+  Variables: { readonly callId: string }
+  /** What came in, where a server of Node is in front. */
+  Bindings: { readonly incoming?: Incoming }
+}
 
 export interface RestSettings {
   /** Origins whose pages may read answers; `*` is any, and none is the default. */
@@ -35,7 +47,7 @@ const noRoute: WireStatus = {
 
 /** REST, NDJSON and server-sent events, as a handler of web standard requests. Throws if the proto asks for the impossible. */
 export const restApp = (gate: Gate["Service"], { corsOrigins = [] }: RestSettings = {}): Hono<RestEnv> => {
-  const app = new Hono<RestEnv>()
+  const app = new Hono<RestEnv>({ getPath: (request, options) => partsOf(targetOf(request, options?.env)).path })
 
   app.use(async (c, next) => {
     const header = (name: string) => c.req.header(name)
@@ -81,6 +93,9 @@ export const restApp = (gate: Gate["Service"], { corsOrigins = [] }: RestSetting
   return app
 }
 
+const targetOf = (request: Request, env: RestEnv["Bindings"] | undefined): string =>
+  env?.incoming?.url ?? targetOfUrl(request.url)
+
 const patternOf = ({ segments }: Route): string =>
   segments.map((segment) => ("literal" in segment ? `/${segment.literal}` : `/:${segment.field}`)).join("")
 
@@ -116,24 +131,44 @@ const refused = (
   return failureAnswer(status, c.req.raw.headers, headers)
 }
 
+/** Who calls; asked before anything of a body is read. */
+const authenticated = async (gate: Gate["Service"], { path }: Route, protocol: string, c: Exchange) => {
+  const { header, signal } = callOf(c, protocol)
+  try {
+    return { principal: await gate.authenticate(header, signal) }
+  } catch (error) {
+    if (!(error instanceof CallFailed)) throw error
+    gate.refused(path, { protocol, callId: c.get("callId") }, error.status, error.cause)
+    return { refusal: failureAnswer(error.status, c.req.raw.headers) }
+  }
+}
+
 /** The request message, or the status that says why there is none. */
-const decoded = async (route: Route, request: Request) => {
+const decoded = async (route: Route, { req, env }: Exchange) => {
+  const request = req.raw
   try {
     const body = route.body === "" ? await refuseBody(request) : await readBody(request)
+    if (hasLeft(env)) return { status: canceled }
     const checks = new Checks()
-    const message = messageOf(checks, route, request.url, body)
+    const message = messageOf(checks, route, targetOf(request, env), body)
     return checks.violations.length === 0 ? { message } : { status: statusOf(invalid(...checks.violations)) }
   } catch (error) {
-    if (error instanceof CallFailed) return { status: error.status }
+    if (error instanceof CallFailed) return { status: hasLeft(env) ? canceled : error.status }
     throw error
   }
 }
 
+/** Whether the body ended because its sender has gone: what came of it would be judged as if it were all. */
+const hasLeft = (env: RestEnv["Bindings"] | undefined): boolean =>
+  env?.incoming?.destroyed === true && env.incoming.complete === false
+
 const answered = async (gate: Gate["Service"], route: Route, method: Method, c: Exchange): Promise<Response> => {
-  const { message, status } = await decoded(route, c.req.raw)
+  const { principal, refusal } = await authenticated(gate, route, "rest", c)
+  if (refusal !== undefined) return refusal
+  const { message, status } = await decoded(route, c)
   if (message === undefined) return refused(gate, route.path, "rest", c, status)
   try {
-    const reply = await gate.unary(method, callOf(c, "rest"), message)
+    const reply = await gate.unary(method, { ...callOf(c, "rest"), principal }, message)
     return method.mutates
       ? changeAnswer(method.desc.output, reply)
       : readAnswer(method.desc.output, reply, c.req.raw.headers.get("if-none-match"))
@@ -144,12 +179,14 @@ const answered = async (gate: Gate["Service"], route: Route, method: Method, c: 
 
 const streamed = async (gate: Gate["Service"], route: Route, c: Exchange): Promise<Response> => {
   const framing = framingFor(c.req.header("accept"))
-  const { message, status } = await decoded(route, c.req.raw)
+  const { principal, refusal } = await authenticated(gate, route, framing.protocol, c)
+  if (refusal !== undefined) return refusal
+  const { message, status } = await decoded(route, c)
   if (message === undefined) return refused(gate, route.path, framing.protocol, c, status)
   const left = new AbortController()
   const gone = c.req.raw.signal
   try {
-    const call = callOf(c, framing.protocol, AbortSignal.any([gone, left.signal]))
+    const call = { ...callOf(c, framing.protocol, AbortSignal.any([gone, left.signal])), principal }
     const stream = await gate.stream(call, message as StreamOpts)
     const body = streamBody(route.rpc.output, stream, framing, gone, () => left.abort())
     const headers = {

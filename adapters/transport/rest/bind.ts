@@ -3,27 +3,19 @@ import { isArray, type Json, type JsonObject } from "../../../domain/json.ts"
 import type { Checks } from "../rpc/checks.ts"
 import { fieldOf, isFull, jsonOf, put, quoted, readMessage } from "./read.ts"
 import type { Route } from "./routes.ts"
+import { partsOf } from "./target.ts"
 
 const malformed = "must be percent-encoded UTF-8"
 
 /** The request message of a call, from its path, its query and its body. What is wrong goes to the checks. */
-export const messageOf = (checks: Checks, route: Route, url: string, body: Json | undefined): Message => {
+export const messageOf = (checks: Checks, route: Route, target: string, body: Json | undefined): Message => {
   const { input } = route.rpc
-  const { path, query } = partsOf(url)
+  const { path, query } = partsOf(target)
   const json: JsonObject =
     route.body === "*" ? wholeBody(checks, body) : route.body === "" || body === undefined ? {} : { [route.body]: body }
   const message = readMessage(checks, input, { ...json, ...fromQuery(checks, route, query) })
   fromPath(checks, route, path, message)
   return message
-}
-
-const partsOf = (url: string): { readonly path: string; readonly query: string } => {
-  const [whole = ""] = url.split("#", 1)
-  const start = whole.indexOf("/", whole.indexOf("://") + 3)
-  const mark = whole.indexOf("?", start)
-  return mark < 0
-    ? { path: whole.slice(start), query: "" }
-    : { path: whole.slice(start, mark), query: whole.slice(mark + 1) }
 }
 
 const wholeBody = (checks: Checks, body: Json | undefined): JsonObject => {

@@ -1,7 +1,9 @@
 import { Code } from "@connectrpc/connect"
-import { requestBytesMax } from "../../../application/limits.ts"
+import { requestBytesMax, requestValuesMax } from "../../../application/limits.ts"
 import type { Json } from "../../../domain/json.ts"
+import { readJson } from "../../../domain/json-read.ts"
 import { invalid } from "../../../domain/rejection.ts"
+import { isUtf8, parseMediaType } from "../media-type.ts"
 import { CallFailed } from "../rpc/gate.ts"
 import { canceled, statusOf, type WireStatus } from "../rpc/status.ts"
 
@@ -19,9 +21,11 @@ const unsupported = (message: string): WireStatus => ({
 
 /** The JSON of a body; undefined if the body is empty. Throws `CallFailed`, and nothing else. */
 export const readBody = async (request: Request): Promise<Json | undefined> => {
-  const type = request.headers.get("content-type")
-  const typed = type !== null && /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type.trim())
-  if (type !== null && !typed) throw notJson
+  const given = request.headers.get("content-type")
+  const type = given === null ? undefined : parseMediaType(given)
+  const typed = type?.essence === "application/json"
+  if (given !== null && !typed) throw notJson
+  if (typed && !isUtf8(type)) throw notUtf8
   const encoding = request.headers.get("content-encoding") ?? "identity"
   if (encoding.toLowerCase() !== "identity") {
     throw new CallFailed(unsupported("the content-encoding of a request is not supported; send it as it is"))
@@ -32,6 +36,7 @@ export const readBody = async (request: Request): Promise<Json | undefined> => {
   return parsed(bytes)
 }
 
+const notUtf8 = new CallFailed(unsupported("the charset of a request body must be utf-8, which JSON is anyway"))
 const notJson = new CallFailed(unsupported("the content-type of a request body must be application/json"))
 
 /** For calls whose fields are all in the path and the query: a body would be ignored, and its sender misled. */
@@ -48,11 +53,9 @@ const parsed = (bytes: Uint8Array): Json => {
   } catch {
     throw refused("must be UTF-8")
   }
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    throw refused("must be valid JSON")
-  }
+  const read = readJson(text, requestValuesMax)
+  if (read.ok) return read.value
+  throw new CallFailed(statusOf(invalid({ field: read.path || "body", rule: read.rule })))
 }
 
 /** Stops reading where it is too much, whatever length was announced. */

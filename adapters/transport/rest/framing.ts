@@ -1,7 +1,17 @@
 import { Code } from "@connectrpc/connect"
 import { reconnectMs } from "../../../application/limits.ts"
+import type { JsonObject } from "../../../domain/json.ts"
 import type { WireStatus } from "../rpc/status.ts"
 import { statusJson } from "../rpc/status-json.ts"
+
+const breaks = /[\u0085\u2028\u2029]/g
+
+/**
+ * JSON on one line. Its text has no line feed, but characters that many readers of lines end one at, Python's and Java's
+ * among them; these are escaped.
+ */
+export const lineOf = (json: JsonObject): string =>
+  JSON.stringify(json).replaceAll(breaks, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** How a stream is written. Everything is text, and JSON text has no line breaks of its own. */
 export interface Framing {
@@ -23,7 +33,7 @@ export const ndjson: Framing = {
   start: () => "",
   item: (_, json) => `{"result":${json}}\n`,
   progress: (cursor, json) => ndjson.item(cursor, json),
-  failure: (status) => `${JSON.stringify({ error: statusJson(status) })}\n`
+  failure: (status) => `${lineOf({ error: statusJson(status) })}\n`
 }
 
 /**
@@ -37,8 +47,7 @@ export const sse: Framing = {
   item: (cursor, json) => `id: ${cursor}\ndata: ${json}\n\n`,
   progress: (cursor) => `: heartbeat\nid: ${cursor}\n\n`,
   // A gateway that goes away is no news to tell: the browser reconnects, and finds another.
-  failure: (status) =>
-    status.code === Code.Unavailable ? "" : `event: error\ndata: ${JSON.stringify(statusJson(status))}\n\n`
+  failure: (status) => (status.code === Code.Unavailable ? "" : `event: error\ndata: ${lineOf(statusJson(status))}\n\n`)
 }
 
 /** Server-sent events are for those who ask for them at least as much as for anything else that a stream can be. */

@@ -1,10 +1,11 @@
 import { type DescMessage, toJson } from "@bufbuild/protobuf"
 import type { Event } from "../../../domain/event.ts"
+import type { JsonObject } from "../../../domain/json.ts"
 import { CallFailed, type LiveStream } from "../rpc/gate.ts"
 import { streamMessage } from "../rpc/messages.ts"
 import type { StreamItem } from "../rpc/pipeline.ts"
 import { canceled, internal } from "../rpc/status.ts"
-import type { Framing } from "./framing.ts"
+import { type Framing, lineOf } from "./framing.ts"
 
 const encoder = new TextEncoder()
 
@@ -17,7 +18,7 @@ const jsonOf = (desc: DescMessage, item: StreamItem): string => {
   const key = item.isShared ? event : undefined
   const known = key === undefined ? undefined : shared.get(key)
   if (known?.cursor === cursor) return known.json
-  const json = JSON.stringify(toJson(desc, streamMessage(item)))
+  const json = lineOf(toJson(desc, streamMessage(item)) as JsonObject)
   if (key !== undefined) shared.set(key, { cursor, json })
   return json
 }

@@ -11,11 +11,13 @@ import {
 } from "@connectrpc/connect"
 import type { UniversalHandler } from "@connectrpc/connect/protocol"
 import { pageBytesMax, requestBytesMax, valuesDepthMax } from "../../../application/limits.ts"
+import type { Principal } from "../../../application/ports/Authenticator.ts"
 import type { JsonObject } from "../../../domain/json.ts"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
 import { type AbortableCall, CallFailed, callIdOf, type Gate } from "./gate.ts"
 import { streamMessage } from "./messages.ts"
 import { unaryMethods } from "./methods.ts"
+import { streamPath } from "./pipeline.ts"
 import type { WireStatus } from "./status.ts"
 
 /** What a call tells the adapter that carries it, while it is served. */
@@ -23,6 +25,8 @@ export interface Progress {
   readonly callId: string
   /** The message could be read, and the call has begun. */
   begun: boolean
+  /** Why the caller could not be authenticated, if that was not the caller's fault. */
+  cause?: unknown
   /** The headers are complete; a stream may be silent for long after. */
   readonly onHeaders: (headers: Headers) => void
 }
@@ -30,6 +34,8 @@ export interface Progress {
 const progressKey = createContextKey<Progress | undefined>(undefined)
 
 export const withProgress = (progress: Progress) => createContextValues().set(progressKey, progress)
+
+const principalKey = createContextKey<Principal | undefined>(undefined)
 
 // Each level of values is two messages, a Struct and a Value; some more are around them.
 export const recursionLimit = 2 * valuesDepthMax + 12
@@ -50,7 +56,8 @@ export const rpcHandlers = (
     // A page may fill its bound, and more goes around it.
     writeMaxBytes: pageBytesMax + requestBytesMax,
     compressMinBytes,
-    binaryOptions: { recursionLimit },
+    // Kept, they would only take memory.
+    binaryOptions: { recursionLimit, readUnknownFields: false },
     // A misspelt precondition must not be taken for none.
     jsonOptions: { recursionLimit, ignoreUnknownFields: false },
     ...options
@@ -89,6 +96,26 @@ export const gatewayRoutes =
     })
   }
 
+const served: ReadonlySet<string> = new Set([...unaryMethods.map(({ path }) => path), streamPath])
+
+/** Asks who calls the services of the gateway before anything of the message is read. */
+export const gatewayGate =
+  (gate: Gate["Service"]): NonNullable<ConnectRouterOptions["requestGate"]> =>
+  async (context) => {
+    if (!served.has(`/${context.service.typeName}/${context.method.name}`)) return
+    const headers = context.requestHeader
+    try {
+      context.values.set(
+        principalKey,
+        await gate.authenticate((name) => headers.get(name) ?? undefined, context.signal)
+      )
+    } catch (error) {
+      const progress = context.values.get(progressKey)
+      if (progress !== undefined && error instanceof CallFailed) progress.cause = error.cause
+      throw errorOf(error)
+    }
+  }
+
 /** Says that the message was read: what fails from now on is the call's own failure. Every handler begins with it. */
 export const begun = (context: HandlerContext): Progress | undefined => {
   const progress = context.values.get(progressKey)
@@ -107,6 +134,7 @@ const begin = (context: HandlerContext): AbortableCall => {
     header: (name) => headers.get(name) ?? undefined,
     headers: () => Object.fromEntries(headers) as JsonObject,
     signal: context.signal,
+    principal: context.values.get(principalKey),
     ...(timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, timeoutMs) })
   }
 }
@@ -114,7 +142,7 @@ const begin = (context: HandlerContext): AbortableCall => {
 const errorOf = (error: unknown): ConnectError =>
   error instanceof CallFailed ? connectError(error.status) : new ConnectError("internal error", Code.Internal)
 
-const connectError = ({ code, message, details, headers }: WireStatus): ConnectError =>
+export const connectError = ({ code, message, details, headers }: WireStatus): ConnectError =>
   new ConnectError(
     message,
     code,

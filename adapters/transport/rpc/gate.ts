@@ -3,12 +3,15 @@ import { Code, ConnectError } from "@connectrpc/connect"
 import { codeToString } from "@connectrpc/connect/protocol-connect"
 import { Cause, Clock, Context, Effect, Exit, Layer, Scope } from "effect"
 import { DeadlineExceeded, type Failure } from "../../../application/failure.ts"
-import { callIdBytesMax, callMsMax, nameBytesMax } from "../../../application/limits.ts"
+import { callIdBytesMax, callMsMax } from "../../../application/limits.ts"
 import { Observer } from "../../../application/observer.ts"
+import type { Principal } from "../../../application/ports/Authenticator.ts"
 import { recordingTracer } from "../../../application/tracing.ts"
 import type { StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
+import type { Header } from "./checks.ts"
 import type { Method, Reply } from "./methods.ts"
-import { type Call, Pipeline, type StreamItem, streamPath } from "./pipeline.ts"
+import { type Call, Pipeline, type Source, type StreamItem, streamPath } from "./pipeline.ts"
+import { reading } from "./source.ts"
 import { type CallSpan, callSpans } from "./spans.ts"
 import { canceled, internal, statusOf, type WireStatus } from "./status.ts"
 
@@ -29,8 +32,9 @@ export interface AbortableCall extends FaceCall {
 export class CallFailed extends Error {
   readonly status: WireStatus
 
-  constructor(status: WireStatus) {
-    super(status.message)
+  /** The cause is for the log alone. */
+  constructor(status: WireStatus, cause?: unknown) {
+    super(status.message, cause === undefined ? undefined : { cause })
     this.status = status
   }
 }
@@ -47,6 +51,8 @@ export interface LiveStream extends AsyncIterable<ReadonlyArray<StreamItem>> {
 export class Gate extends Context.Service<
   Gate,
   {
+    /** Tells who calls, so that nothing is read for whoever may not; rejects with `CallFailed`, and records nothing. */
+    readonly authenticate: (header: Header, signal: AbortSignal) => Promise<Principal>
     /**
      * Begins a call, and tells its outcome once; before this returns if nothing has to be waited for. What is returned
      * is for a caller that leaves before that.
@@ -54,13 +60,13 @@ export class Gate extends Context.Service<
     readonly begin: (
       method: Method,
       call: FaceCall,
-      message: MessageShape<DescMessage>,
+      source: Source<MessageShape<DescMessage>>,
       done: (outcome: Reply | WireStatus) => void
     ) => () => void
     /** The same as a promise, which rejects with `CallFailed` and nothing else. */
     readonly unary: (method: Method, call: AbortableCall, message: MessageShape<DescMessage>) => Promise<Reply>
     /** Resolves once the stream misses nothing any more; iterating it rejects with `CallFailed` and nothing else. */
-    readonly stream: (call: AbortableCall, message: StreamOpts) => Promise<LiveStream>
+    readonly stream: (call: AbortableCall, source: Source<StreamOpts>) => Promise<LiveStream>
     /** For a call that never reached its method: counts and logs it like any other. The cause is for the log alone. */
     readonly refused: (
       path: string,
@@ -110,14 +116,22 @@ export class Gate extends Context.Service<
         })
       }
 
-      const begin: Gate["Service"]["begin"] = (method, call, message, done) => {
+      const authenticate = async (header: Header, signal: AbortSignal) => {
+        const exit = await run(pipeline.authenticate(header), { signal })
+        if (Exit.isSuccess(exit)) return exit.value
+        const { status, cause } = failureOf(exit.cause, hasExpired(signal))
+        throw new CallFailed(status, cause)
+      }
+
+      const begin: Gate["Service"]["begin"] = (method, call, source, done) => {
         const since = performance.now()
+        const { read, names } = reading(source, method.about)
         let expired = false
         const span = spanOf?.(method.path, call)
         const served =
           span === undefined
-            ? pipeline.unary(method, call, message)
-            : span.around(pipeline.unary(method, { ...call, traceparent: span.traceparent }, message))
+            ? pipeline.unary(method, call, read)
+            : span.around(pipeline.unary(method, { ...call, traceparent: span.traceparent }, read))
         calls += 1
         // A change may be dropped while it waits for its commit; once under way, its outcome is told whatever happens.
         const fiber = fork(served, { uninterruptible: method.mutates })
@@ -131,7 +145,7 @@ export class Gate extends Context.Service<
         fiber.addObserver((exit) => {
           clearTimeout(timer)
           calls -= 1
-          const about = named(method.about(message))
+          const about = names()
           if (Exit.isSuccess(exit)) {
             record(method.path, call, since, "ok", about, span)
             return done(exit.value)
@@ -143,7 +157,7 @@ export class Gate extends Context.Service<
         return () => fiber.interruptUnsafe()
       }
 
-      const unary = (method: Method, call: AbortableCall, message: MessageShape<DescMessage>) =>
+      const unary: Gate["Service"]["unary"] = (method, call, message) =>
         new Promise<Reply>((resolve, reject) => {
           let isOver = false
           let leave = () => {}
@@ -159,8 +173,13 @@ export class Gate extends Context.Service<
           leave = () => call.signal.removeEventListener("abort", cancel)
         })
 
-      const stream = async (call: AbortableCall, message: StreamOpts): Promise<LiveStream> => {
+      const stream = async (call: AbortableCall, source: Source<StreamOpts>): Promise<LiveStream> => {
         const since = performance.now()
+        let wantsProgress = false
+        const { read, names } = reading(source, (message) => {
+          wantsProgress = message.progress
+          return message
+        })
         const span = spanOf?.(streamPath, call)
         const scope = Scope.makeUnsafe()
         let sent = 0
@@ -168,9 +187,9 @@ export class Gate extends Context.Service<
           await run(Scope.close(scope, Exit.void))
           // A stream that goes on at another gateway has not failed.
           const code = more.drained && hasBegun ? "ok" : nameOf(status.code)
-          record(streamPath, call, since, code, { ...named(message), sent, ...more }, span)
+          record(streamPath, call, since, code, { ...names(), sent, ...more }, span)
         }
-        const opening = Scope.provide(pipeline.stream(call, message), scope)
+        const opening = Scope.provide(pipeline.stream(call, read), scope)
         const opened = await run(span === undefined ? opening : span.around(opening), { signal: call.signal })
         if (Exit.isFailure(opened)) {
           const failed = failureOf(opened.cause, hasExpired(call.signal))
@@ -178,7 +197,7 @@ export class Gate extends Context.Service<
           throw new CallFailed(failed.status)
         }
         const { headers, pull } = opened.value
-        const tellsProgress = message.progress || call.protocol === "sse"
+        const tellsProgress = wantsProgress || call.protocol === "sse"
         let isOver = false
         const over = async (failed: Failed): Promise<void> => {
           if (isOver) return
@@ -212,6 +231,7 @@ export class Gate extends Context.Service<
       }
 
       return Gate.of({
+        authenticate,
         begin,
         unary,
         stream,
@@ -224,14 +244,6 @@ export class Gate extends Context.Service<
     })
   )
 }
-
-const named = ({ domain, type }: { readonly domain?: string; readonly type?: string }) => ({
-  ...(domain === undefined || domain === "" ? {} : { domain: short(domain) }),
-  ...(type === undefined || type === "" ? {} : { type: short(type) })
-})
-
-/** A name may be anything before it is checked, and the log must not grow with what was refused. */
-const short = (name: string): string => (name.length <= nameBytesMax ? name : `${name.slice(0, nameBytesMax)}…`)
 
 const deadlineExceeded = statusOf(new DeadlineExceeded({}))
 

@@ -1,4 +1,5 @@
 import { DeadlineExceeded } from "../../../application/failure.ts"
+import type { Invalid } from "../../../domain/rejection.ts"
 import { EventService, type StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
 import { timerMsMax } from "./deadline.ts"
 import { streamFrames } from "./event-writer.ts"
@@ -19,8 +20,8 @@ export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMeth
     {
       input: method.desc.input,
       output: method.desc.output,
-      begin: (call, message, { done }) =>
-        gate.begin(method, { ...call, protocol: "grpc" }, message, (outcome) =>
+      begin: (call, read, { done }) =>
+        gate.begin(method, { ...call, protocol: "grpc" }, read, (outcome) =>
           done("http" in outcome ? { status: outcome } : outcome)
         ),
       refused: refused(method.path)
@@ -32,11 +33,11 @@ export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMeth
 
 const streaming =
   (gate: Gate["Service"]): GrpcMethod["begin"] =>
-  (call, message, sink) => {
+  (call, read, sink) => {
     const left = new AbortController()
     const expire = () => left.abort(new DeadlineExceeded({}))
     const timer = call.timeoutMs === undefined ? undefined : setTimeout(expire, Math.min(call.timeoutMs, timerMsMax))
-    stream(gate, call, message as StreamOpts, sink, left.signal).then((status) => {
+    stream(gate, call, read as () => StreamOpts | Invalid, sink, left.signal).then((status) => {
       clearTimeout(timer)
       sink.done({ status })
     })
@@ -47,12 +48,12 @@ const streaming =
 const stream = async (
   gate: Gate["Service"],
   call: GrpcCall,
-  message: StreamOpts,
+  read: () => StreamOpts | Invalid,
   sink: GrpcSink,
   signal: AbortSignal
 ): Promise<WireStatus> => {
   try {
-    const live = await gate.stream({ ...call, protocol: "grpc", signal }, message)
+    const live = await gate.stream({ ...call, protocol: "grpc", signal }, read)
     sink.open(live.headers)
     const items = live[Symbol.asyncIterator]()
     // A step in a function of its own holds nothing of what it sent while the next one waits.

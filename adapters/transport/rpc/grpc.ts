@@ -3,13 +3,14 @@ import { type Any, anyPack } from "@bufbuild/protobuf/wkt"
 import { Code } from "@connectrpc/connect"
 import { requestBytesMax } from "../../../application/limits.ts"
 import type { JsonObject } from "../../../domain/json.ts"
-import { invalid } from "../../../domain/rejection.ts"
+import { type Invalid, invalid } from "../../../domain/rejection.ts"
 import { StatusSchema } from "../../../proto/gen/google/rpc/status_pb.js"
 import { recursionLimit } from "./connect.ts"
 import { grpcTimeoutMs } from "./deadline.ts"
 import { callIdOf } from "./gate.ts"
 import type { Call } from "./pipeline.ts"
 import { statusOf, type WireStatus } from "./status.ts"
+import { wireProblem } from "./wire-scan.ts"
 
 /** What the face needs of an HTTP/2 stream. */
 export interface GrpcStream {
@@ -56,11 +57,14 @@ export interface GrpcSink {
   readonly done: (answer: GrpcAnswer) => void
 }
 
+/** Decodes a message, or says what is wrong with it. */
+export type ReadMessage = () => MessageShape<DescMessage> | Invalid
+
 export interface GrpcMethod {
   readonly input: DescMessage
   readonly output: DescMessage
-  /** Begins the call. What is returned is for a client that leaves before that. */
-  readonly begin: (call: GrpcCall, message: MessageShape<DescMessage>, sink: GrpcSink) => () => void
+  /** Begins the call, and reads its message if it will serve it. What is returned is for a client that leaves before. */
+  readonly begin: (call: GrpcCall, read: ReadMessage, sink: GrpcSink) => () => void
   /** Told of a call whose message could not be read. */
   readonly refused: (call: GrpcCall, status: WireStatus) => void
 }
@@ -125,13 +129,13 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
     },
     onEnd: () => {
       if (stream.responded) return
-      const message = Number.isNaN(call.timeoutMs) ? noTimeout : messageIn(method.input, body.subarray(0, bytes))
+      const message = Number.isNaN(call.timeoutMs) ? noTimeout : messageIn(body.subarray(0, bytes))
       body = nothing
       if ("http" in message) {
         refuse(message)
         return
       }
-      const leave = method.begin(call, message, sink)
+      const leave = method.begin(call, () => decoded(method.input, message), sink)
       if (!stream.closed && !stream.responded) cancel = leave
     },
     onDrain: () => onRoom(),
@@ -142,7 +146,8 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
   }
   const refuse = (status: WireStatus) => {
     body = nothing
-    method.refused(call, status)
+    // INTERNAL is how gRPC blames a client for that; here it would be a bug of the gateway.
+    method.refused(call, status === compressedUnnamed ? { ...status, code: Code.InvalidArgument } : status)
     answer(stream, method, call, { status })
   }
 }
@@ -159,17 +164,24 @@ const appended = (body: Buffer, bytes: number, piece: Buffer): Buffer => {
   return whole
 }
 
-/** The one message of a unary call, or why there is none. */
-const messageIn = (desc: DescMessage, body: Buffer): MessageShape<DescMessage> | WireStatus => {
+/** The bytes of the one message of a unary call, or why there is none. */
+const messageIn = (body: Buffer): Buffer | WireStatus => {
   if (body.length === 0) return unimplemented("the call has no message")
   const length = body.length < prefixBytes ? -1 : body.readUInt32BE(1)
   if (body.length < prefixBytes + length || length < 0) return unreadable("is cut short")
   if (body.length > prefixBytes + length) return unimplemented("a unary call has one message, and this one has more")
   if (body[0] !== 0) return compressedUnnamed
+  return body.subarray(prefixBytes)
+}
+
+const decoded = (desc: DescMessage, bytes: Buffer): MessageShape<DescMessage> | Invalid => {
+  const problem = wireProblem(desc, bytes)
+  if (problem !== undefined) return invalid(problem)
   try {
-    return fromBinary(desc, body.subarray(prefixBytes), { recursionLimit })
+    return fromBinary(desc, bytes, { recursionLimit, readUnknownFields: false })
   } catch (error) {
-    return unreadable(`cannot be read: ${error instanceof Error ? error.message : "it is malformed"}`)
+    const rule = `cannot be read: ${error instanceof Error ? error.message : "it is malformed"}`
+    return invalid({ field: "message", rule })
   }
 }
 

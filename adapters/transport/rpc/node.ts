@@ -1,12 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { Code, ConnectError, type ConnectRouterOptions, type ContextValues } from "@connectrpc/connect"
+import { Code, type ConnectRouterOptions, type ContextValues } from "@connectrpc/connect"
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol"
-import { listenerLimits } from "../../../application/limits.ts"
+import { listenerLimits, requestBytesMax } from "../../../application/limits.ts"
+import { isUtf8, parseMediaType } from "../media-type.ts"
 import { compressions } from "./compression.ts"
-import { gatewayRoutes, type Routes, rpcHandlers, withProgress } from "./connect.ts"
+import { gatewayGate, gatewayRoutes, type Progress, type Routes, rpcHandlers, withProgress } from "./connect.ts"
 import { dropFarDeadline } from "./deadline.ts"
 import { callIdOf, type Gate } from "./gate.ts"
-import { asInvalid, codeOf, type Refusal } from "./unreadable.ts"
+import { checkedRequest, checkQuery, gone } from "./incoming.ts"
+import { asInvalid, countedCode, type Refusal } from "./unreadable.ts"
+import { fromText, textType, toText, webTextOf } from "./web-text.ts"
 
 export interface RpcFace {
   /** Whether the path is that of an RPC. */
@@ -28,15 +31,25 @@ export interface RefusedCall {
 type Refused = (path: string, call: RefusedCall, code: Code, cause?: unknown) => void
 
 /**
- * The RPC protocols on Node's HTTP/1.1 and HTTP/2 servers. Differs from connect-node's own adapter in two things: the
- * headers of a stream go out as soon as it is open, and a message that cannot be read is the caller's mistake.
+ * The RPC protocols on Node's HTTP/1.1 and HTTP/2 servers. Differs from connect-node's own adapter in these: the headers
+ * of a stream go out as soon as it is open, a message that cannot be read is the caller's mistake, what a message costs
+ * to decode is bounded, and gRPC-web may come as text.
  */
 export const nodeFace = (
   routes: ReadonlyArray<Routes>,
   refused: Refused = () => {},
   options: ConnectRouterOptions = {}
 ): RpcFace => {
-  const handlers = rpcHandlers(routes, { acceptCompression: [...compressions], ...options })
+  const { readMaxBytes = requestBytesMax, requestGate } = options
+  const handlers = rpcHandlers(routes, {
+    acceptCompression: [...compressions],
+    ...options,
+    requestGate: async (context) => {
+      await requestGate?.(context)
+      if (context.requestMethod !== "GET") return
+      await checkQuery(context.url, context.method.input, compressions, readMaxBytes)
+    }
+  })
   const pathOf = (request: IncomingMessage) => request.url?.split("?", 1)[0] ?? ""
   return {
     servesPath: (path) => handlers.has(path),
@@ -47,7 +60,7 @@ export const nodeFace = (
       const callId = callIdOf(typeof given === "string" ? given : undefined)
       const call = { protocol: protocolOf(request.headers["content-type"]), callId, since: performance.now() }
       const told = (code: Code, cause?: unknown) => refused(path, call, code, cause)
-      serve(told, callId, handlers.get(path)!, request, response).catch((cause) => {
+      serve(told, callId, readMaxBytes, handlers.get(path)!, request, response).catch((cause) => {
         if (cause !== gone && !response.destroyed) told(Code.Internal, cause)
         response.destroy()
       })
@@ -57,14 +70,17 @@ export const nodeFace = (
 
 /** The services of the gateway, and others beside them. */
 export const rpcFace = (gate: Gate["Service"], others: ReadonlyArray<Routes> = []): RpcFace =>
-  nodeFace([gatewayRoutes(gate), ...others], (path, call, code, cause) => gate.refused(path, call, { code }, cause))
+  nodeFace([gatewayRoutes(gate), ...others], (path, call, code, cause) => gate.refused(path, call, { code }, cause), {
+    requestGate: gatewayGate(gate)
+  })
 
 const protocolOf = (type = ""): string =>
   type.startsWith("application/grpc-web") ? "grpc-web" : type.startsWith("application/grpc") ? "grpc" : "connect"
 
 const serve = async (
-  refused: (code: Code) => void,
+  refused: (code: Code, cause?: unknown) => void,
   callId: string,
+  bytesMax: number,
   handler: UniversalHandler,
   request: IncomingMessage,
   response: ServerResponse
@@ -72,34 +88,38 @@ const serve = async (
   let isOpen = false
   const open = (answer: Head) => {
     isOpen = true
-    writeHead(response, callId, answer)
+    writeHead(response, callId, answer, isText)
     response.flushHeaders()
   }
-  const progress = { callId, begun: false, onHeaders: (header: Headers) => open({ status: 200, header }) }
-  const universal = universalRequest(request, response, withProgress(progress))
+  const progress: Progress = { callId, begun: false, onHeaders: (header: Headers) => open({ status: 200, header }) }
+  const { universal, isText } = universalRequest(request, response, withProgress(progress))
   dropFarDeadline(universal.header)
+  const hasBody = universal.method !== "GET"
   // Comes with the first bytes of the body, and not before.
-  const answer = await handler(universal)
+  const answer = await handler(
+    hasBody ? checkedRequest(universal, handler.method.input, compressions, bytesMax) : universal
+  )
   const body = answer.body?.[Symbol.asyncIterator]()
   try {
     const first = await body?.next()
     // Asked for only now: a body that fails at once has its status in the trailers, which are filled by then.
     if (!progress.begun) {
       const refusal = await asInvalid(answer, first, body)
-      refused(codeOf(refusal))
+      refused(universal.signal.aborted ? Code.Canceled : countedCode(refusal), progress.cause)
       await unread(request)
-      return refuse(response, callId, refusal)
+      return refuse(response, callId, refusal, isText)
     }
     if (handler.method.methodKind === "unary") {
       const chunks = await collected(first, body)
-      writeHead(response, callId, answer)
+      writeHead(response, callId, answer, isText)
       addTrailers(response, answer.trailer)
       // All at once: what is written in parts leaves in parts.
-      return void response.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+      const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+      return void response.end(isText ? toText(whole) : whole)
     }
     if (!isOpen) open(answer)
     for (let chunk = first; chunk !== undefined && chunk.done !== true; chunk = await body?.next()) {
-      await writeChunk(response, chunk.value)
+      await writeChunk(response, isText ? toText(chunk.value) : chunk.value)
     }
     addTrailers(response, answer.trailer)
     response.end()
@@ -109,13 +129,17 @@ const serve = async (
   }
 }
 
-const gone = new ConnectError("the client has gone", Code.Canceled)
+interface Incoming {
+  readonly universal: UniversalServerRequest
+  /** Whether the answer goes out as base64. */
+  readonly isText: boolean
+}
 
 const universalRequest = (
   request: IncomingMessage,
   response: ServerResponse,
   contextValues: ContextValues
-): UniversalServerRequest => {
+): Incoming => {
   const left = new AbortController()
   response.once("close", () => {
     // After an answer nobody listens any more, and telling them all the same would cost more than the call.
@@ -125,16 +149,20 @@ const universalRequest = (
   for (const [name, value] of Object.entries(request.headers)) {
     for (const one of typeof value === "object" ? value : [value]) if (one !== undefined) header.append(name, one)
   }
-  return {
+  const type = parseMediaType(header.get("content-type") ?? "")
+  const web = type === undefined ? undefined : webTextOf(type, request.headers.accept)
+  if (type !== undefined && isUtf8(type)) header.set("content-type", web?.requestType ?? type.essence)
+  const universal = {
     httpVersion: request.httpVersion,
     method: request.method ?? "",
     // Handlers look at its query alone.
     url: `http://localhost${request.url}`,
     header,
-    body: request,
+    body: web?.requestType === undefined ? request : fromText(request),
     signal: left.signal,
     contextValues
   }
+  return { universal, isText: web?.isAnswerText ?? false }
 }
 
 /** The chunks of an answer that is short: those of unary calls are bounded. */
@@ -149,14 +177,14 @@ const collected = async (
   return chunks
 }
 
-const refuse = (response: ServerResponse, callId: string, { body, ...answer }: Refusal): void => {
+const refuse = (response: ServerResponse, callId: string, { body, ...answer }: Refusal, isText: boolean): void => {
   const isAllHeaders = body.length === 0
   // gRPC has a form for an answer that is nothing but a status.
   if (isAllHeaders) answer.trailer?.forEach((value, name) => void answer.header?.set(name, value))
-  writeHead(response, callId, answer)
+  writeHead(response, callId, answer, isText)
   if (isAllHeaders) return void response.end()
   addTrailers(response, answer.trailer)
-  response.end(body)
+  response.end(isText ? toText(body) : body)
 }
 
 /**
@@ -172,8 +200,10 @@ const unread = async (request: IncomingMessage): Promise<void> => {
   clearTimeout(timer)
 }
 
-const writeHead = (response: ServerResponse, callId: string, answer: Head): void => {
-  answer.header?.set("x-request-id", callId)
+const writeHead = (response: ServerResponse, callId: string, answer: Head, isText: boolean): void => {
+  response.setHeader("x-request-id", callId)
+  const type = answer.header?.get("content-type")
+  if (isText && typeof type === "string") answer.header?.set("content-type", textType(type))
   response.statusCode = answer.status
   answer.header?.forEach((value, name) => {
     response.setHeader(name, value)

@@ -6,12 +6,13 @@ import { type Failure, PermissionDenied, Unauthenticated } from "../../../applic
 import { Feed, type FeedStream } from "../../../application/feed/feed.ts"
 import { History } from "../../../application/history.ts"
 import { claimsBytesMax } from "../../../application/limits.ts"
+import type { Principal } from "../../../application/ports/Authenticator.ts"
 import type { PolicyInput } from "../../../application/ports/Policy.ts"
 import { sha256 } from "../../../application/sha256.ts"
 import { parseTraceparent, traceparentText } from "../../../application/traceparent.ts"
 import type { Event, Idempotency } from "../../../domain/event.ts"
 import { canonicalText, exceedsBytes, type Json, type JsonObject, jsonText } from "../../../domain/json.ts"
-import { invalid } from "../../../domain/rejection.ts"
+import { type Invalid, invalid } from "../../../domain/rejection.ts"
 import * as pb from "../../../proto/gen/stategate/stategate_pb.js"
 import { Checks, type Header } from "./checks.ts"
 import { streamMessage } from "./messages.ts"
@@ -26,9 +27,14 @@ export interface Call {
   readonly headers: () => JsonObject
   /** Milliseconds until the caller gives up, if it said so. */
   readonly timeoutMs?: number
+  /** Who calls, if that was asked before the message was read. */
+  readonly principal?: Principal | undefined
   /** The gateway's own span of the call, when it records traces; else the caller's counts. */
   readonly traceparent?: string
 }
+
+/** A message, or what decodes it: that costs too much to do it for whoever may not call. */
+export type Source<M> = M | (() => M | Invalid)
 
 /** What a stream hands to its face: events in order, each with the cursor behind it. */
 export interface StreamItem {
@@ -54,9 +60,15 @@ const expired = new Unauthenticated({ message: "the token has expired; open the 
 export class Pipeline extends Context.Service<
   Pipeline,
   {
-    readonly unary: (method: Method, call: Call, message: MessageShape<DescMessage>) => Effect.Effect<Reply, Failure>
+    /** Tells who calls, for faces that can ask before they read the message. */
+    readonly authenticate: (header: Header) => Effect.Effect<Principal, Failure>
+    readonly unary: (
+      method: Method,
+      call: Call,
+      source: Source<MessageShape<DescMessage>>
+    ) => Effect.Effect<Reply, Failure>
     /** Opens a stream, which ends with the scope. */
-    readonly stream: (call: Call, message: pb.StreamOpts) => Effect.Effect<OpenedStream, Failure, Scope.Scope>
+    readonly stream: (call: Call, source: Source<pb.StreamOpts>) => Effect.Effect<OpenedStream, Failure, Scope.Scope>
   }
 >()("stategate/adapters/transport/rpc/Pipeline") {
   static readonly layer = Layer.effect(
@@ -66,8 +78,16 @@ export class Pipeline extends Context.Service<
       const feed = yield* Feed
       const services: Services = { entities: yield* Entities, history: yield* History }
 
-      const unary = Effect.fnUntraced(function* (method: Method, call: Call, message: MessageShape<DescMessage>) {
-        const { claims } = yield* access.authenticate(bearer(call.header))
+      const authenticate = (header: Header) => access.authenticate(bearer(header))
+
+      const unary = Effect.fnUntraced(function* (
+        method: Method,
+        call: Call,
+        source: Source<MessageShape<DescMessage>>
+      ) {
+        const { claims } = call.principal ?? (yield* authenticate(call.header))
+        const message = typeof source === "function" ? source() : source
+        if (isInvalid(message)) return yield* Effect.fail(message)
         const checks = new Checks()
         const serve = method.prepare(checks, message, call.header)
         const key = method.mutates ? checks.idempotencyKey(call.header("idempotency-key")) : undefined
@@ -107,8 +127,10 @@ export class Pipeline extends Context.Service<
         return { ...reply, message: withheld }
       })
 
-      const stream = Effect.fnUntraced(function* (call: Call, message: pb.StreamOpts) {
-        const { claims, expiresMs } = yield* access.authenticate(bearer(call.header))
+      const stream = Effect.fnUntraced(function* (call: Call, source: Source<pb.StreamOpts>) {
+        const { claims, expiresMs } = call.principal ?? (yield* authenticate(call.header))
+        const message = typeof source === "function" ? source() : source
+        if (isInvalid(message)) return yield* Effect.fail(message)
         const checks = new Checks()
         const request = streamRequest(checks, message, call.header)
         if (checks.violations.length > 0) return yield* Effect.fail(invalid(...checks.violations))
@@ -134,10 +156,12 @@ export class Pipeline extends Context.Service<
           return items
         })
 
-      return Pipeline.of({ unary, stream })
+      return Pipeline.of({ authenticate, unary, stream })
     })
   )
 }
+
+export const isInvalid = (message: object): message is Invalid => "_tag" in message && message._tag === "Invalid"
 
 const denied = new PermissionDenied({ message: "the policy does not show you this" })
 

@@ -46,8 +46,16 @@ export const asInvalid = async (
   return { ...answer, status: 400, body: told }
 }
 
+/** How a refusal counts: INTERNAL is how gRPC blames a client for a frame, and here would be a bug of the gateway. */
+export const countedCode = (refusal: Refusal): Code => {
+  const code = codeOf(refusal)
+  if (code !== Code.Internal) return code
+  const text = utf8.decoder.decode(refusal.body) + (refusal.trailer?.get("grpc-message") ?? "")
+  return /compressed(?: |%20)envelope/.test(text) ? Code.InvalidArgument : code
+}
+
 /** The code that a refusal tells its caller, wherever its protocol has it. */
-export const codeOf = ({ status, header, trailer, body }: Refusal): Code => {
+const codeOf = ({ status, header, trailer, body }: Refusal): Code => {
   const text = utf8.decoder.decode(body)
   const digits = trailer?.get("grpc-status") ?? header?.get("grpc-status") ?? /^grpc-status: (\d+)/m.exec(text)?.[1]
   if (digits !== undefined && digits !== null) return Number(digits)
@@ -59,8 +67,12 @@ export const codeOf = ({ status, header, trailer, body }: Refusal): Code => {
 
 /** The status of Connect's unary calls, with the violation that clients look for; undefined if it is of another kind. */
 const detailed = (bytes: Uint8Array): Uint8Array | undefined => {
-  const status = JSON.parse(utf8.decoder.decode(bytes)) as { readonly code?: string; readonly message?: string }
-  if (status.code !== "invalid_argument") return undefined
+  const status = JSON.parse(utf8.decoder.decode(bytes)) as {
+    readonly code?: string
+    readonly message?: string
+    readonly details?: ReadonlyArray<unknown>
+  }
+  if (status.code !== "invalid_argument" || (status.details?.length ?? 0) > 0) return undefined
   const description = `cannot be read: ${status.message ?? ""}`
   const request = create(BadRequestSchema, { fieldViolations: [{ field: "message", description }] })
   const value = base64Encode(toBinary(BadRequestSchema, request), "std_raw")
