@@ -144,10 +144,15 @@ export class Tails {
   #watch(domain: string, incarnation: string, head: bigint, headId: string): Watched | undefined {
     const known = this.#watched.get(domain)
     if (known !== undefined) return known
-    const readers = new Set(this.#narrow.get(domain))
-    for (const reader of this.#wide) if (reader.covers(domain)) readers.add(reader)
+    const readers = this.#covering(domain)
     if (readers.size === 0) return undefined
     return this.#put(new Tail(domain, incarnation, head, headId, this.#budget), readers)
+  }
+
+  #covering(domain: string): Set<Reader> {
+    const readers = new Set(this.#narrow.get(domain))
+    for (const reader of this.#wide) if (reader.covers(domain)) readers.add(reader)
+    return readers
   }
 
   #put(tail: Tail, readers: Set<Reader>): Watched {
@@ -209,7 +214,9 @@ export class Tails {
    * whether what they have seen is still there: one that saw only what is still there goes on.
    */
   #replace(watched: Watched, head: Head | undefined): void {
-    const { tail, readers } = watched
+    const { tail } = watched
+    // Streams that came while the domain had no log are not among those of the tail.
+    const readers = this.#covering(tail.domain)
     const isSeen = [...readers].some((reader) => reader.seen(tail.domain)?.incarnation === tail.incarnation)
     if (isSeen) this.#count(watched)
     tail.close()

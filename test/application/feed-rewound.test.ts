@@ -140,6 +140,22 @@ describe("another log in the place of the first", () => {
   })
 })
 
+describe("a domain whose log was gone and is there again", () => {
+  it.effect("is streamed to those that came while it was gone", () => {
+    const world = new World()
+    return Effect.gen(function* () {
+      // Nobody pulls this one, so it has seen nothing of what is gone, and goes on.
+      yield* open("*")
+      yield* write("d", ["gone"])
+      world.swap()
+      yield* looked
+      const stream = yield* open("*")
+      yield* write("d", ["new"])
+      expect(keysOf(yield* taken(stream))).toEqual(["new"])
+    }).pipe(Effect.scoped, Effect.provide(world.layer))
+  })
+})
+
 describe("the same log without its end", () => {
   const said: Array<Announcement> = []
   it.effect.each([
