@@ -16,6 +16,9 @@ const h2spec = need("h2spec", {
   found: program("h2spec")
 })
 
+/** Where CI is set these tests fail without it, however they are run. */
+const skip = h2spec.options.skip && process.env["CI"] === undefined
+
 const report = (tls: boolean) =>
   Effect.gen(function* () {
     const { port } = yield* listen(
@@ -32,7 +35,7 @@ const report = (tls: boolean) =>
       http2InTests === "own" ? "10" : "2"
     ]
     return yield* Effect.promise(async (signal) => {
-      const run = spawn(h2spec.found!, tls ? [...args, "--tls", "--insecure"] : args, {
+      const run = spawn(h2spec.found ?? "h2spec is missing", tls ? [...args, "--tls", "--insecure"] : args, {
         stdio: ["ignore", "pipe", "ignore"],
         signal
       })
@@ -66,13 +69,13 @@ const allowed = http2InTests === "own" ? [] : ofNode
 const timeoutMs = 180_000
 
 describe("HTTP/2, by h2spec", () => {
-  test("every case, over TLS", { ...h2spec.options, timeout: timeoutMs }, async () => {
+  test("every case, over TLS", { ...h2spec.options, skip, timeout: timeoutMs }, async () => {
     const output = await report(true)
     assert.include(output, "146 tests, ", output)
     assert.deepStrictEqual(beyond(failures(output), allowed), [], output)
   })
 
-  test("every case in plaintext but one", { ...h2spec.options, timeout: timeoutMs }, async () => {
+  test("every case in plaintext but one", { ...h2spec.options, skip, timeout: timeoutMs }, async () => {
     const output = await report(false)
     assert.include(output, "146 tests, ", output)
     assert.include(failures(output), noPreface)
