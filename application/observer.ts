@@ -48,6 +48,21 @@ export type Counted =
   /** A log line that could not be written, because nobody read the lines before it or the disk was full. */
   | "logLinesLost"
 
+/** Why the listener did not serve what came: too much of everything, or too much of one address, or no request at all. */
+export const refusedReasons = [
+  "requests",
+  "memory",
+  "address_connections",
+  "address_requests",
+  "address_memory",
+  "malformed",
+  "host",
+  "late",
+  "too_large",
+  "connect"
+] as const
+export type RefusedReason = (typeof refusedReasons)[number]
+
 /** What there is at a moment, and is looked at when somebody asks. */
 export type Gauged = "calls" | "queuedJobs" | "queuedBytes" | "streams" | "lag" | "slowest" | "tailBytes" | "logChars"
 
@@ -58,6 +73,7 @@ export interface Watcher {
   readonly counted: (what: Counted, by: number) => void
   /** Something in the background had a defect; it is in the log. */
   readonly defected: (fiber: BackgroundFiber) => void
+  readonly refused: (reason: RefusedReason) => void
   /** Told once, by the part that knows. */
   readonly gauged: (what: Gauged, read: () => number) => void
 }
@@ -78,6 +94,7 @@ export const watchers = (...all: ReadonlyArray<Partial<Watcher>>): Watcher => {
     committed: each("committed"),
     counted: each("counted"),
     defected: each("defected"),
+    refused: each("refused"),
     gauged: each("gauged")
   }
 }

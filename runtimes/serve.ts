@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect } from "effect"
-import { type Handler, listen, type StreamHandler } from "../adapters/transport/listener/listen.ts"
+import { type Handler, listen, type Refusing, type StreamHandler } from "../adapters/transport/listener/listen.ts"
 import { healthFaces } from "../adapters/transport/ops/health.ts"
 import { type Probe, probes } from "../adapters/transport/ops/probes.ts"
 import { reflectionRoutes } from "../adapters/transport/ops/reflection.ts"
@@ -18,6 +18,7 @@ import type { WireStatus } from "../adapters/transport/rpc/status.ts"
 import { statusJson } from "../adapters/transport/rpc/status-json.ts"
 import { inBackground } from "../application/background.ts"
 import { Feed } from "../application/feed/feed.ts"
+import { Observer } from "../application/observer.ts"
 import { Readiness } from "../application/readiness.ts"
 import { file_google_rpc_error_details } from "../proto/gen/google/rpc/error_details_pb.js"
 import { Health } from "../proto/gen/grpc/health/v1/health_pb.js"
@@ -32,6 +33,7 @@ import type { Settings } from "./settings.ts"
 export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const gate = yield* Gate
   const feed = yield* Feed
+  const observer = yield* Observer
   const corsOrigins = settings.corsOrigins === "*" ? ["*"] : settings.corsOrigins
   const guard = hostGuard({ authDisabled: settings.authDisabled, boundTo: settings.host })
   const { check } = yield* Readiness
@@ -77,8 +79,8 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
       return rpc.serve(request, response)
     }
     const asked = request.method === "GET" || request.method === "HEAD" ? probe.get(request.url ?? "") : undefined
-    if (asked !== undefined) return void asked().then((answer) => send(response, answer))
-    void rest(request, response)
+    if (asked !== undefined) return asked().then((answer) => send(response, answer))
+    return rest(request, response)
   }
 
   const grpc = grpcFace(new Map([...grpcMethods(gate), ...health.methods]))
@@ -88,7 +90,14 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   draining.signal.addEventListener("abort", () => Effect.runForkWith(context)(inBackground("drain", feed.drain)))
   const { host, port, tls, http2, shutdownGraceMs: graceMs } = settings
   const oversized = refuseOversized(gate, { isRpc: (path) => rpc.servesPath(path) })
-  return yield* listen({ host, port, http2, tls, graceMs, draining, onStream, refuseOversized: oversized }, handler)
+  const onRefused: Refusing["onRefused"] = (reason, answer) => {
+    observer.refused(reason)
+    if (answer !== undefined) gate.refused(reason, { protocol: "http", callId: answer.callId }, answer)
+  }
+  return yield* listen(
+    { host, port, http2, tls, graceMs, draining, onStream, refuseOversized: oversized, onRefused },
+    handler
+  )
 })
 
 const send = (response: ServerResponse, { status, type, body }: Probe): void => {

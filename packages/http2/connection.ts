@@ -1,56 +1,62 @@
 import type { Socket } from "node:net"
+import type { ConnectionAdmission } from "./admission.ts"
 import { allowance } from "./allowance.ts"
+import { ConnectionMemory } from "./connection-memory.ts"
+import type { ConnectionOptions } from "./connection-options.ts"
 import { ConnectionError, codes, flags, frameTypes, settings, windowBytes } from "./frames.ts"
 import { hangUp } from "./hang-up.ts"
-import type { Holder, Holdings } from "./holdings.ts"
 import type { Http2Limits } from "./limits.ts"
+import type { Holder, Sheddable } from "./memory-budget.ts"
 import { Output } from "./output.ts"
 import { PeerSettings } from "./peer-settings.ts"
 import { FrameReader } from "./reader.ts"
 import { StallTimer } from "./stall-timer.ts"
-import type { Stream } from "./stream.ts"
 import { Streams } from "./streams.ts"
 
-export interface ConnectionOptions {
-  readonly limits: Http2Limits
-  readonly holdings: Holdings
-  /** Serves a stream: sets its receiver, and answers. */
-  readonly onStream: (stream: Stream) => void
-  /** Told of what was thrown by whoever serves a stream, or by this code: neither may end the process. */
-  readonly onFault: (cause: unknown) => void
-  readonly onClose: () => void
-}
+/** How many frames are looked at before it is asked whether there is time for more. */
+const framesInRowMax = 16
+/** For how long a connection without streams keeps what makes the next request quicker. */
+const cacheMsMax = 10_000
+/** One for which no more is held than this is not cut to make room. */
+const sparedBytesMax = 1_024
 
 /** The server's side of one HTTP/2 connection (RFC 9113), on a socket that somebody else accepted. */
 export class Connection implements Holder {
   readonly #socket: Socket
   readonly #limits: Http2Limits
-  readonly #holdings: Holdings
+  readonly #admission: ConnectionAdmission
   readonly #onFault: (cause: unknown) => void
   readonly #onClose: () => void
   readonly #reader = new FrameReader((type, flag, id, payload) => this.#frame(type, flag, id, payload))
   readonly #output: Output
   readonly #peer: PeerSettings
   readonly #streams: Streams
+  readonly #memory: ConnectionMemory
   readonly #pinged: () => void
   readonly #idled: () => void
   readonly #begun = new StallTimer()
   readonly #rest = new StallTimer()
   readonly #unread = new StallTimer()
-  /** Bytes that wait on the socket, when that was last looked at. */
-  #unsentBytes = 0
+  /** Frames since it was last asked whether there is time for more. */
+  #framesInRow = 0
+  /** Input that waits for its turn, the socket being paused meanwhile. */
+  #input: Buffer | undefined
   #isOver = false
-
-  constructor(socket: Socket, { limits, holdings, onStream, onFault, onClose }: ConnectionOptions) {
+  constructor(socket: Socket, { limits, admission, onStream, onFault, onClose }: ConnectionOptions) {
     this.#socket = socket
     this.#limits = limits
-    this.#holdings = holdings
+    this.#admission = admission
     this.#onFault = onFault
     this.#onClose = onClose
     const output = new Output(socket, limits.heldBytesMax)
     this.#output = output
     const exceeded = () => this.#fail(codes.enhanceYourCalm)
     const within = (max: number, progress?: () => number) => allowance(max, limits.floodWindowMs, exceeded, progress)
+    this.#memory = new ConnectionMemory(
+      admission,
+      output,
+      () => this.#reader.heldBytes + this.#streams.heads.heldBytes + (this.#input?.length ?? 0)
+    )
     // gRPC clients measure the network with a ping for every burst of data that they get, and some give back the window
     // of streams that are over by then: that is no flood.
     const answers = () => output.answers
@@ -59,13 +65,13 @@ export class Connection implements Holder {
     this.#streams = new Streams({
       limits,
       output,
+      admission,
       windowBytes: () => this.#peer.windowBytes,
       onStream,
       onFault,
       onFailed: within(limits.resetsPerWindowMax),
       onIdle: this.#idled,
       onDribble: within(limits.idleFramesPerWindowMax),
-      onHeld: (bytes) => holdings.changed(bytes),
       onEmpty: () => this.#endIfDone()
     })
     this.#peer = new PeerSettings({
@@ -74,11 +80,11 @@ export class Connection implements Holder {
       onWindow: (change) => this.#streams.grow(change)
     })
     socket
-      .on("data", (chunk: Buffer) => this.#read(chunk))
+      .on("data", (chunk: Buffer) => this.#arrived(chunk))
       .on("drain", () => this.#drained())
-      .on("end", () => this.#over())
+      .on("end", () => this.#ended())
       .on("close", () => this.#closed())
-    holdings.holders.add(this)
+    admission.attach(this)
     output.settings([
       [settings.maxConcurrentStreams, limits.streamsPerSessionMax],
       [settings.initialWindowSize, limits.streamWindowBytes],
@@ -99,28 +105,32 @@ export class Connection implements Holder {
     this.#endIfDone()
   }
 
-  get heldBytes(): number {
-    return this.#streams.heldBytes + this.#unsentBytes
+  sheddable(now: number, add: (item: Sheddable) => void): void {
+    this.#streams.sheddable(now, this.#admission.addressBytes, add)
+    this.#memory.sheddable(now, add, () => this.#shed())
   }
 
-  letGo(isEnough: () => boolean): void {
-    this.#streams.letGo(isEnough)
-    if (this.#unsentBytes === 0 || isEnough()) return
+  /** Gives up what is held beside streams, which is the whole connection if it is more than what can be made again. */
+  #shed(): void {
+    this.#streams.heads.forget()
+    if (this.#memory.account() <= sparedBytesMax) return
     this.#socket.destroy()
     // At once, and not when the close is told of: else all others would have to make room for what is there by now.
-    this.#unsent(0)
+    this.#over()
+    this.#memory.release()
   }
 
   /** To be called now and then: ends what takes too long. */
   look(now: number): void {
-    const limits = this.#limits
     if (this.#socket.destroyed) return
-    this.#unsent(this.#socket.writableLength)
+    const limits = this.#limits
+    this.#memory.sample(now)
+    const restMs = this.#rest.ms(this.#streams.size === 0 ? this.#reader.frames : undefined, now)
+    if (restMs > cacheMsMax) this.#streams.heads.forget()
     const [begun, begunMsMax] = this.#unfinished()
     if (this.#unread.ms(this.#output.leftOfSome, now) > limits.unreadMsMax) this.#socket.destroy()
     else if (this.#begun.ms(begun, now) > begunMsMax) this.#fail(codes.enhanceYourCalm)
-    else if (this.#rest.ms(this.#streams.size === 0 ? this.#reader.frames : undefined, now) > limits.sessionIdleMs)
-      this.leave()
+    else if (restMs > limits.sessionIdleMs) this.leave()
     else this.#streams.look(now)
   }
 
@@ -134,11 +144,37 @@ export class Connection implements Holder {
     return [this.#reader.isWithin ? this.#reader.frames : undefined, requestMsMax]
   }
 
-  #read(chunk: Buffer): void {
+  #arrived(chunk: Buffer): void {
     if (this.#isOver) return
+    this.#memory.arrived(chunk.length)
+    // What came before is first, whoever let the socket read on.
+    if (this.#input !== undefined) this.#wait(Buffer.concat([this.#input, chunk]))
+    else if (this.#admission.enter()) this.#read(chunk)
+    else this.#wait(chunk)
+  }
+
+  /** Goes on with what has come when it is this peer's turn. */
+  #wait(input: Buffer): void {
+    const isWaiting = this.#input !== undefined
+    this.#input = input
+    this.#memory.account()
+    this.#socket.pause()
+    if (!isWaiting) this.#admission.later(() => this.#goOn())
+  }
+
+  #goOn(): void {
+    const input = this.#input
+    this.#input = undefined
+    if (input === undefined || this.#isOver) return
+    this.#read(input)
+    if (this.#input === undefined && !this.#output.isFull) this.#socket.resume()
+  }
+
+  #read(chunk: Buffer): void {
+    let taken = chunk.length
     this.#output.cork()
     try {
-      this.#reader.read(chunk)
+      taken = this.#reader.read(chunk)
     } catch (error) {
       if (error instanceof ConnectionError) this.#fail(error.code)
       else {
@@ -149,11 +185,18 @@ export class Connection implements Holder {
       this.#streams.paused()
       this.#output.uncork()
     }
+    if (this.#isOver) return
+    if (taken < chunk.length) this.#wait(chunk.subarray(taken))
+    else this.#memory.account()
     // Who asks without reading the answers has to wait.
     if (this.#output.isFull) this.#socket.pause()
   }
 
   #frame(type: number, flag: number, id: number, payload: Buffer): void {
+    if (++this.#framesInRow >= framesInRowMax) {
+      this.#framesInRow = 0
+      if (!this.#admission.hasTime()) this.#reader.halt()
+    }
     if (this.#streams.block !== undefined && type !== frameTypes.continuation) {
       throw new ConnectionError(codes.protocol, "a frame within a header block")
     }
@@ -215,7 +258,15 @@ export class Connection implements Holder {
   #drained(): void {
     if (this.#output.isFull) return
     this.#streams.pump()
-    this.#socket.resume()
+    this.#streams.parked.beginLater()
+    if (this.#input === undefined) this.#socket.resume()
+  }
+
+  /** The peer says nothing more, and may still listen. */
+  #ended(): void {
+    if (this.#isOver) return
+    this.#streams.finish()
+    this.#endIfDone()
   }
 
   #endIfDone(): void {
@@ -229,25 +280,21 @@ export class Connection implements Holder {
     this.#over(true)
   }
 
-  #unsent(bytes: number): void {
-    this.#holdings.changed(bytes - this.#unsentBytes)
-    this.#unsentBytes = bytes
-  }
-
   #closed(): void {
     this.#over()
-    this.#unsent(0)
-    this.#holdings.holders.delete(this)
+    this.#memory.release()
+    this.#admission.detach(this)
   }
 
   #over(isLost = false): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#input = undefined
     this.#reader.close()
     this.#streams.closeAll()
     this.#output.flush()
-    const { unreadLingerMs, unreadMsMax } = this.#limits
-    hangUp(this.#socket, isLost ? unreadLingerMs : unreadMsMax, unreadLingerMs)
+    const { unreadLingerMs: lingerMs, unreadMsMax } = this.#limits
+    hangUp(this.#socket, isLost ? lingerMs : unreadMsMax, lingerMs)
     this.#onClose()
   }
 }

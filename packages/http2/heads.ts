@@ -8,6 +8,8 @@ const headsMax = 16
 const blockBytesMax = 2_048
 const listBytesMax = 4_096
 
+const knownBytes = (key: string, { bytes }: RequestHead): number => 512 + key.length + 2 * bytes
+
 interface Block {
   readonly bytes: Buffer
   /** Whether the stream ends with it. */
@@ -20,6 +22,7 @@ export class Heads {
   readonly #limits: HeadLimits
   readonly #known = new Map<string, RequestHead>()
   #knownAt = 0
+  #knownBytes = 0
   #open: { readonly id: number; readonly ends: boolean; readonly parts: Array<Buffer>; bytes: number } | undefined
 
   constructor(limits: HeadLimits) {
@@ -31,6 +34,17 @@ export class Heads {
     return this.#open
   }
 
+  /** Bytes of the blocks that are kept, and of the one that has begun. */
+  get heldBytes(): number {
+    return this.#knownBytes + (this.#open?.bytes ?? 0)
+  }
+
+  /** Lets the blocks go that are kept for next time. */
+  forget(): void {
+    this.#known.clear()
+    this.#knownBytes = 0
+  }
+
   /** Takes a HEADERS or CONTINUATION frame. Gives the block once it is whole. */
   frame(type: number, flag: number, id: number, payload: Buffer): Block | undefined {
     const isWhole = (flag & flags.endHeaders) !== 0
@@ -39,7 +53,8 @@ export class Heads {
       const bytes = fragment(flag, id, payload)
       const ends = (flag & flags.endStream) !== 0
       if (isWhole) return { bytes, ends }
-      this.#open = { id, ends, parts: [bytes], bytes: bytes.length }
+      // A copy: what has come together with it is not kept for its sake.
+      this.#open = { id, ends, parts: [Buffer.from(bytes)], bytes: bytes.length }
       return undefined
     }
     const open = this.#open
@@ -58,7 +73,7 @@ export class Heads {
   /** The head of a request; undefined when the request is malformed. */
   request(block: Buffer): RequestHead | undefined {
     if (this.#decoder.changes !== this.#knownAt) {
-      this.#known.clear()
+      this.forget()
       this.#knownAt = this.#decoder.changes
     }
     if (block.length > blockBytesMax) return this.#read(() => readHead(this.#decoder, block, this.#limits))
@@ -67,9 +82,18 @@ export class Heads {
     if (known !== undefined) return known
     const head = this.#read(() => readHead(this.#decoder, block, this.#limits))
     if (head === undefined || head.bytes > listBytesMax || this.#decoder.changes !== this.#knownAt) return head
-    if (this.#known.size === headsMax) this.#known.delete(this.#known.keys().next().value!)
+    if (this.#known.size === headsMax) this.#forgetOldest()
     this.#known.set(key, head)
+    this.#knownBytes += knownBytes(key, head)
     return head
+  }
+
+  #forgetOldest(): void {
+    for (const [key, head] of this.#known) {
+      this.#known.delete(key)
+      this.#knownBytes -= knownBytes(key, head)
+      return
+    }
   }
 
   trailers(block: Buffer): boolean {

@@ -22,11 +22,13 @@ export interface Http2Limits {
   readonly streamWindowBytes: number
   /** The same for all streams of a connection together. */
   readonly sessionWindowBytes: number
-  /** Bytes that all connections together hold for their peers. */
+  /** Bytes that all connections together hold for their peers, where the listener does not bound them. */
   readonly sessionsHeldBytesMax: number
   /** How long a complete answer waits for a client that takes none of it. */
   readonly unreadMsMax: number
-  /** Bytes written to a connection that its peer has not read. */
+  /** How long a request waits for its client to read the answers to those before it; then it is refused. */
+  readonly requestWaitMsMax: number
+  /** Bytes of answers that the peer has not read: above it no further request of a connection is begun. */
   readonly heldBytesMax: number
   /** The window in which the limits below count. */
   readonly floodWindowMs: number

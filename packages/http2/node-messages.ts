@@ -6,6 +6,9 @@ import { type Field, isFieldName, isFieldValue } from "./fields.ts"
 import { type Code, codes } from "./frames.ts"
 import type { Stream } from "./stream.ts"
 
+/** What these two objects, and what is made of them, take beside the stream. */
+const messageBytes = 20_480
+
 /** What belongs to HTTP/1.1 connections, and has no place here (RFC 9113, 8.2.2). */
 const ofConnections: ReadonlySet<string> = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade"])
 
@@ -208,8 +211,9 @@ const pairsOf = (flat: ReadonlyArray<string>): Array<[string, string]> =>
 /** Serves a stream by a handler of Node's requests. */
 export const serveByHandler = (
   stream: Stream,
-  handler: (request: IncomingMessage, response: ServerResponse) => void
+  handler: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 ): void => {
+  stream.charge(messageBytes)
   const request = new Request(stream)
   const response = new Response(stream, request)
   // What goes wrong with a stream ends it, and nothing else; unheard, an error would end the process.
@@ -225,5 +229,9 @@ export const serveByHandler = (
     }
   }
   if (stream.head.headers["expect"]?.toLowerCase() === "100-continue") response.writeContinue()
-  handler(request as unknown as IncomingMessage, response as unknown as ServerResponse)
+  const work = handler(request as unknown as IncomingMessage, response as unknown as ServerResponse)
+  if (work instanceof Promise) {
+    const freeSlot = stream.holdSlot()
+    work.then(freeSlot, freeSlot)
+  }
 }

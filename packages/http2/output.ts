@@ -10,6 +10,9 @@ const restBytesMin = 8 * 1024
 const rests: Array<Buffer> = []
 const restsMax = 16
 
+/** What has to wait on a socket is copied when it is this little: it would keep a whole slab. */
+const copiedBytesMax = slabBytes / 4
+
 const nothing = Buffer.alloc(0)
 
 /** Writes the frames of one connection. */
@@ -23,23 +26,44 @@ export class Output {
   #slab: Buffer = nothing
   #to = 0
   #written = 0
+  /** Bytes of the slabs that wait on the socket beside what was written in them. */
+  #pinnedBytes = 0
   #isCorked = false
   #isScheduled = false
+  readonly #isEncrypted: boolean
 
   constructor(socket: Socket, heldBytesMax: number) {
     this.#socket = socket
     this.#heldBytesMax = heldBytesMax
+    this.#isEncrypted = "encrypted" in socket
+  }
+
+  /** Bytes of memory for what the peer has not read. */
+  get heldBytes(): number {
+    const waiting = this.#socket.writableLength
+    if (waiting === 0) this.#pinnedBytes = 0
+    return waiting + this.#pinnedBytes
+  }
+
+  /** Bytes that the peer has not read. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength + this.#to
   }
 
   /** Whether the peer reads so slowly that nothing should be added which can wait. */
   get isFull(): boolean {
-    return this.#socket.writableLength + this.#to > this.#heldBytesMax
+    return this.unsentBytes > this.#heldBytesMax
   }
 
   /** Bytes that have left, as long as others wait to. */
   get leftOfSome(): number | undefined {
     const waiting = this.#socket.writableLength
     return waiting === 0 ? undefined : this.#written - waiting
+  }
+
+  /** Bytes that have left. */
+  get left(): number {
+    return this.#written - this.#socket.writableLength
   }
 
   /** Holds everything back until `uncork`. */
@@ -55,14 +79,20 @@ export class Output {
   flush(): void {
     this.#isScheduled = false
     if (this.#to === 0) return
-    const bytes = this.#slab.subarray(0, this.#to)
-    const rest = this.#slab.length - this.#to
-    if (rest >= restBytesMin && rests.length < restsMax) rests.push(this.#slab.subarray(this.#to))
+    const socket = this.#socket
+    const slab = this.#slab
+    const to = this.#to
     this.#slab = nothing
     this.#to = 0
-    this.#written += bytes.length
+    this.#written += to
     // After the last word of a connection there is nothing more to say.
-    if (this.#socket.writable) this.#socket.write(bytes)
+    if (!socket.writable) return
+    // Of encrypted sockets every write waits, if only for a moment.
+    const isCopied = to <= copiedBytesMax && (this.#isEncrypted || socket.writableLength > 0)
+    socket.write(isCopied ? copyOf(slab, to) : slab.subarray(0, to))
+    if (isCopied) giveBack(slab)
+    else if (socket.writableLength === 0) giveBack(slab.subarray(to))
+    else this.#pinnedBytes += slab.buffer.byteLength - to
   }
 
   headers(stream: number, fields: Iterable<Field>, endStream: boolean): void {
@@ -162,6 +192,17 @@ export class Output {
     this.#isScheduled = true
     setImmediate(flushOf, this)
   }
+}
+
+/** Bytes of their own: those of a pool would keep the pool. */
+const copyOf = (slab: Buffer, length: number): Buffer => {
+  const copy = Buffer.allocUnsafeSlow(length)
+  slab.copy(copy, 0, 0, length)
+  return copy
+}
+
+const giveBack = (rest: Buffer): void => {
+  if (rest.length >= restBytesMin && rests.length < restsMax) rests.push(rest)
 }
 
 const flushOf = (output: Output): void => output.flush()

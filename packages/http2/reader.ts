@@ -9,6 +9,7 @@ export class FrameReader {
   readonly #onFrame: (type: number, flag: number, stream: number, payload: Buffer) => void
   #isGreeted = false
   #isClosed = false
+  #isHalted = false
   /** The beginning of what is not complete yet, in a buffer that grows with it: a copy, which keeps nothing else alive. */
   #begun: Buffer = nothing
   #length = 0
@@ -22,27 +23,40 @@ export class FrameReader {
     return this.#length > 0
   }
 
-  read(chunk: Buffer): void {
+  /** Bytes that are held of what is not complete. */
+  get heldBytes(): number {
+    return this.#begun.length
+  }
+
+  /** Gives how many bytes it has taken: all of them, unless it was halted. */
+  read(chunk: Buffer): number {
     let at = 0
+    this.#isHalted = false
     while (this.#length > 0 && !this.#isClosed) {
       const missing = this.#size(this.#begun, 0, this.#length) - this.#length
       if (missing > chunk.length - at) {
         this.#keep(chunk.subarray(at))
-        return
+        return chunk.length
       }
       if (missing > 0) this.#keep(chunk.subarray(at, at + missing))
       else this.#complete()
       at += missing
     }
-    while (at < chunk.length && !this.#isClosed) {
+    while (at < chunk.length && !this.#isClosed && !this.#isHalted) {
       const size = this.#size(chunk, at, chunk.length - at)
       if (size > chunk.length - at) {
         this.#keep(chunk.subarray(at))
-        return
+        return chunk.length
       }
       this.#take(chunk, at, size)
       at += size
     }
+    return this.#isClosed ? chunk.length : at
+  }
+
+  /** Stops behind the frame that is looked at: what comes after it is to be read later. */
+  halt(): void {
+    this.#isHalted = true
   }
 
   /** Nothing that comes from now on is looked at. */

@@ -1,8 +1,8 @@
-import type { Socket } from "node:net"
+import { admitAll } from "./admission.ts"
 import { Connection } from "./connection.ts"
 import type { Handler, OversizedHandler, ProtocolHandler, StreamHandler } from "./handlers.ts"
-import { Holdings } from "./holdings.ts"
 import type { Http2Limits } from "./limits.ts"
+import { MemoryBudget } from "./memory-budget.ts"
 import { serveByHandler } from "./node-messages.ts"
 import type { Stream } from "./stream.ts"
 
@@ -23,7 +23,7 @@ export const http2 = (
   { handler, onStream, onOversized = refuseOversized, onFault }: Serving
 ): ProtocolHandler => {
   const connections = new Set<Connection>()
-  const holdings = new Holdings(limits.sessionsHeldBytesMax)
+  const budget = new MemoryBudget(limits.sessionsHeldBytesMax)
   const timer = setInterval(() => {
     const now = performance.now()
     for (const connection of connections) connection.look(now)
@@ -35,10 +35,10 @@ export const http2 = (
     else if (!onStream(stream)) serveByHandler(stream, handler)
   }
   return {
-    accept: (socket: Socket) => {
+    accept: (socket, admission = admitAll(budget)) => {
       const connection: Connection = new Connection(socket, {
         limits,
-        holdings,
+        admission,
         onStream: serve,
         onFault,
         onClose: () => connections.delete(connection)

@@ -1,41 +1,10 @@
+import { type Carrier, nobody, type Receiver } from "./carrier.ts"
 import type { Field } from "./fields.ts"
 import { type Code, codes, frameBytesMax, windowBytesMax } from "./frames.ts"
 import type { RequestHead } from "./head.ts"
-import type { Output } from "./output.ts"
-
-/** What a stream tells whoever serves it. */
-export interface Receiver {
-  /**
-   * A piece of the body, which keeps all that came with it: to be copied by whoever keeps it. Whoever has used it up says
-   * so with `taken`; until then no more than a window's worth comes.
-   */
-  readonly onData: (bytes: Buffer, isLast: boolean) => void
-  /** The request is complete. */
-  readonly onEnd: () => void
-  /** What was queued has left: there is room again. */
-  readonly onDrain: () => void
-  /** Nothing comes or goes any more. 0 when all went well; told once, and last. */
-  readonly onClose: (code: Code) => void
-}
-
-/** What a stream needs of its connection. */
-export interface Carrier {
-  readonly output: Output
-  /** What may be sent on all streams together. */
-  sendWindow: number
-  /** What is held for its streams has changed by so much. */
-  readonly holds: (bytes: number) => void
-  /** Puts a stream in the line of those that wait until more may be sent. */
-  readonly waits: (stream: Stream) => void
-  /** Gives turns to those that wait. */
-  readonly pump: () => void
-  /** Calls whoever serves a stream. What goes wrong there ends the stream, and nothing else. */
-  readonly serve: (stream: Stream, act: () => void) => void
-  readonly took: (bytes: number) => void
-  /** The answer is complete; the rest of the request, if any, is of no interest. */
-  readonly answered: (stream: Stream) => void
-  readonly closed: (stream: Stream, isReset: boolean) => void
-}
+import type { Sheddable } from "./memory-budget.ts"
+import { Progress } from "./progress.ts"
+import { Slot } from "./slot.ts"
 
 /** What a stream takes beside its head and body, and what a piece of that body takes beside its bytes. */
 const streamBytes = 4_096
@@ -45,7 +14,6 @@ const pieceBytes = 256
 const turnBytes = 4 * frameBytesMax
 
 const nothing = new Uint8Array()
-const nobody: Receiver = { onData: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: () => {} }
 
 /** One call of a connection: a request that comes in, and the answer to it. */
 export class Stream {
@@ -60,7 +28,9 @@ export class Stream {
   responded = false
   timer: NodeJS.Timeout | undefined
   receivedBytes = 0
-  /** Bytes that are held for its client: what is queued of the answer, and the request as long as it is not complete. */
+  /** Bytes that are held for it whatever becomes of it, as long as it has its slot. */
+  readonly slotBytes: number
+  /** Bytes that are held for its client beside those: the request until it is answered, and what is queued of the answer. */
   heldBytes = 0
   receiveWindow: number
   readonly #carrier: Carrier
@@ -73,6 +43,12 @@ export class Stream {
   readonly #queue: Array<Uint8Array> = []
   #queuedBytes = 0
   #requestBytes = 0
+  /** Of those held, bytes of a complete answer. */
+  #answerBytes = 0
+  /** What whoever serves it holds for it. */
+  #servedBytes = 0
+  readonly #slot: Slot
+  #progress: Progress | undefined
   /** What comes last, once that is known: nothing can be added behind it. */
   #last: { readonly trailers: ReadonlyArray<Field> } | undefined
   #isWaiting = false
@@ -86,8 +62,10 @@ export class Stream {
     { ended, windowBytes, sendWindow }: { ended: boolean; windowBytes: number; sendWindow: number }
   ) {
     this.#carrier = carrier
+    this.#slot = new Slot(() => carrier.freed(this))
     this.id = id
     this.head = head
+    this.slotBytes = streamBytes + head.bytes
     this.ended = ended
     this.receiveWindow = windowBytes
     this.#windowBytes = windowBytes
@@ -104,7 +82,11 @@ export class Stream {
   /** Sends the head of the answer; 1xx may come before it. With `end` there is nothing else. */
   respond(fields: Iterable<Field>, end = false, isInformational = false): void {
     if (this.closed || this.#last !== undefined) return
-    this.responded ||= !isInformational
+    if (!isInformational) {
+      this.responded = true
+      this.#requestBytes = 0
+      this.#account()
+    }
     if (end) this.#last = { trailers: [] }
     this.#carrier.output.headers(this.id, fields, end)
     if (end) this.#finished()
@@ -125,7 +107,19 @@ export class Stream {
   end(trailers: ReadonlyArray<Field> = []): void {
     if (this.closed || this.#last !== undefined) return
     this.#last = { trailers }
+    this.#account()
     this.#send()
+  }
+
+  /** Keeps its slot until the work that goes on for it is over, also when the client has gone by then. Call once. */
+  holdSlot(): () => void {
+    return this.#slot.hold()
+  }
+
+  /** Whoever serves it holds so many bytes more for it, until it closes. */
+  charge(bytes: number): void {
+    if (!this.closed) this.#servedBytes += bytes
+    this.#account()
   }
 
   /** Breaks off. */
@@ -139,15 +133,15 @@ export class Stream {
   waitsForRest(msMax: number): void {
     if (this.ended || this.closed || this.timer !== undefined) return
     this.timer = setTimeout(() => this.reset(codes.cancel), msMax)
-    this.#requestBytes = streamBytes + this.head.bytes + this.receivedBytes
-    this.#account()
+    this.#progress ??= new Progress(performance.now())
   }
 
   /** Bytes came in, padding among them. */
   arrived(bytes: number): void {
     this.receiveWindow -= bytes
     this.#untaken += bytes
-    if (this.#requestBytes === 0) return
+    if (this.responded) return
+    this.#progress?.moved(bytes)
     this.#requestBytes += pieceBytes + bytes
     this.#account()
   }
@@ -156,8 +150,6 @@ export class Stream {
   complete(): void {
     this.ended = true
     clearTimeout(this.timer)
-    this.#requestBytes = 0
-    this.#account()
     if (this.answered) this.close(codes.noError, false)
     else this.#carrier.serve(this, () => this.receiver.onEnd())
   }
@@ -211,6 +203,7 @@ export class Stream {
       else this.#queue[0] = next.subarray(room)
       this.#queuedBytes -= piece.length
       this.#unreadSince = undefined
+      this.#progress?.moved(piece.length)
       left -= piece.length
       this.#sendWindow -= piece.length
       carrier.sendWindow -= piece.length
@@ -243,18 +236,42 @@ export class Stream {
     return now - this.#unreadSince
   }
 
+  /** Whether memory is held until its client sends, or takes, something. */
+  get waitsForClient(): boolean {
+    return !this.ended || this.#queuedBytes > 0
+  }
+
+  /** Whether it is being answered, and nobody knows for how long. */
+  get isOpenEnded(): boolean {
+    return this.responded && this.#last === undefined
+  }
+
+  /** Looks at how fast what is held for it goes away. */
+  sample(now: number): void {
+    if (this.heldBytes > 0) this.#progress ??= new Progress(now)
+    this.#progress?.sample(now)
+  }
+
+  sheddable(now: number, addressBytes: number): Sheddable {
+    const bytes = this.slotBytes + this.heldBytes
+    const progress = this.#progress ?? new Progress(now)
+    const weight = this.ended ? progress.weighTaking(bytes, now) : progress.weighSending(bytes, now)
+    return { bytes, addressBytes, ...weight, shed: () => this.reset(codes.enhanceYourCalm) }
+  }
+
   /** Over, for whatever reason. */
   close(code: Code, isReset: boolean): void {
     if (this.closed) return
     this.closed = true
     this.#queue.length = 0
-    this.#queuedBytes = this.#requestBytes = 0
+    this.#queuedBytes = this.#requestBytes = this.#servedBytes = 0
     this.#account()
     clearTimeout(this.timer)
     // Nobody reads it any more, and the other streams of the connection share its window.
     this.#carrier.took(this.#untaken)
     this.#carrier.closed(this, isReset)
     this.#carrier.serve(this, () => this.receiver.onClose(code))
+    this.#slot.release()
   }
 
   #send(): void {
@@ -264,10 +281,14 @@ export class Stream {
   }
 
   #account(): void {
-    const held = this.#queuedBytes + this.#requestBytes
-    if (held === this.heldBytes) return
-    this.#carrier.holds(held - this.heldBytes)
+    const held = this.#queuedBytes + this.#requestBytes + this.#servedBytes
+    const answer = this.#last === undefined ? 0 : this.#queuedBytes
+    if (held === this.heldBytes && answer === this.#answerBytes) return
+    const answerChange = answer - this.#answerBytes
+    const change = held - this.heldBytes
+    this.#answerBytes = answer
     this.heldBytes = held
+    this.#carrier.charge(change, answerChange)
   }
 
   #finished(): void {

@@ -1,56 +1,52 @@
+import type { Carrier } from "./carrier.ts"
 import { ConnectionError, codes, flags, unpadded, windowBytes, windowBytesMax } from "./frames.ts"
 import { Heads } from "./heads.ts"
-import type { Http2Limits } from "./limits.ts"
+import type { Sheddable } from "./memory-budget.ts"
 import type { Output } from "./output.ts"
+import { ParkedRequests } from "./parked-requests.ts"
 import { Recent } from "./recent.ts"
-import { type Carrier, Stream } from "./stream.ts"
-
-/** What the streams of a connection need of it. */
-export interface Around {
-  readonly limits: Http2Limits
-  readonly output: Output
-  /** What may be sent on a stream that begins now. */
-  readonly windowBytes: () => number
-  readonly onStream: (stream: Stream) => void
-  /** Whoever serves a stream made a mistake. */
-  readonly onFault: (cause: unknown) => void
-  /** Called for each stream that ended without an answer, and for each frame that did nothing: both are bounded. */
-  readonly onFailed: () => void
-  readonly onIdle: () => void
-  /** Called for each WINDOW_UPDATE that lets a few bytes through. */
-  readonly onDribble: () => void
-  /** Told of what is held for streams, as it changes. */
-  readonly onHeld: (bytes: number) => void
-  /** The last stream is over. */
-  readonly onEmpty: () => void
-}
+import { Stream } from "./stream.ts"
+import type { StreamsOptions } from "./streams-options.ts"
 
 /** The streams of one connection, and the frames about them (RFC 9113, 5.1 and 6). */
 export class Streams implements Carrier {
   readonly output: Output
   sendWindow = windowBytes
-  /** What is held for their clients. */
-  heldBytes = 0
   /** The last stream that was served, or refused. */
   last = 0
   /** No stream is served any more that has not begun yet. */
   isClosed = false
-  readonly #around: Around
-  readonly #heads: Heads
+  readonly #around: StreamsOptions
+  readonly heads: Heads
   readonly #open = new Map<number, Stream>()
   /** Those that have more to send than they may, in the order in which they get to. */
   readonly #waiting = new Set<Stream>()
   /** Those that we broke off, the latest of them: what their clients had sent by then is no mistake of theirs. */
   readonly #broken: Recent
+  /** Those that have not begun, since their client leaves too much unread. */
+  readonly parked: ParkedRequests
+  /** Bytes for streams beside what their slots take. */
+  #heldBytes = 0
+  /** Streams that are open, or closed while something still works on them. */
+  #slots = 0
   /** Those whose requests did not come in one piece. */
   readonly #begun: Array<Stream> = []
   #receiveWindow: number
   #taken = 0
 
-  constructor(around: Around) {
+  constructor(around: StreamsOptions) {
     this.output = around.output
     this.#around = around
-    this.#heads = new Heads(around.limits)
+    this.parked = new ParkedRequests({
+      admission: around.admission,
+      output: around.output,
+      unreadBytesMax: around.limits.heldBytesMax,
+      begin: (stream, replay) => {
+        this.serve(stream, () => around.onStream(stream))
+        if (!stream.closed) this.serve(stream, replay)
+      }
+    })
+    this.heads = new Heads(around.limits)
     this.#broken = new Recent(around.limits.streamsPerSessionMax)
     this.#receiveWindow = around.limits.sessionWindowBytes
   }
@@ -61,20 +57,19 @@ export class Streams implements Carrier {
 
   /** The header block that has begun: nothing but the rest of it may come. */
   get block(): object | undefined {
-    return this.#heads.open
+    return this.heads.open
   }
 
-  holds(bytes: number): void {
-    this.heldBytes += bytes
-    this.#around.onHeld(bytes)
+  charge(bytes: number, answerBytes: number): void {
+    this.#heldBytes += bytes
+    if (bytes !== 0) this.#around.admission.charge(bytes)
+    if (answerBytes !== 0) this.parked.answersChanged(answerBytes)
   }
 
-  /** Ends those for which something is held, the largest first, until that is enough. */
-  letGo(isEnough: () => boolean): void {
-    const holding = [...this.#open.values()].filter(({ heldBytes }) => heldBytes > 0)
-    for (const stream of holding.sort((a, b) => b.heldBytes - a.heldBytes)) {
-      if (isEnough()) return
-      stream.reset(codes.enhanceYourCalm)
+  /** Adds those that wait for their clients. */
+  sheddable(now: number, addressBytes: number, add: (item: Sheddable) => void): void {
+    for (const stream of this.#open.values()) {
+      if (stream.waitsForClient) add(stream.sheddable(now, addressBytes))
     }
   }
 
@@ -99,10 +94,24 @@ export class Streams implements Carrier {
   closed(stream: Stream, isReset: boolean): void {
     this.#open.delete(stream.id)
     this.#waiting.delete(stream)
+    this.parked.delete(stream)
     if (isReset) this.#broken.add(stream.id)
     // Whoever broke it off, and however it was called: work was begun, and nobody waits for its end.
     if (!stream.answered) this.#around.onFailed()
     if (this.#open.size === 0) this.#around.onEmpty()
+  }
+
+  freed(stream: Stream): void {
+    this.#slots -= 1
+    this.#around.admission.end(stream.slotBytes)
+  }
+
+  /** Its peer sends nothing more: what is complete is answered, and nothing else. */
+  finish(): void {
+    this.isClosed = true
+    for (const stream of this.#open.values()) {
+      if (!stream.ended || stream.isOpenEnded) stream.close(codes.cancel, false)
+    }
   }
 
   closeAll(): void {
@@ -136,9 +145,12 @@ export class Streams implements Carrier {
 
   /** Ends answers that are complete, and of which their clients take nothing. */
   look(now: number): void {
-    if (this.heldBytes === 0) return
+    const { requestWaitMsMax, unreadMsMax } = this.#around.limits
+    this.parked.refuseLate(now, requestWaitMsMax)
+    if (this.#heldBytes === 0) return
     for (const stream of this.#open.values()) {
-      if (stream.unreadMs(now) > this.#around.limits.unreadMsMax) stream.reset(codes.cancel)
+      stream.sample(now)
+      if (stream.unreadMs(now) > unreadMsMax) stream.reset(codes.cancel)
     }
   }
 
@@ -180,14 +192,14 @@ export class Streams implements Carrier {
   }
 
   headers(type: number, flag: number, id: number, payload: Buffer): void {
-    const block = this.#heads.frame(type, flag, id, payload)
+    const block = this.heads.frame(type, flag, id, payload)
     if (block === undefined) return
     const stream = this.#open.get(id)
     if (stream === undefined && id > this.last) {
       this.#begin(id, block.bytes, block.ends)
       return
     }
-    const isGood = this.#heads.trailers(block.bytes)
+    const isGood = this.heads.trailers(block.bytes)
     // In flight when we broke the stream off.
     if (stream === undefined && this.#broken.has(id)) {
       this.#around.onIdle()
@@ -241,15 +253,15 @@ export class Streams implements Carrier {
 
   #begin(id: number, block: Buffer, ends: boolean): void {
     if (id % 2 === 0) throw new ConnectionError(codes.protocol, "a stream of a client has an odd number")
-    const head = this.#heads.request(block)
+    const head = this.heads.request(block)
     // What comes after a farewell is not served, and its client knows.
     if (this.isClosed) {
       this.#around.onIdle()
       return
     }
     this.last = id
-    const { limits, onFailed, onStream, windowBytes: sendWindow } = this.#around
-    const isFull = this.#open.size >= limits.streamsPerSessionMax
+    const { limits, admission, onFailed, onStream, windowBytes: sendWindow } = this.#around
+    const isFull = this.#slots >= limits.streamsPerSessionMax
     if (isFull || head === undefined || (ends && (head.contentLength ?? 0) > 0)) {
       this.refuse(id, isFull ? codes.refused : codes.protocol)
       onFailed()
@@ -260,8 +272,18 @@ export class Streams implements Carrier {
       windowBytes: limits.streamWindowBytes,
       sendWindow: sendWindow()
     })
+    if (admission.begin(stream.slotBytes) !== undefined) {
+      // Nothing was done for it, so that its client may ask again (RFC 9113, 8.7).
+      this.refuse(id, codes.refused)
+      return
+    }
+    this.#slots += 1
     this.#open.set(id, stream)
     if (!ends) this.#begun.push(stream)
+    if (this.parked.mustWait) {
+      this.parked.park(stream, ends)
+      return
+    }
     this.serve(stream, () => onStream(stream))
     if (ends && !stream.closed) this.serve(stream, () => stream.receiver.onEnd())
   }

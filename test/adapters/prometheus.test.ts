@@ -103,7 +103,7 @@ describe("metrics", () => {
     const labels = [...text.matchAll(/^stategate_\w+\{([^}]*)\}/gm)].flatMap(([, list]) =>
       [...list!.matchAll(/(\w+)="/g)].map(([, name]) => name)
     )
-    const known = ["method", "protocol", "code", "outcome", "fiber", "le", "version", "runtime"]
+    const known = ["method", "protocol", "code", "outcome", "reason", "fiber", "le", "version", "runtime"]
     assert.sameMembers([...new Set(labels)], known)
     assert.notInclude(text, "a-domain")
     assert.notInclude(text, "a-type")

@@ -46,6 +46,7 @@ const handler: Handler = (request, response) => {
   if (rpc.serves(request)) return rpc.serve(request, response)
   response.statusCode = 404
   response.end()
+  return undefined
 }
 
 const main = Effect.gen(function* () {

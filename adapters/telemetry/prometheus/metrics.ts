@@ -1,6 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client"
 import { backgroundFibers } from "../../../application/background.ts"
-import type { CommitRecord, Counted, Gauged, Watcher } from "../../../application/observer.ts"
+import {
+  type CommitRecord,
+  type Counted,
+  type Gauged,
+  refusedReasons,
+  type Watcher
+} from "../../../application/observer.ts"
 import { countCalls } from "./calls.ts"
 
 type Text = readonly [name: string, help: string]
@@ -59,6 +65,7 @@ export const openMetrics = (build: Build): Metrics => {
   }).set({ ...build }, 1)
   const called = countCalls(registry)
   const committed = countCommits(registry)
+  const refused = countRefused(registry)
   const totals = Object.fromEntries(
     Object.entries(counters).map(([what, [name, help]]) => [what, new Counter({ name, help, registers })])
   ) as Record<Counted, Counter>
@@ -76,6 +83,7 @@ export const openMetrics = (build: Build): Metrics => {
       called,
       committed,
       defected: (fiber) => defects.inc({ fiber }),
+      refused,
       counted: (what, by) => totals[what].inc(by),
       gauged: (what, read) => {
         const [name, help] = gauges[what]
@@ -93,6 +101,17 @@ const collectFrom = (read: () => number) =>
   function (this: Gauge) {
     this.set(read())
   }
+
+const countRefused = (registry: Registry): Watcher["refused"] => {
+  const total = new Counter({
+    name: "stategate_refused_total",
+    help: "Connections and requests that the listener did not serve, by reason.",
+    labelNames: ["reason"],
+    registers: [registry]
+  })
+  for (const reason of refusedReasons) total.inc({ reason }, 0)
+  return (reason) => total.inc({ reason })
+}
 
 const countCommits = (registry: Registry): ((record: CommitRecord) => void) => {
   const registers = [registry]

@@ -21,6 +21,7 @@ export interface Front {
 export const openFront = (
   certificate: Certificate | undefined,
   limits: ListenerLimits,
+  mayConnect: (socket: Socket) => boolean,
   accept: (protocol: Protocol, socket: Socket) => void
 ): Front => {
   const sockets = new Set<Socket>()
@@ -34,6 +35,10 @@ export const openFront = (
     socket.on("error", () => {})
   }
   const accepted = (socket: Socket) => {
+    if (!mayConnect(socket)) {
+      socket.destroy()
+      return
+    }
     const peer = peerOf(socket)
     track(socket)
     undecided.set(peer, socket)
@@ -46,12 +51,14 @@ export const openFront = (
     accept(protocol, socket)
   }
 
-  const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tcpProbeAfterMs }
+  // Half-open: a client may say that nothing more comes, and still wait for its answer.
+  const tcp = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tcpProbeAfterMs }
   const server =
     certificate === undefined
-      ? createServer(tcp, (socket) =>
+      ? createServer(tcp, (socket) => {
+          if (socket.destroyed) return
           readFirstBytes(socket, limits.firstBytesMsMax, (protocol) => decide(protocol, socket))
-        )
+        })
       : createTlsServer(
           {
             ...tcp,

@@ -6,7 +6,7 @@ import {
   type ServerHttp2Stream
 } from "node:http2"
 import type { Socket } from "node:net"
-import { allowance, type Handler, isRequest, type ProtocolHandler } from "@stategate/http2"
+import { allowance, type ConnectionAdmission, type Handler, isRequest, type ProtocolHandler } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
 import type { RefuseOversized } from "./oversized.ts"
 
@@ -19,6 +19,9 @@ const rejectedStreamsMax = 100
 /** Fields that are taken in, so that a request with too many is answered rather than reset. */
 const fieldsReadMax = 1_000
 
+/** What a stream takes beside what waits for its client, which is not known here. */
+const streamBytes = 24_576
+
 /**
  * HTTP/2 by Node, on connections that somebody else accepted: the stand-in for our own implementation (STATEGATE_HTTP2).
  * It serves requests alone, so gRPC has no faster path, and knows no budget that all sessions share.
@@ -30,6 +33,7 @@ export const http2ByNode = (
 ): ProtocolHandler => {
   // A server that did not accept its connections does not know its sessions either when it closes.
   const leaving = new Map<ServerHttp2Session, () => void>()
+  const admissions = new WeakMap<ServerHttp2Session, ConnectionAdmission>()
   const server = createServer({
     settings: {
       maxConcurrentStreams: limits.streamsPerSessionMax,
@@ -55,6 +59,12 @@ export const http2ByNode = (
     stream.on("error", () => {})
     // A peer may reset a stream together with the headers that open it.
     if (stream.destroyed || stream.closed) return
+    const admission = stream.session === undefined ? undefined : admissions.get(stream.session as ServerHttp2Session)
+    if (admission?.begin(streamBytes) !== undefined) {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM)
+      return
+    }
+    stream.once("close", () => admission?.end(streamBytes))
     try {
       if (isOversized(rawHeaders, limits)) refuse(stream, headers, refuseOversized)
       else if (!isRequest(headers as Readonly<Record<string, string>>)) stream.close(constants.NGHTTP2_PROTOCOL_ERROR)
@@ -66,8 +76,9 @@ export const http2ByNode = (
   })
 
   return {
-    accept: (socket) => {
+    accept: (socket, admission) => {
       const onSession = (session: ServerHttp2Session) => {
+        if (admission !== undefined) admissions.set(session, admission)
         leaving.set(session, watchSession(session, socket, limits))
         session.once("close", () => leaving.delete(session))
       }

@@ -2,12 +2,14 @@ import type { AddressInfo } from "node:net"
 import { type Handler, http2, type StreamHandler } from "@stategate/http2"
 import { Effect, Schema, type Scope } from "effect"
 import { type ListenerLimits, listenerLimits } from "../../../application/limits.ts"
+import { Admission } from "./admission.ts"
 import { type Certificate, openFront } from "./front.ts"
 import { http1 } from "./http1.ts"
 import { http2ByNode } from "./http2-node.ts"
 import { oversizedStreams, type RefuseOversized, refuseWithoutBody } from "./oversized.ts"
+import type { Refusing } from "./unfit.ts"
 
-export type { Certificate, Handler, StreamHandler }
+export type { Certificate, Handler, Refusing, StreamHandler }
 
 export interface ListenerOptions {
   readonly host: string
@@ -25,6 +27,8 @@ export interface ListenerOptions {
   /** Whose HTTP/2: this project's own, unless given, or Node's. */
   readonly http2?: "own" | "node" | undefined
   readonly limits?: Partial<ListenerLimits> | undefined
+  /** Told of what was not served; and how it was answered, where that was the caller's mistake. */
+  readonly onRefused?: Refusing["onRefused"] | undefined
 }
 
 export interface Listening {
@@ -72,19 +76,22 @@ export const listen: (
 
   const guarded: Handler = (request, response) => {
     try {
-      handler(request, response)
+      return handler(request, response)
     } catch (cause) {
       // Let through, it would leave an event listener and end the process, with every other call in it.
       log(Effect.logError("a request handler threw", cause))
       if (response.headersSent) return void response.destroy()
       response.statusCode = 500
       response.end()
+      return undefined
     }
   }
 
+  const onRefused = options.onRefused ?? (() => {})
   const refuse = options.refuseOversized ?? refuseWithoutBody
+  const admission = new Admission(limits, onRefused)
   const protocols = {
-    http1: http1(guarded, limits, refuse),
+    http1: http1(guarded, limits, { onRefused, refuseOversized: refuse }),
     http2:
       options.http2 === "node"
         ? http2ByNode(guarded, limits, refuse)
@@ -102,7 +109,13 @@ export const listen: (
     })
   )
   const { server, closeUndecided, destroyAll } = yield* Effect.try({
-    try: () => openFront(options.tls, limits, (protocol, socket) => protocols[protocol].accept(socket)),
+    try: () =>
+      openFront(
+        options.tls,
+        limits,
+        (socket) => admission.connect(socket),
+        (protocol, socket) => protocols[protocol].accept(socket, admission.of(socket))
+      ),
     catch: failed
   })
 

@@ -47,7 +47,7 @@ export const restFace = (app: Hono<RestEnv>, gate: Gate["Service"]) => {
       return answer
     }
   })
-  return (request: IncomingMessage, response: ServerResponse): void => {
+  return (request: IncomingMessage, response: ServerResponse): void | Promise<void> => {
     if (request.url === "*") {
       // Asked of the server as a whole, and of no path.
       const given = request.headers["x-request-id"]
@@ -60,6 +60,6 @@ export const restFace = (app: Hono<RestEnv>, gate: Gate["Service"]) => {
     // The platform makes a URL of it, and has opinions of its own about hosts. Nothing looks at that: routes go by the
     // target as it was sent, and policies see the headers as they were sent.
     request.headers.host = "localhost"
-    void listener(request, response)
+    return listener(request, response)
   }
 }

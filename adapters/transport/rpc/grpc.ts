@@ -31,6 +31,8 @@ export interface GrpcStream {
   readonly write: (bytes: Uint8Array) => boolean
   readonly end: (trailers: ReadonlyArray<Field>) => void
   readonly taken: (bytes: number) => void
+  /** Keeps the slot of the stream until what is returned is called, also when the client has gone by then. */
+  readonly holdSlot: () => () => void
 }
 
 export type Field = readonly [name: string, value: string]
@@ -102,6 +104,7 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
   let body = nothing
   let bytes = 0
   let cancel = () => {}
+  let freeSlot = () => {}
   let onRoom = () => {}
   const sink: GrpcSink = {
     open: (headers) => {
@@ -115,6 +118,7 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
     },
     done: (outcome) => {
       cancel = () => {}
+      freeSlot()
       answer(stream, method, call, outcome)
     }
   }
@@ -135,7 +139,14 @@ const receive = (method: GrpcMethod, stream: GrpcStream, bytesMax: number): void
         refuse(message)
         return
       }
+      let isDone = false
+      freeSlot = () => {
+        isDone = true
+      }
       const leave = method.begin(call, () => decoded(method.input, message), sink)
+      if (isDone) return
+      // What goes on after its client has gone counts as long as it does.
+      freeSlot = stream.holdSlot()
       if (!stream.closed && !stream.responded) cancel = leave
     },
     onDrain: () => onRoom(),

@@ -15,7 +15,8 @@ export interface RpcFace {
   /** Whether the path is that of an RPC. */
   readonly serves: (request: IncomingMessage) => boolean
   readonly servesPath: (path: string) => boolean
-  readonly serve: (request: IncomingMessage, response: ServerResponse) => void
+  /** Settles when the work is over. */
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>
 }
 
 type Head = Pick<UniversalServerResponse, "status" | "header">
@@ -54,13 +55,13 @@ export const nodeFace = (
   return {
     servesPath: (path) => handlers.has(path),
     serves: (request) => handlers.has(pathOf(request)),
-    serve: (request, response) => {
+    serve: async (request, response) => {
       const path = pathOf(request)
       const given = request.headers["x-request-id"]
       const callId = callIdOf(typeof given === "string" ? given : undefined)
       const call = { protocol: protocolOf(request.headers["content-type"]), callId, since: performance.now() }
       const told = (code: Code, cause?: unknown) => refused(path, call, code, cause)
-      serve(told, callId, readMaxBytes, handlers.get(path)!, request, response).catch((cause) => {
+      await serve(told, callId, readMaxBytes, handlers.get(path)!, request, response).catch((cause) => {
         if (cause !== gone && !response.destroyed) told(Code.Internal, cause)
         response.destroy()
       })

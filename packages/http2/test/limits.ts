@@ -15,6 +15,7 @@ export const wideLimits: Http2Limits = {
   streamWindowBytes: 262_144,
   sessionWindowBytes: 8_388_608,
   sessionsHeldBytesMax: 268_435_456,
+  requestWaitMsMax: 5_000,
   unreadMsMax: 120_000,
   heldBytesMax: 1_048_576,
   floodWindowMs: 10_000,

@@ -1,0 +1,279 @@
+import type { Socket } from "node:net"
+import {
+  type ConnectionAdmission,
+  type Handler,
+  type Holder,
+  Progress,
+  type Sheddable,
+  StallTimer
+} from "@stategate/http2"
+import type { ListenerLimits } from "../../../application/limits.ts"
+import { answerWhole, callIdOfRequest, lastAnswer, refusalAnswers, wholeAnswer } from "./answer.ts"
+import { Http1Input } from "./http1-input.ts"
+import type { MessageOwner, Request, Response } from "./http1-messages.ts"
+import { problemOf, type Refusing, type Unfit, unfitAnswer } from "./unfit.ts"
+
+export interface Http1Options extends Refusing {
+  readonly limits: ListenerLimits
+  readonly handler: Handler
+  readonly admission: ConnectionAdmission
+}
+
+interface Exchange {
+  readonly request: Request
+  readonly response: Response
+}
+
+/** What a request takes beside its bytes: once it is begun, and while it waits, parsed, for the one before it. */
+const requestBytes = 24_576
+const parsedBytes = 8_192
+
+/**
+ * One HTTP/1.1 connection. Requests are begun one after the other: the next when the answer before it has left, however
+ * many were sent at once, so that their order is that of their effects and no answer waits behind another.
+ */
+export class Http1Connection implements Holder, MessageOwner {
+  readonly #socket: Socket
+  readonly #options: Http1Options
+  readonly #input: Http1Input
+  /** What is answered now. */
+  #current: Exchange | undefined
+  /** What came so closely behind it that it was parsed already. */
+  readonly #parsed: Array<Exchange> = []
+  /** When what goes on now began: a request, or a rest. */
+  #since = performance.now()
+  /** When a request was first seen on its way, its headers not complete. */
+  #headersSince: number | undefined
+  /** `bytesRead` when the last response was done: more than this means that a request is on its way. */
+  #bytesAtRest = -1
+  #isEnding = false
+  #isDraining = false
+  /** What is to be said behind the present answer, and last. */
+  #lastAnswer: Unfit | undefined
+  #isWaiting = false
+  #heldBytes = 0
+  #left = 0
+  readonly #unread = new StallTimer()
+  readonly #progress = new Progress(performance.now())
+
+  constructor(socket: Socket, options: Http1Options) {
+    this.#socket = socket
+    this.#options = options
+    this.#input = new Http1Input(socket, options.admission, {
+      mayFeed: () => this.#mayFeed(),
+      hasBegun: () => this.#current !== undefined,
+      onChange: () => this.account()
+    })
+    options.admission.attach(this)
+    socket
+      .on("drain", () => this.#next())
+      .on("end", () => this.#ended())
+      .on("close", () => this.#closed())
+  }
+
+  /** Begins to serve what the parser makes of the input. */
+  start(parse: (chunk: Buffer) => void): void {
+    this.#input.start(parse)
+  }
+
+  /** A request has been parsed, up to its body. */
+  parsed(request: Request, response: Response): void {
+    // The answer before this one was the last: nothing can be said to what the client sent after it.
+    if (this.#isEnding || this.#socket.writableEnded) return
+    if (this.#current === undefined) this.#begin({ request, response })
+    else this.#parsed.push({ request, response })
+  }
+
+  /** What came is no request: it is said so behind the answers that are owed. */
+  failed(name: Unfit): void {
+    this.#input.close()
+    this.#lastAnswer ??= name
+    if (this.#current === undefined && this.#parsed.length === 0) this.#endWith(this.#lastAnswer)
+  }
+
+  wantsBody(): void {
+    this.#input.feedLater()
+  }
+
+  /** No new request from now on. */
+  drain(): void {
+    this.#isDraining = true
+    for (const { response } of this.#parsed) response.shouldKeepAlive = false
+    if (this.#current !== undefined) this.#current.response.shouldKeepAlive = false
+    else if (this.#socket.bytesRead === this.#bytesAtRest && this.#input.bytes === 0) this.#socket.destroySoon()
+  }
+
+  #mayFeed(): boolean {
+    if (this.#isEnding || this.#parsed.length > 0) return false
+    if (this.#current === undefined) return this.#socket.writableLength === 0
+    return !this.#current.request.complete && this.#current.request.hasRoom
+  }
+
+  #begin(exchange: Exchange): void {
+    const { request, response } = exchange
+    const { limits, handler, admission } = this.#options
+    this.#current = exchange
+    this.#headersSince = undefined
+    this.#since = performance.now()
+    request.owner = response.owner = this
+    let slots = 1
+    let hasSlot = false
+    const free = () => {
+      slots -= 1
+      if (slots === 0 && hasSlot) admission.end(requestBytes)
+    }
+    response.prependOnceListener("finish", () => {
+      if (request.complete) return
+      // A close with unread bytes is a TCP reset, which may overtake the response: half-close, and let the client finish.
+      this.#socket.destroySoon = () => this.#socket.end()
+      request.discard(limits.unreadBodyBytesMax)
+    })
+    response.once("close", () => {
+      free()
+      this.#answered(exchange)
+    })
+    const problem = problemOf(request, limits)
+    if (problem !== undefined) {
+      response.shouldKeepAlive = false
+      answerWhole(response, unfitAnswer(this.#options, problem, request))
+      return
+    }
+    const refusal = admission.begin(requestBytes)
+    if (refusal !== undefined) {
+      answerWhole(response, wholeAnswer(refusalAnswers[refusal], callIdOfRequest(request)))
+      return
+    }
+    hasSlot = true
+    const work = handler(request, response)
+    if (!(work instanceof Promise)) return
+    slots += 1
+    work.then(free, free)
+  }
+
+  #answered(exchange: Exchange): void {
+    if (this.#current !== exchange) return
+    this.#current = undefined
+    this.#since = performance.now()
+    this.#bytesAtRest = this.#socket.bytesRead
+    this.#input.rest()
+    this.account()
+    if (this.#isDraining && this.#parsed.length === 0) this.#socket.destroySoon()
+    else this.#next()
+  }
+
+  /** Goes on with the next request, once all that was said has left. */
+  #next(): void {
+    if (this.#current !== undefined || this.#isEnding || this.#isWaiting || this.#socket.destroyed) return
+    if (this.#socket.writableLength > 0) {
+      // A little does not drain with a word.
+      if (!this.#socket.writableNeedDrain) this.#nextLater(setImmediate)
+      return
+    }
+    const parsed = this.#parsed[0]
+    if (parsed === undefined) {
+      if (this.#lastAnswer !== undefined) this.#endWith(this.#lastAnswer)
+      else this.#input.feed()
+    } else if (this.#options.admission.enter()) {
+      this.#parsed.shift()
+      this.#begin(parsed)
+    } else this.#nextLater(this.#options.admission.later)
+  }
+
+  #nextLater(later: (run: () => void) => void): void {
+    this.#isWaiting = true
+    later(() => {
+      this.#isWaiting = false
+      this.#next()
+    })
+  }
+
+  /** The client says nothing more, and may still listen for the answer to what it said. */
+  #ended(): void {
+    const response = this.#current?.response
+    // One in the middle of an answer without end has left, as far as anyone can tell.
+    if (response?.headersSent === true && !response.writableEnded) this.#socket.destroy()
+  }
+
+  #closed(): void {
+    this.#isEnding = true
+    this.#input.close()
+    this.#parsed.length = 0
+    this.#charge(0)
+    this.#options.admission.detach(this)
+  }
+
+  /** To be called now and then: ends what takes too long. */
+  look(now: number): void {
+    const socket = this.#socket
+    const { unreadMsMax, requestMsMax, keepAliveMs, headersMsMax } = this.#options.limits
+    const left = socket.bytesWritten - socket.writableLength
+    this.#progress.moved(left - this.#left + this.#input.takeFed())
+    this.#left = left
+    this.#progress.sample(now)
+    this.account()
+    if (this.#unread.ms(socket.writableLength === 0 ? undefined : left, now) > unreadMsMax) {
+      socket.destroy()
+      return
+    }
+    if (this.#isEnding) return
+    const elapsed = now - this.#since
+    if (this.#current !== undefined) {
+      const { request, response } = this.#current
+      if (request.complete || elapsed <= requestMsMax) return
+      // Whatever was said so far, nothing can be made of the rest.
+      if (response.headersSent) socket.destroy()
+      else this.#endWith("late")
+    } else if (socket.bytesRead === this.#bytesAtRest) {
+      if (elapsed > keepAliveMs) socket.destroySoon()
+    } else {
+      this.#headersSince ??= now
+      if (now - this.#headersSince <= headersMsMax) return
+      if (socket.writableEnded) socket.destroy()
+      else this.#endWith("late")
+    }
+  }
+
+  #endWith(name: Unfit): void {
+    if (this.#isEnding || this.#socket.destroyed) return
+    this.#isEnding = true
+    this.#input.close()
+    this.#socket.end(lastAnswer(unfitAnswer(this.#options, name)))
+    // What still comes is thrown away, so that the end of it is seen; who does not close is not waited for.
+    this.#socket.resume()
+    const timer = setTimeout(() => this.#socket.destroy(), this.#options.limits.unreadLingerMs)
+    this.#socket.once("close", () => clearTimeout(timer))
+  }
+
+  /** Counts what is held: input, a request that is not answered, and an answer that is not read. */
+  account(): void {
+    if (this.#socket.destroyed) {
+      this.#charge(0)
+      return
+    }
+    const response = this.#current?.response
+    const request = response?.headersSent === true ? 0 : this.#input.requestBytes
+    const answer = Math.max(this.#socket.writableLength, response?.writableLength ?? 0)
+    this.#charge(this.#input.bytes + request + answer + this.#parsed.length * parsedBytes)
+  }
+
+  #charge(bytes: number): void {
+    if (bytes === this.#heldBytes) return
+    this.#options.admission.charge(bytes - this.#heldBytes)
+    this.#heldBytes = bytes
+  }
+
+  sheddable(now: number, add: (item: Sheddable) => void): void {
+    const bytes = this.#heldBytes
+    // While an answer is made, nothing is expected of the client.
+    const isServed = this.#current?.request.complete === true && this.#socket.writableLength === 0
+    if (bytes === 0 || isServed) return
+    const { addressBytes } = this.#options.admission
+    const shed = () => {
+      this.#socket.destroy()
+      this.#charge(0)
+    }
+    const isSending = this.#current?.request.complete !== true
+    const weight = isSending ? this.#progress.weighSending(bytes, now) : this.#progress.weighTaking(bytes, now)
+    add({ bytes, addressBytes, ...weight, shed })
+  }
+}

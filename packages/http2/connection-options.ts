@@ -1,0 +1,13 @@
+import type { ConnectionAdmission } from "./admission.ts"
+import type { Http2Limits } from "./limits.ts"
+import type { Stream } from "./stream.ts"
+
+export interface ConnectionOptions {
+  readonly limits: Http2Limits
+  readonly admission: ConnectionAdmission
+  /** Serves a stream: sets its receiver, and answers. */
+  readonly onStream: (stream: Stream) => void
+  /** Told of what was thrown by whoever serves a stream, or by this code: neither may end the process. */
+  readonly onFault: (cause: unknown) => void
+  readonly onClose: () => void
+}

@@ -1,0 +1,117 @@
+import type { ConnectionAdmission } from "./admission.ts"
+import type { Receiver } from "./carrier.ts"
+import { codes } from "./frames.ts"
+import type { Output } from "./output.ts"
+import type { Stream } from "./stream.ts"
+
+/** A request that waits until it may begin: what comes of it meanwhile. */
+class ParkedRequest implements Receiver {
+  readonly since = performance.now()
+  /** Copies: a piece keeps all that came with it. */
+  readonly #pieces: Array<Buffer> = []
+  #isComplete: boolean
+
+  constructor(isComplete: boolean) {
+    this.#isComplete = isComplete
+  }
+
+  onData(bytes: Buffer): void {
+    this.#pieces.push(Buffer.from(bytes))
+  }
+
+  onEnd(): void {
+    this.#isComplete = true
+  }
+
+  onDrain(): void {}
+
+  onClose(): void {}
+
+  /** Hands on what has come. */
+  begin(receiver: Receiver): void {
+    for (const [i, piece] of this.#pieces.entries()) {
+      receiver.onData(piece, this.#isComplete && i === this.#pieces.length - 1)
+    }
+    if (this.#isComplete) receiver.onEnd()
+  }
+}
+
+interface Around {
+  readonly admission: ConnectionAdmission
+  readonly output: Output
+  /** Bytes of answers that a client may leave unread, and have one more request begun. */
+  readonly unreadBytesMax: number
+  /** Serves a request whose receiver then takes what has come of it. */
+  readonly begin: (stream: Stream, replay: () => void) => void
+}
+
+/** The requests of a connection that wait, in their order, since their client leaves too much unread. */
+export class ParkedRequests {
+  readonly #around: Around
+  readonly #requests = new Map<Stream, ParkedRequest>()
+  #isScheduled = false
+  #answerBytes = 0
+  /** When the client last took something of an answer, while requests waited. */
+  #movedAt = 0
+
+  constructor(around: Around) {
+    this.#around = around
+  }
+
+  /** Whether a request that comes now has to wait. */
+  get mustWait(): boolean {
+    return this.#requests.size > 0 || !this.#hasRoom
+  }
+
+  /** Bytes of complete answers that are not sent are more, or fewer. */
+  answersChanged(bytes: number): void {
+    this.#answerBytes += bytes
+    if (bytes > 0 || this.#requests.size === 0) return
+    this.#movedAt = performance.now()
+    this.beginLater()
+  }
+
+  park(stream: Stream, isComplete: boolean): void {
+    const parked = new ParkedRequest(isComplete)
+    stream.receiver = parked
+    this.#requests.set(stream, parked)
+  }
+
+  delete(stream: Stream): void {
+    this.#requests.delete(stream)
+  }
+
+  /** Refuses those that have waited for longer while their client took nothing; nothing was done for them. */
+  refuseLate(now: number, waitMsMax: number): void {
+    for (const [stream, { since }] of this.#requests) {
+      if (now - Math.max(since, this.#movedAt) > waitMsMax) stream.reset(codes.refused)
+    }
+  }
+
+  /** Begins as many as there is room for, when it is their connection's turn. */
+  beginLater(): void {
+    if (this.#requests.size === 0 || this.#isScheduled || !this.#hasRoom) return
+    this.#isScheduled = true
+    this.#around.admission.later(() => {
+      this.#isScheduled = false
+      this.#begin()
+    })
+  }
+
+  get #hasRoom(): boolean {
+    return this.#answerBytes + this.#around.output.unsentBytes <= this.#around.unreadBytesMax
+  }
+
+  #begin(): void {
+    const { admission, begin } = this.#around
+    for (const [stream, parked] of this.#requests) {
+      if (!this.#hasRoom) return
+      if (!admission.hasTime()) {
+        this.beginLater()
+        return
+      }
+      this.#requests.delete(stream)
+      begin(stream, () => parked.begin(stream.receiver))
+    }
+  }
+}
