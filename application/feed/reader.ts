@@ -86,7 +86,7 @@ export class Reader {
       this.#behind.delete(tail.domain)
     } else {
       this.#behind.set(tail.domain, tail)
-      this.#wake?.()
+      this.#wakeUp()
     }
   }
 
@@ -116,7 +116,7 @@ export class Reader {
 
   end(reason: StreamEnd): void {
     this.#end ??= reason
-    this.#wake?.()
+    this.#wakeUp()
   }
 
   get ended(): StreamEnd | undefined {
@@ -142,13 +142,20 @@ export class Reader {
     return tail
   }
 
-  /** Calls back once there is something to do; at once if there is now. */
+  /** Calls back once, when there is something to do; at once if there is now. */
   whenBusy(wake: () => void): () => void {
     this.#wake = wake
-    if (this.#end !== undefined || this.#behind.size > 0) wake()
+    if (this.#end !== undefined || this.#behind.size > 0) this.#wakeUp()
     return () => {
       this.#wake = undefined
     }
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake
+    // A stream that is woken gets in line for a slice, and one that has not come for more must not take any.
+    this.#wake = undefined
+    wake?.()
   }
 
   /**

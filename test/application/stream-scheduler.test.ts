@@ -1,6 +1,6 @@
 import { it as effectIt } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { type Lane, StreamScheduler, TimeSlices } from "../../application/feed/scheduler.ts"
 import {
   sliceEventsMax,
@@ -260,5 +260,20 @@ describe("replays", () => {
       while (keys.length < 5000) keys = [...keys, ...keysOf(yield* stream.pull)]
       expect(keys).toEqual(numbered(5000))
     }).pipe(Effect.scoped, Effect.provide(world.layer))
+  })
+
+  effectIt.effect("are in line for a slice only while they are asked for more", () => {
+    const world = new World()
+    const wait = vi.spyOn(StreamScheduler.prototype, "wait")
+    return Effect.gen(function* () {
+      const stream = yield* open("d")
+      const pull = yield* Effect.forkChild(stream.pull, { startImmediately: true })
+      yield* write("d", ["first"])
+      expect(keysOf(yield* Fiber.join(pull))).toEqual(["first"])
+      wait.mockClear()
+      yield* write("d", numbered(3))
+      expect(wait).not.toHaveBeenCalled()
+      expect(keysOf(yield* stream.pull)).toEqual(numbered(3))
+    }).pipe(Effect.scoped, Effect.provide(world.layer), Effect.ensuring(Effect.sync(() => wait.mockRestore())))
   })
 })
