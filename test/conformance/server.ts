@@ -9,7 +9,6 @@ import { Effect } from "effect"
 import { type Handler, listen } from "../../adapters/transport/listener/listen.ts"
 import { grpcFace } from "../../adapters/transport/rpc/grpc.ts"
 import { nodeFace } from "../../adapters/transport/rpc/node.ts"
-import { http2InTests } from "../transport/listener-clients.ts"
 import { readSuite, type ServerRequest } from "./messages.ts"
 import { conformanceService } from "./service.ts"
 
@@ -49,11 +48,10 @@ const handler: Handler = (request, response) => {
   return undefined
 }
 
+const http2 = process.env["STATEGATE_HTTP2"] === "node" ? "node" : "own"
+
 const main = Effect.gen(function* () {
-  const { port } = yield* listen(
-    { host: "127.0.0.1", port: 0, tls, graceMs: 0, onStream: grpc, http2: http2InTests },
-    handler
-  )
+  const { port } = yield* listen({ host: "127.0.0.1", port: 0, tls, graceMs: 0, onStream: grpc, http2 }, handler)
   const desc = suite.message("ServerCompatResponse")
   const answer = toBinary(
     desc,
