@@ -88,7 +88,11 @@ export class Http1Connection implements Holder, MessageOwner {
   failed(name: Unfit): void {
     this.#input.close()
     this.#lastAnswer ??= name
-    if (this.#current === undefined && this.#parsed.length === 0) this.#endWith(this.#lastAnswer)
+    const current = this.#current
+    // Nothing that was parsed is owed an answer, or the mistake is in the body of what is being answered.
+    const isDue =
+      current === undefined ? this.#parsed.length === 0 : !current.request.complete && !current.response.headersSent
+    if (isDue) this.#endWith(this.#lastAnswer)
   }
 
   wantsBody(): void {
@@ -173,6 +177,9 @@ export class Http1Connection implements Holder, MessageOwner {
     if (parsed === undefined) {
       if (this.#lastAnswer !== undefined) this.#endWith(this.#lastAnswer)
       else this.#input.feed()
+    } else if (this.#lastAnswer !== undefined && !parsed.request.complete) {
+      // The rest of its body will never come.
+      this.#endWith(this.#lastAnswer)
     } else if (this.#options.admission.enter()) {
       this.#parsed.shift()
       this.#begin(parsed)
