@@ -3,9 +3,27 @@ import type { Event } from "../../domain/event.ts"
 import { jsonText } from "../../domain/json.ts"
 import { tailBytesMax, tailEventsMax } from "../limits.ts"
 
-/** Bytes that all tails of a feed hold together. */
-export interface TailBudget {
-  bytes: number
+/** What all tails of a feed hold together. Above `tailBytesMax`, those that have been quiet for longest let go first. */
+export class TailBudget {
+  bytes = 0
+  /** Tails that hold events, that to which one was appended last at the end. */
+  readonly #tails = new Set<Tail>()
+
+  /** The tail holds one event more. */
+  charge(tail: Tail, bytes: number): void {
+    this.bytes += bytes
+    this.#tails.delete(tail)
+    this.#tails.add(tail)
+    while (this.bytes > tailBytesMax) {
+      const [quietest] = this.#tails
+      quietest!.releaseHalf()
+    }
+  }
+
+  /** The tail holds no event any more. */
+  forget(tail: Tail): void {
+    this.#tails.delete(tail)
+  }
 }
 
 /**
@@ -45,14 +63,16 @@ export class Tail {
   /** Takes the next event; any other must not be given. */
   append(event: Event): void {
     this.#events.push(event)
-    this.#budget.bytes += sizeOf(event)
     this.head = event.position
     this.headId = event.id
     if (this.known < this.head) this.known = this.head
-    // Half at once: letting go one by one would move the whole array each time.
-    if (this.#events.length > tailEventsMax || this.#budget.bytes > tailBytesMax) {
-      this.#release(Math.ceil(this.#events.length / 2))
-    }
+    if (this.#events.length > tailEventsMax) this.releaseHalf()
+    this.#budget.charge(this, sizeOf(event))
+  }
+
+  /** Lets go of the older half: one by one would move the whole array each time. */
+  releaseHalf(): void {
+    this.#release(Math.ceil(this.#events.length / 2))
   }
 
   /** The id of the event at a position, if the tail remembers it. */
@@ -90,6 +110,7 @@ export class Tail {
       this.#budget.bytes -= sizeOf(event)
       this.#startId = event.id
     }
+    if (this.#events.length === 0) this.#budget.forget(this)
   }
 }
 

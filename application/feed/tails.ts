@@ -11,7 +11,7 @@ import type { Announcement } from "../ports/Channel.ts"
 import type { EventStore } from "../ports/EventStore.ts"
 import { pageFrom } from "./page.ts"
 import { type Reader, rewound } from "./reader.ts"
-import { Tail, type TailBudget } from "./tail.ts"
+import { Tail, TailBudget } from "./tail.ts"
 import { type Before, standing, type Watched, watch } from "./watched.ts"
 
 /** Starts work in the background. */
@@ -26,7 +26,7 @@ export class Tails {
   readonly #narrow = new Map<string, Set<Reader>>()
   readonly #wide = new Set<Reader>()
   readonly #watched = new Map<string, Watched>()
-  readonly #budget: TailBudget = { bytes: 0 }
+  readonly #budget = new TailBudget()
   readonly #store: EventStore["Service"]
   readonly #observer: Watcher
   readonly #clock: Clock.Clock

@@ -2,8 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { Feed } from "../../application/feed/feed.ts"
-import { Tail } from "../../application/feed/tail.ts"
-import { headsPollWideMs, heartbeatMs, tailEventsMax } from "../../application/limits.ts"
+import { Tail, TailBudget } from "../../application/feed/tail.ts"
+import { headsPollWideMs, heartbeatMs, tailBytesMax, tailEventsMax } from "../../application/limits.ts"
 import { methods } from "../../domain/event.ts"
 import { beginning, behind, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
 import { settle } from "./gated-store.ts"
@@ -222,18 +222,36 @@ describe("many streams", () => {
   )
 })
 
+const append = (tail: Tail, i: number, value: string) => {
+  const entity = { domain: "d", type: "t", key: `${i}`, values: { v: value }, version: 1n }
+  const position = BigInt(i) + 1n
+  tail.append({ id: `${i}`, position, time: position, method: methods.set, entity, claims: {}, erased: false })
+}
+const emptyTail = (budget: TailBudget) => new Tail("d", "0123456789abcdef", 0n, "", budget)
+
 it("a tail gives back what it held of the common budget", () => {
-  const budget = { bytes: 0 }
-  const tail = new Tail("d", "0123456789abcdef", 0n, "", budget)
-  for (const i of range(tailEventsMax + 1)) {
-    const entity = { domain: "d", type: "t", key: `${i}`, values: { v: "x" }, version: 1n }
-    const position = BigInt(i) + 1n
-    tail.append({ id: `${i}`, position, time: position, method: methods.set, entity, claims: {}, erased: false })
-  }
+  const budget = new TailBudget()
+  const tail = emptyTail(budget)
+  for (const i of range(tailEventsMax + 1)) append(tail, i, "x")
   // Values and claims are small here; what events take beside them counts as well.
   expect(budget.bytes).toBeGreaterThan(500 * Number(tail.head - tail.start))
   expect(tail.after(tail.start - 1n, 10)).toBeUndefined()
   expect(tail.after(tail.start, 2)!.map(({ position }) => position)).toEqual([tail.start + 1n, tail.start + 2n])
   tail.close()
+  expect(budget.bytes).toBe(0)
+})
+
+it("a tail that is busy keeps its events where quiet ones have used up the common budget", () => {
+  const budget = new TailBudget()
+  const large = "x".repeat(tailBytesMax / 16)
+  const [quiet, quieter, busy] = [emptyTail(budget), emptyTail(budget), emptyTail(budget)]
+  for (const i of range(8)) append(quieter, i, large)
+  for (const i of range(7)) append(quiet, i, large)
+  for (const i of range(6)) append(busy, i, large)
+  expect(busy.start).toBe(0n)
+  expect(quiet.start).toBe(0n)
+  expect(quieter.start).toBeGreaterThan(0n)
+  expect(budget.bytes).toBeLessThanOrEqual(tailBytesMax)
+  for (const tail of [quiet, quieter, busy]) tail.close()
   expect(budget.bytes).toBe(0)
 })
