@@ -23,10 +23,13 @@ export type BackgroundFiber = (typeof backgroundFibers)[number]
 /** Logs and counts a defect. A failure that is expected, such as that of a store that is away, is none. */
 export const reportDefects = (fiber: BackgroundFiber, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Cause.hasDies(cause)
-    ? Effect.flatMap(Observer, ({ defected }) => {
-        defected(fiber)
-        return Effect.logError(`there is a bug in what runs in the background: ${fiber}`, cause)
-      })
+    ? // A log that is broken itself must not end what it reports on.
+      Effect.ignoreCause(
+        Effect.flatMap(Observer, ({ defected }) => {
+          defected(fiber)
+          return Effect.logError(`there is a bug in what runs in the background: ${fiber}`, cause)
+        })
+      )
     : Effect.void
 
 /** Runs something of which nobody waits for the outcome; a defect does not go unheard. */

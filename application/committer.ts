@@ -122,11 +122,11 @@ export class Committer extends Context.Service<
         const span = spanOf(flights, since)
         span?.attribute("stategate.commit.events", events)
         span?.end(until, failure === undefined ? Exit.void : Exit.fail(failure))
+        landed(flights.map((flight, i) => [flight, results[i]!]))
         for (const [i, { events }] of flights.entries()) {
           const last = events.at(-1)
           if (last !== undefined && Result.isSuccess(results[i]!)) yield* watchClock(last.time)
         }
-        landed(flights.map((flight, i) => [flight, results[i]!]))
       })
 
       const worker = Effect.gen(function* () {
