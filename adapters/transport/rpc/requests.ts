@@ -132,6 +132,7 @@ const searchOf = (checks: Checks, message: SearchOpts, subject: Subject): Search
   const sort = parseSort(message.sort?.field ?? "", message.sort?.reverse ?? false, subject)
   if (!sort.ok) checks.add("sort.field", sort.problem)
   const goesOn = message.pageToken !== ""
+  const limit = checks.range("limit", message.limit, 1, pageItemsMax)
   checks.range("offset", message.offset, 0, pageOffsetMax)
   checks.absent("offset", goesOn && message.offset > 0, "must be 0 together with page_token")
   return {
@@ -139,7 +140,7 @@ const searchOf = (checks: Checks, message: SearchOpts, subject: Subject): Search
     type: message.type,
     query: query.ok ? query.query : (undefined as unknown as Query),
     order: sort.ok ? sort.order : (undefined as unknown as Order),
-    limit: checks.range("limit", message.limit, 1, pageItemsMax),
+    limit,
     offset: message.offset,
     partial: message.partial || goesOn
   }
