@@ -185,8 +185,8 @@ const logPage = ({ statements }: Open, { id, name }: DomainRow, after: bigint, l
   let chars = 0
   for (const row of statements.eventsAfter.iterate(id, after, limit) as Iterable<unknown> as Iterable<EventRow>) {
     chars += eventChars(row)
-    // One event is always given, so that whoever reads gets on.
-    if (chars > logPageBytesMax && rows.length > 0) break
+    // Two are always given: a stream knows the first one, by which it sees that the log is still the same.
+    if (chars > logPageBytesMax && rows.length > 1) break
     rows.push(row)
   }
   return pageOf(name, after, rows)
