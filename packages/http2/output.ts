@@ -2,6 +2,7 @@ import type { Socket } from "node:net"
 import type { Field } from "./fields.ts"
 import { type Code, codes, flags, frameBytesMax, frameHeaderBytes, frameTypes } from "./frames.ts"
 import { bytesAtMost, HpackEncoder } from "./hpack-encoder.ts"
+import { sentBytes } from "./sent-bytes.ts"
 
 /** Frames are gathered in slabs of this many bytes: all that is said in one turn of the event loop leaves in one write. */
 const slabBytes = 64 * 1024
@@ -25,7 +26,6 @@ export class Output {
   /** Only while something is gathered: most connections are silent most of the time. */
   #slab: Buffer = nothing
   #to = 0
-  #written = 0
   /** Bytes of the slabs that wait on the socket beside what was written in them. */
   #pinnedBytes = 0
   #isCorked = false
@@ -57,13 +57,12 @@ export class Output {
 
   /** Bytes that have left, as long as others wait to. */
   get leftOfSome(): number | undefined {
-    const waiting = this.#socket.writableLength
-    return waiting === 0 ? undefined : this.#written - waiting
+    return this.#socket.writableLength === 0 ? undefined : this.left
   }
 
   /** Bytes that have left. */
   get left(): number {
-    return this.#written - this.#socket.writableLength
+    return sentBytes(this.#socket)
   }
 
   /** Holds everything back until `uncork`. */
@@ -84,7 +83,6 @@ export class Output {
     const to = this.#to
     this.#slab = nothing
     this.#to = 0
-    this.#written += to
     // After the last word of a connection there is nothing more to say.
     if (!socket.writable) return
     // Of encrypted sockets every write waits, if only for a moment.

@@ -72,7 +72,7 @@ export const callIdOfRequest = ({ headers }: IncomingMessage): string => {
 }
 
 export const answerWhole = (response: ServerResponse, { status, headers, body }: WholeAnswer): void => {
-  response.writeHead(status, headers).end(body)
+  response.writeHead(status, { ...headers, "content-length": String(Buffer.byteLength(body)) }).end(body)
 }
 
 /** For a connection whose parser gave up, so that there is no response to write to. It closes after this. */

@@ -5,7 +5,8 @@ import {
   type Holder,
   Progress,
   type Sheddable,
-  StallTimer
+  StallTimer,
+  sentBytes
 } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
 import { answerWhole, callIdOfRequest, lastAnswer, refusalAnswers, wholeAnswer } from "./answer.ts"
@@ -213,7 +214,7 @@ export class Http1Connection implements Holder, MessageOwner {
   look(now: number): void {
     const socket = this.#socket
     const { unreadMsMax, requestMsMax, keepAliveMs, headersMsMax } = this.#options.limits
-    const left = socket.bytesWritten - socket.writableLength
+    const left = sentBytes(socket)
     this.#progress.moved(left - this.#left + this.#input.takeFed())
     this.#left = left
     this.#progress.sample(now)

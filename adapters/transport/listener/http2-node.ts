@@ -77,6 +77,8 @@ export const http2ByNode = (
 
   return {
     accept: (socket, admission) => {
+      // Node's sessions do not see that their peer says nothing more, and would stay.
+      socket.allowHalfOpen = false
       const onSession = (session: ServerHttp2Session) => {
         if (admission !== undefined) admissions.set(session, admission)
         leaving.set(session, watchSession(session, socket, limits))

@@ -1,0 +1,286 @@
+import { once } from "node:events"
+import { connect } from "node:net"
+import { connect as connectTls } from "node:tls"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Queue } from "effect"
+import type { Handler } from "../../adapters/transport/listener/listen.ts"
+import { openssl, testCertificates } from "../support/certificate.ts"
+import { echo, get, http1, preface, serve, settings, wire } from "./listener-clients.ts"
+
+/** A client that sends this, then that nothing more comes, and listens on: what it gets until the other side closes. */
+const halfClosed = (port: number, ...said: ReadonlyArray<string | Uint8Array>) =>
+  Effect.callback<string>((resume) => {
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true })
+    let received = ""
+    socket
+      .on("error", () => {})
+      .on("data", (chunk) => {
+        received += chunk.toString("latin1")
+      })
+      .on("end", () => resume(Effect.succeed(received)))
+      .on("close", () => resume(Effect.succeed(received)))
+    for (const part of said) socket.write(part)
+    socket.end()
+    return Effect.sync(() => socket.destroy())
+  })
+
+const answersLate: Handler = (request, response) => {
+  request.resume()
+  setTimeout(() => response.end(`${request.method} ${request.url} answered`), 50)
+}
+
+describe("requests of one HTTP/1.1 connection", () => {
+  it.live("that are sent at once take effect in their order, the next when the one before is answered", () =>
+    Effect.gen(function* () {
+      const happened: Array<string> = []
+      const { port } = yield* serve((request, response) => {
+        happened.push(`${request.method} begins`)
+        const ms = request.method === "POST" ? 50 : 0
+        request.resume().on("end", () =>
+          setTimeout(() => {
+            happened.push(`${request.method} ends`)
+            response.end(`${request.method} done`)
+          }, ms)
+        )
+      })
+      const client = yield* wire(port)
+      client.send(
+        http1("POST", "/", { "content-length": "2" }, "hi") +
+          http1("DELETE", "/") +
+          http1("PUT", "/", { "content-length": "2" }, "hi")
+      )
+      yield* client.expect("PUT done")
+      const inOrder = ["POST", "DELETE", "PUT"].flatMap((method) => [`${method} begins`, `${method} ends`])
+      assert.deepStrictEqual(happened, inOrder)
+    })
+  )
+
+  it.live("that are sent at once are begun no sooner than the answers before them are read", () =>
+    Effect.gen(function* () {
+      let begun = 0
+      const { port } = yield* serve((_, response) => {
+        begun += 1
+        response.end(Buffer.alloc(8_000_000, "x"))
+      })
+      const client = yield* wire(port)
+      client.socket.pause()
+      client.send(http1("GET", "/").repeat(100))
+      const other = yield* wire(port)
+      for (let asked = 0; asked < 20; asked++) {
+        other.send(http1("HEAD", "/"))
+        yield* other.expect("\r\n\r\n")
+      }
+      assert.strictEqual(begun, 21)
+      client.socket.resume()
+      while (begun < 40) yield* Effect.sleep(5)
+    })
+  )
+})
+
+describe("a client that says that nothing more comes", () => {
+  it.live("gets the answers to what it asked", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(answersLate)
+      assert.include(yield* halfClosed(port, http1("GET", "/one")), "GET /one answered")
+      const post = http1("POST", "/a", { "content-length": "2" }, "hi")
+      const both = yield* halfClosed(port, post + http1("GET", "/b"))
+      assert.match(both, /POST \/a answered[\s\S]*GET \/b answered/)
+    })
+  )
+
+  it.live.skipIf(openssl.found === undefined)("gets the answers to what it asked, with TLS", () =>
+    Effect.gen(function* () {
+      const { ca, cert, key } = testCertificates()
+      const { port } = yield* serve(answersLate, { tls: { cert, key } })
+      const received = yield* Effect.promise(async () => {
+        const socket = connectTls({ port, host: "127.0.0.1", ca, ...{ allowHalfOpen: true } })
+        let text = ""
+        socket
+          .on("error", () => {})
+          .on("data", (chunk: Buffer) => {
+            text += chunk
+          })
+        await once(socket, "secureConnect")
+        socket.end(http1("GET", "/one"))
+        await once(socket, "close")
+        return text
+      })
+      assert.include(received, "GET /one answered")
+    })
+  )
+
+  const idle = {
+    "before anything was asked": [],
+    "in the middle of the preface": [preface.slice(0, 10)],
+    "in the middle of its headers": ["GET / HTTP/1.1\r\nho"],
+    "in the middle of a body": [http1("POST", "/", { "content-length": "10" }, "half")],
+    "in the middle of a body behind another request": [
+      http1("GET", "/") + http1("POST", "/", { "content-length": "10" }, "half")
+    ],
+    "after its last request": [http1("GET", "/") + http1("GET", "/")],
+    "after the settings of HTTP/2": [preface, settings],
+    "after its last stream": [preface, settings, get(1)],
+    "in the middle of a stream": [preface, settings, get(1, { end: false })]
+  }
+  for (const [when, said] of Object.entries(idle)) {
+    it.live(`is closed at once ${when}`, () =>
+      Effect.gen(function* () {
+        // Only one connection at a time: the next is not served before the one in question is gone on this side too.
+        const { port } = yield* serve(echo, { limits: { connectionsMax: 1 } })
+        yield* halfClosed(port, ...said)
+        yield* untilServed(port)
+      })
+    )
+    it.live(`is closed at once ${when}, also when it waits first`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* serve(echo, { limits: { connectionsMax: 1 } })
+        const client = yield* wire(port)
+        client.send(...said)
+        yield* Effect.sleep(50)
+        client.socket.end()
+        yield* untilServed(port)
+      })
+    )
+  }
+
+  it.live("in the middle of an answer without end has left", () =>
+    Effect.gen(function* () {
+      const closed = yield* Queue.unbounded<string>()
+      const { port } = yield* serve((_, response) => {
+        response.once("close", () => Queue.offerUnsafe(closed, "closed"))
+        response.write("it begins")
+      })
+      const client = yield* wire(port)
+      client.send(http1("GET", "/"))
+      yield* client.expect("it begins")
+      client.socket.end()
+      assert.strictEqual(yield* Queue.take(closed), "closed")
+    })
+  )
+})
+
+it.live("a client that breaks its connection ends its call before the answer", () =>
+  Effect.gen(function* () {
+    const events = yield* Queue.unbounded<string>()
+    const { port } = yield* serve((request, response) => {
+      request.resume()
+      response.once("close", () => Queue.offerUnsafe(events, "closed"))
+      Queue.offerUnsafe(events, "begun")
+    })
+    const client = yield* wire(port)
+    client.send(http1("POST", "/", { "content-length": "2" }, "hi"))
+    assert.strictEqual(yield* Queue.take(events), "begun")
+    client.socket.resetAndDestroy()
+    assert.strictEqual(yield* Queue.take(events), "closed")
+  })
+)
+
+describe("what is no request", () => {
+  const unfit = {
+    "with two Hosts": `${http1("GET", "/", { Host: "b" })}`,
+    "without a Host": "GET / HTTP/1.1\r\naccept: */*\r\n\r\n",
+    "that is not HTTP": "nonsense\r\n\r\n",
+    "with a space in the name of a header": http1("GET", "/", { "a b": "c" }),
+    "with two lengths": http1("POST", "/", { "content-length": "1", "Content-Length": "2" }),
+    "behind a request": `${http1("GET", "/")}nonsense\r\n\r\n`
+  }
+  for (const [what, said] of Object.entries(unfit)) {
+    it.live(`${what} gets a Status`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* serve(echo)
+        const client = yield* wire(port)
+        client.send(said)
+        const answer = (yield* client.closed).replace(/^HTTP\/1\.1 200 [\s\S]*?(?=HTTP\/1\.1 4)/, "")
+        const [head = "", body = ""] = answer.split("\r\n\r\n")
+        assert.match(head, /^HTTP\/1\.1 400 Bad Request/)
+        assert.match(head, /\r\nx-request-id: \S+/i)
+        assert.match(head, /\r\ncontent-type: application\/json/i)
+        assert.containsAllKeys(JSON.parse(body), ["code", "message"])
+      })
+    )
+  }
+})
+
+describe("every request of a connection", () => {
+  const first = http1("GET", "/first")
+  const times = { headersMsMax: 100, requestMsMax: 100, lateCheckMs: 10 }
+
+  it.live("has its time for its headers", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, { limits: { ...times, requestMsMax: 60_000 } })
+      const client = yield* wire(port)
+      client.send(first)
+      yield* client.expect("1.1 GET /first ")
+      client.send("GET / HTTP/1.1\r\n")
+      assert.match(yield* client.closed, /^HTTP\/1\.1 408 /)
+    })
+  )
+
+  it.live("has its time for its body", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, { limits: { ...times, headersMsMax: 60_000 } })
+      const half = http1("POST", "/", { "content-length": "10" }, "half")
+      for (const isAtOnce of [true, false]) {
+        const client = yield* wire(port)
+        client.send(isAtOnce ? first + half : first)
+        yield* client.expect("1.1 GET /first ")
+        if (!isAtOnce) client.send(half)
+        assert.match(yield* client.closed, /^HTTP\/1\.1 408 /)
+      }
+    })
+  )
+
+  it.live("must have its answer read in time", () =>
+    Effect.gen(function* () {
+      const closed = yield* Queue.unbounded<void>()
+      const { port } = yield* serve(
+        (request, response) => {
+          if (request.url === "/first") return void response.end("first")
+          response.once("close", () => Queue.offerUnsafe(closed, undefined))
+          response.end(Buffer.alloc(20_000_000, "x"))
+        },
+        { limits: { unreadMsMax: 100, lateCheckMs: 10 } }
+      )
+      const client = yield* wire(port)
+      client.send(first)
+      yield* client.expect("first")
+      client.socket.pause()
+      client.send(http1("GET", "/"))
+      yield* Queue.take(closed)
+    })
+  )
+
+  it.live("counts what it has sent behind an answer without end", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve((_, response) => void response.write("it begins"), {
+        limits: { sessionsHeldBytesMax: 400_000 },
+        graceMs: 0
+      })
+      const client = yield* wire(port)
+      client.send(http1("GET", "/"))
+      yield* client.expect("it begins")
+      const body = "x".repeat(100_000)
+      let sent = 0
+      const socket = client.socket
+      const pour = setInterval(() => {
+        if (socket.writableNeedDrain || sent > 300_000_000) return
+        sent += body.length
+        socket.write(http1("POST", "/", { "content-length": `${body.length}` }, body))
+      }, 1)
+      yield* Effect.sleep(500)
+      clearInterval(pour)
+      // What the systems of both sides hold, and no more: nothing behind the open answer is read.
+      assert.isBelow(sent, 30_000_000)
+    })
+  )
+})
+
+/** Asks until there is room for a connection. */
+const untilServed = (port: number) =>
+  Effect.gen(function* () {
+    while (true) {
+      const client = yield* wire(port)
+      client.send(http1("GET", "/", { connection: "close" }))
+      if ((yield* client.closed).includes("1.1 GET / ")) return
+    }
+  }).pipe(Effect.scoped)
