@@ -10,10 +10,12 @@ const listBytesMax = 4_096
 
 const knownBytes = (key: string, { bytes }: RequestHead): number => 512 + key.length + 2 * bytes
 
-interface Block {
+export interface Block {
   readonly bytes: Buffer
   /** Whether the stream ends with it. */
   readonly ends: boolean
+  /** Its fields are read all the same, for the sake of the table that all blocks of a connection share. */
+  readonly isMalformed: boolean
 }
 
 /** Puts header blocks together from their frames, and reads them. */
@@ -23,7 +25,7 @@ export class Heads {
   readonly #known = new Map<string, RequestHead>()
   #knownAt = 0
   #knownBytes = 0
-  #open: { readonly id: number; readonly ends: boolean; readonly parts: Array<Buffer>; bytes: number } | undefined
+  #open: { readonly id: number; readonly block: Block; readonly parts: Array<Buffer>; bytes: number } | undefined
 
   constructor(limits: HeadLimits) {
     this.#limits = limits
@@ -50,11 +52,10 @@ export class Heads {
     const isWhole = (flag & flags.endHeaders) !== 0
     if (type === frameTypes.headers) {
       if (id === 0) throw new ConnectionError(codes.protocol, "HEADERS without a stream")
-      const bytes = fragment(flag, id, payload)
-      const ends = (flag & flags.endStream) !== 0
-      if (isWhole) return { bytes, ends }
+      const block = firstPart(flag, id, payload)
+      if (isWhole) return block
       // A copy: what has come together with it is not kept for its sake.
-      this.#open = { id, ends, parts: [Buffer.from(bytes)], bytes: bytes.length }
+      this.#open = { id, block, parts: [Buffer.from(block.bytes)], bytes: block.bytes.length }
       return undefined
     }
     const open = this.#open
@@ -67,7 +68,7 @@ export class Heads {
     }
     if (!isWhole) return undefined
     this.#open = undefined
-    return { bytes: Buffer.concat(open.parts), ends: open.ends }
+    return { ...open.block, bytes: Buffer.concat(open.parts) }
   }
 
   /** The head of a request; undefined when the request is malformed. */
@@ -111,12 +112,11 @@ export class Heads {
 }
 
 /** What is in a HEADERS frame beside padding and priority (RFC 9113, 6.2). */
-const fragment = (flag: number, id: number, payload: Buffer): Buffer => {
+const firstPart = (flag: number, id: number, payload: Buffer): Block => {
   const bytes = unpadded(flag, payload)
-  if ((flag & flags.priority) === 0) return bytes
+  const ends = (flag & flags.endStream) !== 0
+  if ((flag & flags.priority) === 0) return { bytes, ends, isMalformed: false }
   if (bytes.length < 5) throw new ConnectionError(codes.frameSize, "a priority that is cut short")
-  if ((bytes.readUInt32BE(0) & 0x7fffffff) === id) {
-    throw new ConnectionError(codes.protocol, "a stream that depends on itself")
-  }
-  return bytes.subarray(5)
+  // A stream that depends on itself is an error of the stream alone (RFC 7540, 5.3.1).
+  return { bytes: bytes.subarray(5), ends, isMalformed: (bytes.readUInt32BE(0) & 0x7fffffff) === id }
 }

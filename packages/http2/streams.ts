@@ -1,6 +1,6 @@
 import type { Carrier } from "./carrier.ts"
 import { ConnectionError, codes, flags, unpadded, windowBytes, windowBytesMax } from "./frames.ts"
-import { Heads } from "./heads.ts"
+import { type Block, Heads } from "./heads.ts"
 import type { Sheddable } from "./memory-budget.ts"
 import type { Output } from "./output.ts"
 import { ParkedRequests } from "./parked-requests.ts"
@@ -196,10 +196,10 @@ export class Streams implements Carrier {
     if (block === undefined) return
     const stream = this.#open.get(id)
     if (stream === undefined && id > this.last) {
-      this.#begin(id, block.bytes, block.ends)
+      this.#begin(id, block)
       return
     }
-    const isGood = this.heads.trailers(block.bytes)
+    const isGood = this.heads.trailers(block.bytes) && !block.isMalformed
     // In flight when we broke the stream off.
     if (stream === undefined && this.#broken.has(id)) {
       this.#around.onIdle()
@@ -251,9 +251,9 @@ export class Streams implements Carrier {
     this.#broken.add(id)
   }
 
-  #begin(id: number, block: Buffer, ends: boolean): void {
+  #begin(id: number, { bytes, ends, isMalformed }: Block): void {
     if (id % 2 === 0) throw new ConnectionError(codes.protocol, "a stream of a client has an odd number")
-    const head = this.heads.request(block)
+    const head = this.heads.request(bytes)
     // What comes after a farewell is not served, and its client knows.
     if (this.isClosed) {
       this.#around.onIdle()
@@ -262,7 +262,7 @@ export class Streams implements Carrier {
     this.last = id
     const { limits, admission, onFailed, onStream, windowBytes: sendWindow } = this.#around
     const isFull = this.#slots >= limits.streamsPerSessionMax
-    if (isFull || head === undefined || (ends && (head.contentLength ?? 0) > 0)) {
+    if (isFull || isMalformed || head === undefined || (ends && (head.contentLength ?? 0) > 0)) {
       this.refuse(id, isFull ? codes.refused : codes.protocol)
       onFailed()
       return

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Handler } from "../index.ts"
 import { echo, frame, get, preface, reset, settings } from "./clients.ts"
-import { block, getFields, postFields } from "./fields.ts"
+import { block, getFields, indexed, postFields } from "./fields.ts"
 import { dataBytes, type Frame, goAwayCode, peer, resetCode, statusOf } from "./peer.ts"
 import { serve } from "./server.ts"
 
@@ -219,6 +219,41 @@ describe("§8.1.1: a malformed request is a stream error, and the connection goe
       })
     )
   }
+
+  const onItself = (stream: number) => Buffer.concat([number(stream), Buffer.from([0])])
+
+  it.live("RFC 7540, §5.3.1: a request that depends on itself, and the fields it indexes are there for the next", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo)
+      const client = yield* peer(port)
+      const fields = indexed({ ":path": "/indexed" })
+      const rest = block({ ":method": "GET", ":scheme": "http" })
+      // The second names the field by its number in the table, which the first filled.
+      const named = Buffer.concat([rest, Buffer.from([0x80 | 62])])
+      client.send(
+        preface,
+        settings,
+        frame(1, 0x21, 1, Buffer.concat([onItself(1), rest])),
+        frame(9, 4, 1, fields),
+        frame(1, 5, 3, named)
+      )
+      const frames = yield* client.settled
+      assert.strictEqual(resetCode(frames, 1), protocolError)
+      assert.isUndefined(statusOf(frames, 1))
+      assert.strictEqual(statusOf(frames, 3), "200")
+    })
+  )
+
+  it.live("RFC 7540, §5.3.1: trailers that make their stream depend on itself", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo)
+      const client = yield* peer(port)
+      client.send(preface, settings, post(1), frame(1, 0x25, 1, onItself(1)), get(3))
+      const frames = yield* client.settled
+      assert.strictEqual(resetCode(frames, 1), protocolError)
+      assert.strictEqual(statusOf(frames, 3), "200")
+    })
+  )
 
   const wellFormed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "te with trailers": { ...getFields, te: "trailers" },

@@ -61,7 +61,7 @@ export const cases: Readonly<Record<string, ReadonlyArray<Buffer>>> = {
   "an unknown frame": [frame(0xbb, 0xff, 1, Buffer.from("abc")), get(1)],
   "a frame that is too large": [post(1), frame(0, 1, 1, Buffer.alloc(16_385))],
   "padding longer than its frame": [post(1), frame(0, 9, 1, Buffer.from([9, 0]))],
-  "a priority on itself": [frame(1, 0x25, 1, Buffer.concat([number(1), Buffer.from([0]), block(getFields)]))],
+  "a priority on itself": [frame(1, 0x25, 1, Buffer.concat([number(1), Buffer.from([0]), block(getFields)])), get(3)],
   "a PRIORITY that is cut short": [frame(2, 0, 1, Buffer.alloc(4)), get(3)],
   "a farewell of the client": [frame(7, 0, 0, Buffer.alloc(8)), get(1)],
   "SETTINGS again": [settings, get(1), settings],
