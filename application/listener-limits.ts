@@ -65,10 +65,15 @@ export const listenerLimits = {
   floodWindowMs: 10_000,
   /** Streams of one session that ended before their answers, whoever broke them off (CVE-2023-44487, CVE-2025-8671). */
   resetsPerWindowMax: 1_000,
-  /** Without a call in between. */
+  /** And so many more for each frame of an answer in that window, since some clients ping for every burst that they get. */
   pingsPerWindowMax: 500,
+  pingsPerAnswerMax: 2,
   settingsPerWindowMax: 100,
-  /** Frames that do nothing: of unknown types, empty, about priorities or streams that are gone. */
-  idleFramesPerWindowMax: 10_000
+  /**
+   * Frames that do nothing: of unknown types, empty, about windows, priorities or streams that are gone. And so many more
+   * for each frame of an answer in that window.
+   */
+  idleFramesPerWindowMax: 10_000,
+  idleFramesPerAnswerMax: 4
 } as const satisfies Record<string, number>
 export type ListenerLimits = { readonly [Name in keyof typeof listenerLimits]: number }

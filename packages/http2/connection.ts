@@ -1,6 +1,6 @@
 import type { Socket } from "node:net"
 import type { ConnectionAdmission } from "./admission.ts"
-import { allowance } from "./allowance.ts"
+import { allowance, type Earned } from "./allowance.ts"
 import { ConnectionMemory } from "./connection-memory.ts"
 import type { ConnectionOptions } from "./connection-options.ts"
 import { ConnectionError, codes, flags, frameTypes, settings, windowBytes } from "./frames.ts"
@@ -51,7 +51,7 @@ export class Connection implements Holder {
     const output = new Output(socket, limits.heldBytesMax)
     this.#output = output
     const exceeded = () => this.#fail(codes.enhanceYourCalm)
-    const within = (max: number, progress?: () => number) => allowance(max, limits.floodWindowMs, exceeded, progress)
+    const within = (max: number, earned?: Earned) => allowance(max, limits.floodWindowMs, exceeded, earned)
     this.#memory = new ConnectionMemory(
       admission,
       output,
@@ -60,8 +60,8 @@ export class Connection implements Holder {
     // gRPC clients measure the network with a ping for every burst of data that they get, and some give back the window
     // of streams that are over by then: that is no flood.
     const answers = () => output.answers
-    this.#pinged = within(limits.pingsPerWindowMax, answers)
-    this.#idled = within(limits.idleFramesPerWindowMax, answers)
+    this.#pinged = within(limits.pingsPerWindowMax, { answers, perAnswer: limits.pingsPerAnswerMax })
+    this.#idled = within(limits.idleFramesPerWindowMax, { answers, perAnswer: limits.idleFramesPerAnswerMax })
     this.#streams = new Streams({
       limits,
       output,

@@ -1,5 +1,5 @@
 export type { ConnectionAdmission, Refusal } from "./admission.ts"
-export { allowance } from "./allowance.ts"
+export { allowance, type Earned } from "./allowance.ts"
 export type { Field } from "./fields.ts"
 export { preface } from "./frames.ts"
 export type { Handler, OversizedHandler, ProtocolHandler, StreamHandler } from "./handlers.ts"

@@ -34,9 +34,12 @@ export interface Http2Limits {
   readonly floodWindowMs: number
   /** Streams that ended before their answers, whoever ended them (CVE-2023-44487, CVE-2025-8671). */
   readonly resetsPerWindowMax: number
-  /** Without a call in between. */
+  /** And so many more for each frame of an answer in that window. */
   readonly pingsPerWindowMax: number
+  readonly pingsPerAnswerMax: number
   readonly settingsPerWindowMax: number
   /** Frames that do nothing: of unknown types, empty, about priorities or closed streams. */
   readonly idleFramesPerWindowMax: number
+  /** WINDOW_UPDATE counts as well, and a client sends a few for each frame that it gets. */
+  readonly idleFramesPerAnswerMax: number
 }

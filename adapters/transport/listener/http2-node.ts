@@ -6,7 +6,14 @@ import {
   type ServerHttp2Stream
 } from "node:http2"
 import type { Socket } from "node:net"
-import { allowance, type ConnectionAdmission, type Handler, isRequest, type ProtocolHandler } from "@stategate/http2"
+import {
+  allowance,
+  type ConnectionAdmission,
+  type Earned,
+  type Handler,
+  isRequest,
+  type ProtocolHandler
+} from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
 import type { RefuseOversized } from "./oversized.ts"
 
@@ -99,14 +106,11 @@ export const http2ByNode = (
 const watchSession = (session: ServerHttp2Session, socket: Socket, limits: ListenerLimits): (() => void) => {
   const exceeded = () => session.destroy(new Error("the peer floods this session"), constants.NGHTTP2_ENHANCE_YOUR_CALM)
   let answers = 0
-  const within = (max: number, progress?: () => number) => allowance(max, limits.floodWindowMs, exceeded, progress)
+  const within = (max: number, earned?: Earned) => allowance(max, limits.floodWindowMs, exceeded, earned)
   const onReset = within(limits.resetsPerWindowMax)
   const onSettings = within(limits.settingsPerWindowMax)
   session.setLocalWindowSize(limits.sessionWindowBytes)
-  session.on(
-    "ping",
-    within(limits.pingsPerWindowMax, () => answers)
-  )
+  session.on("ping", within(limits.pingsPerWindowMax, { answers: () => answers, perAnswer: limits.pingsPerAnswerMax }))
   session.on("localSettings", onSettings)
   session.on("remoteSettings", onSettings)
   const greeting = setTimeout(exceeded, limits.firstBytesMsMax)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import fc from "fast-check"
+import type { Http2Limits } from "../limits.ts"
 import { call, echo, frame, get, ping, preface, reset, session, settings, wire } from "./clients.ts"
 import { serve } from "./server.ts"
 
@@ -57,6 +58,39 @@ describe("a peer that costs more than it asks for", () => {
       assert.strictEqual(codeIn(yield* client.closed), calm)
     })
   )
+
+  const between: Readonly<Record<string, readonly [one: Buffer, limits: Partial<Http2Limits>]>> = {
+    "frames that do nothing": [frame(0xbb, 0, 0), { idleFramesPerWindowMax: 50, idleFramesPerAnswerMax: 4 }],
+    PINGs: [ping, { pingsPerWindowMax: 50, pingsPerAnswerMax: 4 }]
+  }
+  for (const [what, [one, limits]] of Object.entries(between)) {
+    const asked = Effect.fnUntraced(function* (each: number, answers: number) {
+      const { port } = yield* serve(echo, { limits: { ...limits, floodWindowMs: 60_000 } })
+      const client = yield* wire(port)
+      client.send(preface, settings)
+      for (let i = 0; i < answers; i++) {
+        client.send(get(2 * i + 1))
+        yield* client.expect("2.0 GET")
+        client.send(...Array.from({ length: each }, () => one))
+      }
+      return client
+    })
+
+    it.live(`keeps its session with a few ${what} for each answer`, () =>
+      Effect.gen(function* () {
+        const client = yield* asked(4, 40)
+        client.send(get(81))
+        yield* client.expect("2.0 GET")
+      })
+    )
+
+    it.live(`loses its session with many ${what} for each answer`, () =>
+      Effect.gen(function* () {
+        const client = yield* asked(40, 2)
+        assert.strictEqual(codeIn(yield* client.closed), calm)
+      })
+    )
+  }
 
   it.live("is not waited for when it does not take the answer that it asked for", () =>
     Effect.gen(function* () {

@@ -21,6 +21,8 @@ export const wideLimits: Http2Limits = {
   floodWindowMs: 10_000,
   resetsPerWindowMax: 1_000,
   pingsPerWindowMax: 500,
+  pingsPerAnswerMax: 2,
   settingsPerWindowMax: 100,
-  idleFramesPerWindowMax: 10_000
+  idleFramesPerWindowMax: 10_000,
+  idleFramesPerAnswerMax: 4
 }
