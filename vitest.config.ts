@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config"
 const overHttp2 = [
   "test/transport/{grpc-faces,listener*,oversized-headers}.test.ts",
   "test/conformance/http2.test.ts",
-  "test/e2e/{clients,tls}.test.ts"
+  "test/e2e/{clients,shared-channel,tls}.test.ts"
 ]
 
 export default defineConfig({
