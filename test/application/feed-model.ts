@@ -212,19 +212,18 @@ export class FeedModel {
     fiber.addObserver((exit) => {
       if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
       const end = Cause.squash(exit.cause)
-      if (!(typeof end === "object" && end !== null && "_tag" in end)) this.#failure ??= end
+      if (!(typeof end === "object" && end !== null && "_tag" in end)) this.failure ??= end
       else stream.end = end as Stream["end"]
       if (stream.end?._tag === "LogRewound" && this.#holds(stream.seen)) {
-        this.#failure ??= new Error("a stream ended as rewound, and what it has seen last is in the log")
+        this.failure ??= new Error("a stream ended as rewound, and what it has seen last is in the log")
       }
     })
   }
 
-  #failure: unknown
   /** The first property that did not hold. */
-  get failure(): unknown {
-    return this.#failure
-  }
+  failure: unknown
+  /** Whether the feed reports that some log went back. */
+  readonly isRewound = (): boolean => Effect.runSync(this.#inside(this.#feed!.rewoundLately))
 
   get #head(): Head | undefined {
     const { incarnation, events } = this.#log
