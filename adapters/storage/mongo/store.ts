@@ -61,8 +61,8 @@ export const layer = (settings: MongoSettings): Layer.Layer<EventStore | Project
           const once = { ...fresh, batchSize: limit, limit }
           for await (const row of events.find({ domain, _id: rows }, once).sort({ _id: 1 })) {
             bytes += row.values.length
-            // One event is always given, so that whoever reads gets on.
-            if (bytes > logPageBytesMax && found.length > 0) break
+            // Two are always given: a stream knows the first one, by which it sees that the log is still the same.
+            if (bytes > logPageBytesMax && found.length > 1) break
             if (row.position !== after + BigInt(found.length) + 1n) break
             found.push(eventOf(row))
           }

@@ -155,13 +155,13 @@ const eventWhere = (where: string): string =>
 export const eventByVersion = eventWhere("version = $4::bigint")
 export const eventById = eventWhere("id = $4::text")
 
-/** One event is always given, so that whoever reads gets on. */
+/** Two events are always given: a stream knows the first one, by which it sees that the log is still the same. */
 export const eventsAfter = `
   SELECT ${eventFields("page")} FROM (
     SELECT *, row_number() OVER place AS nth, sum(octet_length("values")) OVER place AS bytes
     FROM events WHERE domain = ${idOf("$1")} AND position > $2::bigint
     WINDOW place AS (ORDER BY position) ORDER BY position LIMIT $3::int
-  ) AS page WHERE nth = 1 OR bytes <= ${logPageBytesMax} ORDER BY position`
+  ) AS page WHERE nth <= 2 OR bytes <= ${logPageBytesMax} ORDER BY position`
 
 const bornAt = "extract(epoch FROM pg_postmaster_start_time())::text"
 const mark = `concat_ws('/', ${bornAt}, extract(epoch FROM clock_timestamp()), pg_current_snapshot())`
