@@ -5,7 +5,7 @@ import type { Event } from "../domain/event.ts"
 import type { ClaimRecord, Place, Primitives, Recalled } from "./claims/primitives.ts"
 import { type Claim, claimOf, recordOf } from "./claims/record.ts"
 import { Turns, usual } from "./claims/turns.ts"
-import { OutcomeUnknown, Unavailable } from "./failure.ts"
+import { Defect, OutcomeUnknown, Unavailable } from "./failure.ts"
 import { newIncarnation } from "./incarnation.ts"
 import { claimMsMax, claimTriesMax, claimWaitMs, headsSliceMax, turnMsMax, unitsAtOnceMax } from "./limits.ts"
 import { monotonicNow } from "./monotonic.ts"
@@ -135,7 +135,7 @@ export const claims = (store: Primitives): Claims => {
     const { domain } = unit
     const since = yield* monotonicNow
     unit.join?.()
-    const recalled = yield* store.recall(domain, unit.refs, unit.keys)
+    const recalled = yield* orDefect(store.recall(domain, unit.refs, unit.keys))
     const from = mark ?? unborn(domain, unit.incarnation)
     const events = unit.decide(snapshotOf(from, recalled))
     if (events.length === 0) {
@@ -157,7 +157,7 @@ export const claims = (store: Primitives): Claims => {
   const commit = Effect.fnUntraced(function* (unit: Unit) {
     const { domain } = unit
     const until = (yield* monotonicNow) + claimMsMax
-    const found = yield* store.mark(domain)
+    const found = yield* orDefect(store.mark(domain))
     let mark = begun(found)
     for (let tries = 0; tries < claimTriesMax; tries++) {
       const before = yield* turn(unit, mark, until)
@@ -208,6 +208,10 @@ export const claims = (store: Primitives): Claims => {
 
 const busy = new Unavailable({ message: "too many change this domain at once; try again later" })
 const tooNew = new Unavailable({ message: "a newer version of the gateway is at work here; this one must be upgraded" })
+
+/** A read of which a commit dies before it has claimed anything: that commit fails alone, and nothing of it is stored. */
+const orDefect = <A, E>(read: Effect.Effect<A, E>): Effect.Effect<A, E | Defect> =>
+  Effect.catchDefect(read, (cause) => new Defect({ cause }))
 
 const isHead = (end: Head | ClaimRecord): end is Head => "eventId" in end
 

@@ -4,7 +4,7 @@ import { announcer } from "./announcer.ts"
 import { keepRunning } from "./background.ts"
 import { clockWatch } from "./clock-behind.ts"
 import { newEventId } from "./event-id.ts"
-import { OutcomeUnknown, Unavailable } from "./failure.ts"
+import { Defect, OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
 import { commitBytesMax, commitCheckMs, commitEventsMax, commitMsMax, spanLinksMax } from "./limits.ts"
 import { monotonicMillis } from "./monotonic.ts"
@@ -106,7 +106,9 @@ export class Committer extends Context.Service<
               Result.fail(
                 outcomes.length > 0
                   ? new OutcomeUnknown({ cause })
-                  : new Unavailable({ message: "the store failed", cause })
+                  : Cause.hasDies(failed)
+                    ? new Defect({ cause })
+                    : new Unavailable({ message: "the store failed", cause })
               )
             )
           )

@@ -24,6 +24,15 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("Outcom
   cause: Schema.optional(Schema.Defect())
 }) {}
 
+/**
+ * A store refused what was sent to it, for what that says: a bug of the check before it. Nothing was stored, and asking
+ * again would not help. Reads die of it.
+ */
+export class Defect extends Schema.TaggedError<Defect>()("Defect", {
+  /** For the log. */
+  cause: Schema.optional(Schema.Defect())
+}) {}
+
 /** A bound of this process is reached; it answers at once instead of queueing without end. */
 export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", { message: Schema.String }) {}
 
@@ -49,6 +58,7 @@ export type Failure =
   | Unavailable
   | Draining
   | OutcomeUnknown
+  | Defect
   | Overloaded
   | LogRewound
   | Unauthenticated

@@ -3,7 +3,7 @@ import type { Job, Outcome } from "../domain/batch.ts"
 import type { Event } from "../domain/event.ts"
 import { jsonText, memoryBytes } from "../domain/json.ts"
 import type { Rejection } from "../domain/rejection.ts"
-import { type OutcomeUnknown, Overloaded, Unavailable } from "./failure.ts"
+import { type Defect, Draining, type OutcomeUnknown, Overloaded, Unavailable } from "./failure.ts"
 import { commitBytesMax, commitEventsMax, queuedBytesMax, queuedJobsMax } from "./limits.ts"
 
 /** The events of a job: made just now, or by an earlier call with the same idempotency key. */
@@ -12,7 +12,7 @@ export interface Done {
   readonly replayed: boolean
 }
 
-export type SubmitFailure = Rejection | Overloaded | Unavailable | OutcomeUnknown
+export type SubmitFailure = Rejection | Overloaded | Unavailable | Draining | OutcomeUnknown | Defect
 
 /** A job on its way. Its caller may leave while it waits; once its commit is under way, the outcome is awaited. */
 export class Entry {
@@ -82,10 +82,10 @@ export interface Flight {
 // What a command takes in memory beside its names and values; generous, so that small ones are bounded too.
 const commandOverheadBytes = 256
 
-const stopping = new Unavailable({ message: "the gateway is shutting down" })
+const stopping = new Draining({ message: "the gateway is shutting down" })
 const late = new Unavailable({ message: "the changes before this one take too long; try again later" })
 
-const refuse = (entry: Entry, failure: Unavailable): void => {
+const refuse = (entry: Entry, failure: Unavailable | Draining): void => {
   entry.isGone = true
   entry.start()
   entry.finish(Effect.fail(failure))
@@ -126,7 +126,7 @@ export class JobQueue {
     return this.#bytes
   }
 
-  admit(job: Job, span?: Tracer.Span): Entry | Overloaded | Unavailable {
+  admit(job: Job, span?: Tracer.Span): Entry | Overloaded | Unavailable | Draining {
     if (this.#closed) return stopping
     const flight = this.#flying.get(job.domain)
     if (flight === undefined ? this.#isStuck : flight.isLate) return late

@@ -1,9 +1,9 @@
 import { Cause, Clock, Deferred, Effect, Exit, Option, Result, type Scope } from "effect"
 import { keepRunning, reportDefects } from "./background.ts"
-import { away, Unavailable } from "./failure.ts"
+import { away, Defect, Unavailable } from "./failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "./limits.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import type { EventStore } from "./ports/EventStore.ts"
+import type { Committed, EventStore } from "./ports/EventStore.ts"
 
 type Store = EventStore["Service"]
 
@@ -64,7 +64,9 @@ export const silenceGuarded = Effect.fnUntraced(function* (
     underWay += 1
     return Effect.onExit(call, (exit) => {
       underWay -= 1
-      return Exit.isSuccess(exit) && isAnswer(exit.value) ? heard : Effect.void
+      if (Exit.isSuccess(exit)) return isAnswer(exit.value) ? heard : Effect.void
+      // A server that refuses what it was sent is there.
+      return Cause.hasDies(exit.cause) && causedBy(exit.cause, isSaid) ? heard : Effect.void
     })
   }
 
@@ -79,7 +81,7 @@ export const silenceGuarded = Effect.fnUntraced(function* (
     commit: (units, told) =>
       Effect.suspend(() => {
         if (isAway) return Effect.succeed(units.map(() => Result.fail(silent)))
-        return watched(store.commit(units, told), (results) => results.some(Result.isSuccess))
+        return watched(store.commit(units, told), (results) => results.some(isAnswered))
       }),
     state: (ref) => read(store.state(ref)),
     version: (ref, version) => read(store.version(ref, version)),
@@ -94,7 +96,9 @@ export const silenceGuarded = Effect.fnUntraced(function* (
 
 const silent = away()
 
-const causedBy = (failed: Cause.Cause<Unavailable>, isSaid: (cause: unknown) => boolean): boolean => {
+const isAnswered = (result: Committed): boolean => Result.isSuccess(result) || result.failure instanceof Defect
+
+const causedBy = (failed: Cause.Cause<unknown>, isSaid: (cause: unknown) => boolean): boolean => {
   const failure = Cause.squash(failed)
-  return failure instanceof Unavailable && isSaid(failure.cause)
+  return isSaid(failure instanceof Unavailable ? failure.cause : failure)
 }

@@ -84,7 +84,10 @@ const main = Effect.scoped(
 const exit = await Fiber.await(Effect.runFork(main)).pipe(Effect.runPromise)
 if (Exit.isFailure(exit)) {
   const failure = Cause.squash(exit.cause)
-  log.fatal({ cause: failure instanceof Error ? failure.stack : failure }, "stategate cannot go on")
+  // The reason why it does not start stands in the refusal; the place in the code is of use where it is a bug.
+  if (serving || Cause.hasDies(exit.cause)) {
+    log.fatal({ cause: failure instanceof Error ? failure.stack : failure }, "stategate cannot go on")
+  }
   const reason = failure instanceof Error ? failure.message : String(failure)
   await Promise.all([drain(), reportRefusal(`stategate cannot ${serving ? "go on" : "start"}`, reason)])
   process.exit(1)

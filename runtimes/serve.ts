@@ -94,11 +94,23 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
     observer.refused(reason)
     if (answer !== undefined) gate.refused(reason, { protocol: "http", callId: answer.callId }, answer)
   }
-  return yield* listen(
+  const listening = listen(
     { host, port, http2, tls, graceMs, draining, onStream, refuseOversized: oversized, onRefused },
     handler
   )
+  return yield* Effect.mapError(listening, (failed) => {
+    const variable = changeable[(failed.cause as { readonly code?: string }).code ?? ""]
+    return variable === undefined ? failed : new Error(`${failed.message}; set ${variable}`, { cause: failed })
+  })
 })
+
+/** What an operator can set where the port cannot be listened on. */
+const changeable: Readonly<Record<string, string>> = {
+  EADDRINUSE: "STATEGATE_PORT to another one",
+  EACCES: "STATEGATE_PORT to another one",
+  EADDRNOTAVAIL: "STATEGATE_HOST to one that is",
+  ENOTFOUND: "STATEGATE_HOST to one that is"
+}
 
 const send = (response: ServerResponse, { status, type, body }: Probe): void => {
   response.statusCode = status

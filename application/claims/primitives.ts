@@ -2,7 +2,7 @@ import type { Effect } from "effect"
 import type { Head } from "../../domain/batch.ts"
 import type { Ref, State } from "../../domain/entity.ts"
 import type { Event } from "../../domain/event.ts"
-import type { OutcomeUnknown, Unavailable } from "../failure.ts"
+import type { Defect, OutcomeUnknown, Unavailable } from "../failure.ts"
 import type { Unit } from "../ports/EventStore.ts"
 
 /** A position that is, or may be, claimed: of the first event of a commit. */
@@ -44,9 +44,10 @@ export interface Primitives {
   ) => Effect.Effect<Recalled, Unavailable>
   /**
    * Keeps the record, for ever, unless its place has one, and answers the one that is there once it cannot be lost.
-   * `Unavailable` says that this call has not kept the record, nor will; `OutcomeUnknown` that it may have, or may yet.
+   * `Unavailable` says that this call has not kept the record, nor will; `OutcomeUnknown` that it may have, or may yet; `Defect`
+   * that the store refused it, and keeps nothing of it.
    */
-  readonly claim: (record: ClaimRecord) => Effect.Effect<ClaimRecord, Unavailable | OutcomeUnknown>
+  readonly claim: (record: ClaimRecord) => Effect.Effect<ClaimRecord, Unavailable | OutcomeUnknown | Defect>
   /** The records at those of the places that have one, seeing every `claim` that was answered before the call. */
   readonly claimed: (places: ReadonlyArray<Place>) => Effect.Effect<ReadonlyArray<ClaimRecord>, Unavailable>
   /** Makes each event readable, once, at its position. */

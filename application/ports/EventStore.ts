@@ -5,7 +5,7 @@ import type { Event } from "../../domain/event.ts"
 import type { Glob } from "../../domain/glob.ts"
 import type { Order, Query, SortKey } from "../../domain/query.ts"
 import type { TooLarge } from "../../domain/rejection.ts"
-import type { OutcomeUnknown, Unavailable } from "../failure.ts"
+import type { Defect, OutcomeUnknown, Unavailable } from "../failure.ts"
 
 /** What one commit does to one domain. */
 export interface Unit {
@@ -25,7 +25,7 @@ export interface Unit {
 }
 
 /** What became of a unit: the head that it made, or found where it had nothing to append. */
-export type Committed = Result.Result<Head, Unavailable | OutcomeUnknown>
+export type Committed = Result.Result<Head, Unavailable | OutcomeUnknown | Defect>
 
 /** Items of one domain and type, in an order, from an offset or a place in the order on. */
 export interface Search {

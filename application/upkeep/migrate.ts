@@ -129,7 +129,8 @@ const appended = (
         : Effect.fail(new Unavailable({ message: "the target did not answer", cause: unknown.cause }))
     )
   )
-  return Effect.retry(settled, {
+  const known = Effect.catchTag(settled, "Defect", ({ cause }) => Effect.die(cause))
+  return Effect.retry(known, {
     while: (failure) => failure._tag === "Unavailable",
     times: upkeepTries,
     schedule: Schedule.spaced(upkeepRetryMs)

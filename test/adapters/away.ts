@@ -2,7 +2,7 @@
 
 import { Effect, type Layer, ManagedRuntime, Result } from "effect"
 import { afterEach, assert, describe, test } from "vitest"
-import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
+import type { Defect, OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import { Projection } from "../../application/ports/Projection.ts"
 import type { TooLarge } from "../../domain/rejection.ts"
@@ -43,7 +43,7 @@ export const tried = Effect.fnUntraced(function* (domain: string) {
   return { outcome: Result.isSuccess(result!) ? "done" : result!.failure._tag, events: made.events }
 })
 
-type Call = Effect.Effect<unknown, TooLarge | Unavailable | OutcomeUnknown, EventStore | Projection>
+type Call = Effect.Effect<unknown, TooLarge | Unavailable | OutcomeUnknown | Defect, EventStore | Projection>
 
 /** Every call of the ports, and what it fails with; a commit tells by its results. */
 const failures = Effect.fnUntraced(function* (domain: string) {

@@ -87,7 +87,7 @@ describe("a commit of several domains on PostgreSQL", server.options, () => {
     // No text of PostgreSQL holds it. Names that could not be stored are refused before; this one is not asked.
     for (const draft of [{ key: "a\u0000" }, { key: "a", claims: {}, traceparent: "\u0000" }]) {
       const units = [unitIn(first), draftUnit(culprit, [{ key: "b" }, draft]).unit, unitIn(last)]
-      assert.deepStrictEqual(await one.runPromise(outcomesOf(units)), ["done", "Unavailable", "done"])
+      assert.deepStrictEqual(await one.runPromise(outcomesOf(units)), ["done", "Defect", "done"])
     }
     assert.deepStrictEqual(await one.runPromise(logOf(culprit)), [])
     for (const domain of [first, last]) assert.strictEqual((await one.runPromise(logOf(domain))).length, 2)

@@ -10,7 +10,7 @@ import type { Rows } from "./claims-rows.ts"
 /** One commit that a gateway was asked for, and everything that it decided on the way. */
 export interface Asked {
   readonly decided: Array<ReadonlyArray<Event>>
-  outcome: "none" | "acked" | "Unavailable" | "OutcomeUnknown"
+  outcome: "none" | "acked" | "Unavailable" | "OutcomeUnknown" | "Defect"
 }
 
 /** The events as they were claimed, one record right behind the other, all of one birth. */
@@ -75,7 +75,8 @@ export const isOnceOrNever = (log: ReadonlyArray<Event>, commits: ReadonlyArray<
     })
     assert.isAtMost(there.length, 1, "a job is done once")
     if (outcome === "acked") assert.strictEqual(there[0], decided.at(-1)!.length > 0 ? decided.at(-1) : undefined)
-    if (outcome === "Unavailable") assert.strictEqual(there.length, 0, "what was refused is not there")
+    if (outcome === "Unavailable" || outcome === "Defect")
+      assert.strictEqual(there.length, 0, "what was refused is not there")
   }
   const makers = new Map<string, unknown>()
   for (const { id, idempotency } of log) {

@@ -12,7 +12,7 @@ import { started } from "./committer-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
 import { applying, range, setting } from "./samples.ts"
 
-const stopping = { _tag: "Unavailable", message: "the gateway is shutting down" }
+const stopping = { _tag: "Draining", message: "the gateway is shutting down" }
 
 describe("stopping", () => {
   it.effect("fails who waits, and lets the commit under way come to its end", () => {

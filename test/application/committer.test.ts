@@ -264,8 +264,8 @@ describe("a store that goes wrong", () => {
     ["says it is away", GatedStore.refusing(unavailable), unavailable],
     ["cannot tell what became of a commit", GatedStore.refusing(unknown), unknown],
     ["dies after it has written", (commit: Commit) => Effect.andThen(commit, Effect.die(new Error("bug"))), unknown],
-    ["dies", () => Effect.die(new Error("bug")), { _tag: "Unavailable", message: "the store failed" }],
-    ["throws", () => Effect.sync(() => JSON.parse("{")), { _tag: "Unavailable", message: "the store failed" }],
+    ["dies", () => Effect.die(new Error("bug")), { _tag: "Defect", cause: new Error("bug") }],
+    ["throws", () => Effect.sync(() => JSON.parse("{")), { _tag: "Defect" }],
     ["is interrupted from inside", () => Effect.interrupt, { _tag: "Unavailable", message: "the store failed" }]
   ] as const)("and %s fails the callers of that commit, and no others", ([, fault, failure]) => {
     const store = new GatedStore()

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import { away } from "../../application/failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "../../application/limits.ts"
+import { Observer, watchers } from "../../application/observer.ts"
 import type { Unit } from "../../application/ports/EventStore.ts"
 import { silenceGuarded } from "../../application/silence-guard.ts"
 import { globOf, searchOf } from "../contract/event-store/searching.ts"
@@ -22,11 +23,15 @@ const world = Effect.gen(function* () {
   const memory = port(new MemoryStore())
   let asked = 0
   let fails: string | undefined
+  let isDying = false
   const heard = <A, E>(call: Effect.Effect<A, E>) => Effect.andThen(calls.await, call)
   const slow: typeof memory = {
     ...memory,
     commit: (units: ReadonlyArray<Unit>) => heard(memory.commit(units)),
-    state: (one) => (one === answered ? memory.state(one) : heard(memory.state(one))),
+    state: (one) => {
+      if (one.domain !== "shop") return Effect.die(one.domain)
+      return one === answered ? memory.state(one) : heard(memory.state(one))
+    },
     version: (one, version) => heard(memory.version(one, version)),
     event: (one, id) => heard(memory.event(one, id)),
     entities: (search) => heard(memory.entities(search)),
@@ -37,14 +42,19 @@ const world = Effect.gen(function* () {
   }
   const ask = Effect.suspend(() => {
     asked += 1
-    return Effect.andThen(questions.await, fails === undefined ? Effect.void : Effect.fail(away(fails)))
+    const how = isDying ? Effect.die(fails) : fails === undefined ? Effect.void : Effect.fail(away(fails))
+    return Effect.andThen(questions.await, how)
   })
   const store = yield* silenceGuarded(slow, ask, (cause) => cause === "words")
   const begun = <A, E>(call: Effect.Effect<A, E>) => Effect.forkChild(call, { startImmediately: true })
   const failing = (how: string) => {
     fails = how
   }
-  return { store, calls, questions, begun, failing, asked: () => asked }
+  const dying = (how: string) => {
+    fails = how
+    isDying = true
+  }
+  return { store, calls, questions, begun, failing, dying, asked: () => asked }
 })
 
 const commitTo = ({ commit }: Effect.Success<typeof world>["store"]) =>
@@ -170,6 +180,29 @@ describe("a store that falls silent", () => {
       yield* TestClock.adjust(noticedMs)
       expect(yield* store.state(ref)).toBeUndefined()
     })
+  )
+
+  it.effect("is not one that refuses what it is asked: that is a bug, and an answer", () =>
+    Effect.gen(function* () {
+      const { store, calls, questions, begun, dying } = yield* world
+      yield* calls.close
+      dying("words")
+      const slow = yield* begun(store.state(ref))
+      yield* TestClock.adjust(10 * noticedMs)
+      expect(slow.pollUnsafe()).toBeUndefined()
+      yield* questions.close
+      // A call that dies of the words of a server puts off the next question, one that dies of anything else does not.
+      for (let i = 0; i < 10; i++) {
+        yield* TestClock.adjust(storeQuietMs - 1)
+        expect(Exit.isFailure(yield* Effect.exit(store.state(refIn("words", "a"))))).toBe(true)
+      }
+      expect(slow.pollUnsafe()).toBeUndefined()
+      for (let i = 0; i < 10; i++) {
+        yield* TestClock.adjust(storeQuietMs - 1)
+        yield* Effect.exit(store.state(refIn("a bug", "a")))
+      }
+      expect(yield* Effect.flip(Fiber.join(slow))).toEqual(refused)
+    }).pipe(Effect.provideService(Observer, watchers({})))
   )
 
   it.effect("is there again as soon as a commit ends that it had", () =>

@@ -17,6 +17,10 @@ afterEach(() => {
 /** No trace of the program's inside: what stands there is for an operator. */
 const assertReadable = (stderr: string) => assert.notMatch(stderr, /\bat .*:\d+:\d+|node_modules|_tag|\[object/)
 
+/** Where both outputs go to one place, as with containers, there is one line about it. */
+const assertOneRefusal = ({ stdout, stderr }: Awaited<ReturnType<typeof refusedStart>>) =>
+  assert.lengthOf(`${stdout}${stderr}`.match(/"level":"(fatal|error)"/g) ?? [], 1)
+
 test("npm start without a word about authentication does not start, and names the variable", async () => {
   const ended = await ending(npmStart({ STATEGATE_AUTH_DISABLED: "" }))
   assert.strictEqual(ended.code, 1)
@@ -44,10 +48,15 @@ test("a port in use is told in words", async () => {
   const first = await startGateway()
   const { port } = new URL(first.url)
   const ended = await refusedStart({ STATEGATE_PORT: port })
+  const operators = await refusedStart({ STATEGATE_METRICS_PORT: port })
   await first.stop()
   assert.strictEqual(ended.code, 1)
-  assert.match(ended.stderr, new RegExp(`cannot start: .*\\b${port}\\b.* in use`))
+  assert.match(ended.stderr, new RegExp(`cannot start: .*\\b${port}\\b.* in use .*; set STATEGATE_PORT`))
   assertReadable(ended.stderr)
+  assertOneRefusal(ended)
+  assert.match(operators.stderr, new RegExp(`STATEGATE_METRICS_PORT.*\\b${port}\\b.* in use`))
+  assert.notInclude(operators.stderr, "STATEGATE_PORT")
+  assertOneRefusal(operators)
 })
 
 test("a store that another gateway holds, or that cannot be a file, is told in words", async () => {
@@ -66,6 +75,15 @@ test("a store that another gateway holds, or that cannot be a file, is told in w
   assert.strictEqual(third.code, 1)
   assert.match(third.stderr, /cannot start: .*folder\.db/)
   assertReadable(third.stderr)
+})
+
+test("a folder that cannot be made is told with the reason and what to do, once", async () => {
+  const path = `${temporary().write("a-file", "")}/stategate.db`
+  const ended = await refusedStart({ STATEGATE_STORAGE_PROVIDER: JSON.stringify({ name: "sqlite", path }) })
+  assert.strictEqual(ended.code, 1)
+  assert.match(ended.stderr, /its folder .*a-file cannot be made: it is a file; give a path/)
+  assertReadable(ended.stderr)
+  assertOneRefusal(ended)
 })
 
 test("an address of another machine is told in words", async () => {

@@ -1,7 +1,7 @@
 import { errors } from "cassandra-driver"
 import { Effect } from "effect"
 import type { Place, Primitives } from "../../../application/claims/primitives.ts"
-import { away, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { away, Defect, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
 import { cassandraRequestsMax } from "../../../application/limits.ts"
 import { keyText } from "../../../domain/batch.ts"
 import { type Event, evolve } from "../../../domain/event.ts"
@@ -53,8 +53,8 @@ export const primitives = (open: Open): Primitives => {
     claim: (record) =>
       Effect.tryPromise({ try: () => once(cql.claim, claimRow(record, bucketEvents)), catch: (cause) => cause }).pipe(
         Effect.map((row) => (row?.["[applied]"] === true ? record : recordOf(row!))),
-        Effect.catch((cause): Effect.Effect<never, Unavailable | OutcomeUnknown> => {
-          if (!isTrouble(cause)) return Effect.die(cause)
+        Effect.catch((cause): Effect.Effect<never, Unavailable | OutcomeUnknown | Defect> => {
+          if (!isTrouble(cause)) return Effect.fail(new Defect({ cause }))
           return Effect.fail(wasNotMade(cause) ? away(cause) : new OutcomeUnknown({ cause }))
         })
       ),

@@ -1,5 +1,6 @@
 import { Effect, Schedule, type Scope } from "effect"
 import {
+  MongoAPIError,
   MongoClient,
   type MongoClientOptions,
   MongoError,
@@ -125,8 +126,50 @@ export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable>
     Effect.tryPromise({ try: use, catch: (cause) => cause }),
     (cause): Effect.Effect<never, Unavailable> =>
       // A mistake of ours is no trouble with the server, and asking again would not help.
-      cause instanceof MongoError ? Effect.fail(away(cause)) : Effect.die(cause)
+      isAway(cause) ? Effect.fail(away(cause)) : Effect.die(cause)
   )
+
+/**
+ * What servers say of a command for what is in it: a value, a type or an operator that they do not take, BSON that they
+ * cannot read, a document that is too large or nested too deeply, a text too long for an index. Such a command does
+ * nothing. Whatever else they say is about themselves, one another or the network.
+ */
+const mistakes: ReadonlyArray<unknown> = [
+  2, // BadValue
+  4, // NoSuchKey
+  9, // FailedToParse
+  14, // TypeMismatch
+  15, // Overflow
+  16, // InvalidLength
+  22, // InvalidBSON
+  28, // PathNotViable
+  40, // ConflictingUpdateOperators
+  51, // CannotIndexParallelArrays
+  52, // DollarPrefixedFieldName
+  53, // InvalidIdField
+  54, // NotSingleValueField
+  55, // InvalidDBRef
+  56, // EmptyFieldName
+  57, // DottedFieldName
+  66, // ImmutableField
+  73, // InvalidNamespace
+  83, // BadRegex
+  10334, // BSONObjectTooLarge
+  17280, // KeyTooLong
+  17419, // Resulting document after update is larger than the limit
+  17420
+]
+
+/** What the driver's own checks say of an argument is a mistake, too; what it says of a client that is closed is none. */
+export const isMistake = (cause: unknown): boolean => {
+  if (cause instanceof MongoServerError) return mistakes.includes(cause.code)
+  return cause instanceof MongoAPIError && mistaken.includes(cause.name)
+}
+
+const mistaken = ["MongoInvalidArgumentError", "MongoMissingDependencyError", "MongoCompatibilityError"]
+
+/** Whether the server cannot be used now, and not a mistake of ours. */
+const isAway = (cause: unknown): boolean => cause instanceof MongoError && !isMistake(cause)
 
 /** Whether it is what a server says, who is there then. */
 export const isSaid = (cause: unknown): boolean => cause instanceof MongoServerError

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from "mongodb"
 import type { ClaimRecord, Place, Primitives } from "../../../application/claims/primitives.ts"
-import { away, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { away, Defect, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
 import { evolve } from "../../../domain/event.ts"
-import { attempt, byId, type Open } from "./connection.ts"
+import { attempt, byId, isMistake, type Open } from "./connection.ts"
 import {
   callText,
   claimRow,
@@ -29,8 +29,9 @@ export const primitives = ({ collections, fresh }: Open): Primitives => {
   const insert = (record: ClaimRecord) =>
     Effect.catch(
       Effect.tryPromise({ try: () => isFirst(() => claims.insertOne(claimRow(record))), catch: (cause) => cause }),
-      (cause): Effect.Effect<never, Unavailable | OutcomeUnknown> => {
-        if (!(cause instanceof MongoError)) return Effect.die(cause)
+      (cause): Effect.Effect<never, Unavailable | OutcomeUnknown | Defect> => {
+        // Other errors than the driver's own are about what it was given, and nothing was sent.
+        if (!(cause instanceof MongoError) || isMistake(cause)) return Effect.fail(new Defect({ cause }))
         return Effect.fail(wasNotMade(cause) ? away(cause) : new OutcomeUnknown({ cause }))
       }
     )
@@ -145,8 +146,8 @@ const isDuplicate = (error: unknown): boolean => {
   )
 }
 
-/** What servers say when they have not made a write: not allowed, rejected by a rule, too large, no room. */
-const refusals: ReadonlyArray<unknown> = [13, 121, 8000, 10334, 14031]
+/** What servers say when they have not made a write: not allowed, rejected by a rule, no room. */
+const refusals: ReadonlyArray<unknown> = [13, 121, 8000, 14031]
 
 /** Whether it is certain that a write was not made. Anything else may have been made, or may be yet. */
 const wasNotMade = (error: MongoError): boolean =>

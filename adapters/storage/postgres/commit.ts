@@ -1,11 +1,11 @@
 import { Effect, Result } from "effect"
-import { OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
+import { type Defect, OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
 import { commitTriesMax, headLockMsMax } from "../../../application/limits.ts"
 import { monotonicNow } from "../../../application/monotonic.ts"
 import type { Committed, EventStore, Unit } from "../../../application/ports/EventStore.ts"
 import { settling } from "../../../application/settling.ts"
 import type { Head } from "../../../domain/batch.ts"
-import { isOver, sqlState, trouble } from "./connection.ts"
+import { isOver, refusal, sqlState } from "./connection.ts"
 import type { Pool } from "./pool.ts"
 import { attempt, DecisionFailed, isStored } from "./transaction.ts"
 
@@ -68,8 +68,8 @@ const lockNotAvailable = "55P03"
 const busy = (cause: unknown) =>
   Effect.fail(new Unavailable({ message: "others are changing this domain; try again later", cause }))
 
-const told = (cause: unknown): Effect.Effect<never, Unavailable | OutcomeUnknown> => {
+const told = (cause: unknown): Effect.Effect<never, Unavailable | OutcomeUnknown | Defect> => {
   if (cause instanceof OutcomeUnknown) return Effect.fail(cause)
   if (sqlState(cause) === lockNotAvailable) return busy(cause)
-  return cause instanceof DecisionFailed ? Effect.die(cause.cause) : trouble(cause)
+  return cause instanceof DecisionFailed ? Effect.die(cause.cause) : refusal(cause)
 }

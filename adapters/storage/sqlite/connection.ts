@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { away, Unavailable } from "../../../application/failure.ts"
@@ -9,6 +9,20 @@ import { Detached, type Files, filesOf, Moved, realPath, refuseOtherNames, sameL
 import { Lock } from "./lock.ts"
 import { checkHeads, idOf, isOurs, lastTimeIn, makeDurable, prepare, takeLogIn } from "./schema.ts"
 import { prepareReads, type Reads } from "./statements.ts"
+import { isFileTrouble } from "./trouble.ts"
+
+/** One folder after the other: Node's recursive form never ends where the system answers ENOENT, as below /proc. */
+const makeFolder = (path: string): void => {
+  const isFolder = () => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  if (existsSync(path) && isFolder()) return
+  if (!existsSync(path)) makeFolder(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!existsSync(path) || !isFolder()) throw error
+  }
+}
 
 /** An open database. */
 export interface Open {
@@ -42,7 +56,7 @@ export class Connection {
     this.#isReading = opening === "read"
     if (!existsSync(given)) {
       if (opening !== "create") throw new Error(`${given}: there is no such file`)
-      mkdirSync(dirname(given), { recursive: true })
+      makeFolder(dirname(given))
     }
     this.path = realPath(given)
     refuseOtherNames(this.path)
@@ -100,7 +114,7 @@ export class Connection {
       if (cause instanceof Detached) return cause
       if (cause instanceof Moved) return new Unavailable({ message: cause.message, cause })
       // A mistake of ours is no trouble with the file, and asking again would not help.
-      if (this.#open !== undefined && !isSqlite(cause)) throw cause
+      if (this.#open !== undefined && !isFileTrouble(cause)) throw cause
       this.drop()
       return away(cause)
     }
@@ -183,6 +197,3 @@ export class Connection {
     }
   }
 }
-
-export const isSqlite = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR"

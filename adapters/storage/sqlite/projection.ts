@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { away, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { away, type Defect, type OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
 import { jsonText } from "../../../domain/json.ts"
 import { type DomainRow, type EntityRow, stateOf } from "./rows.ts"
@@ -9,7 +9,7 @@ import type { Step } from "./statements.ts"
 /** The entities of a file, for its upkeep. */
 export const projection = (
   read: Read,
-  write: (steps: ReadonlyArray<Step>) => Effect.Effect<void, Unavailable | OutcomeUnknown>
+  write: (steps: ReadonlyArray<Step>) => Effect.Effect<void, Unavailable | OutcomeUnknown | Defect>
 ): Projection["Service"] =>
   Projection.of({
     stored: (domain, after, limit) =>
@@ -40,8 +40,9 @@ export const projection = (
             ...gone.map(({ type, key }): Step => ["dropEntity", row.id, type, key])
           ]
           // To put them right once more does no harm, so a commit of which nothing is known counts as none.
-          return Effect.mapError(write(steps), (failure) =>
-            failure instanceof OutcomeUnknown ? away(failure) : failure
+          return write(steps).pipe(
+            Effect.catchTag("OutcomeUnknown", (failure) => Effect.fail(away(failure))),
+            Effect.catchTag("Defect", ({ cause }) => Effect.die(cause))
           )
         }
       )

@@ -1,6 +1,6 @@
 import { Clock, Context, Effect, Layer, Result, Semaphore } from "effect"
 import { warnIfBehind } from "../../../application/clock-behind.ts"
-import { Unavailable } from "../../../application/failure.ts"
+import { Defect, Unavailable } from "../../../application/failure.ts"
 import {
   claimsBytesMax,
   commitBytesMax,
@@ -18,6 +18,7 @@ import { decideUnits } from "./commit.ts"
 import { Connection, type Looks, type Open } from "./connection.ts"
 import { Detached } from "./file.ts"
 import { projection } from "./projection.ts"
+import { reasonOf } from "./refusal.ts"
 import {
   type DomainRow,
   type EntityRow,
@@ -86,14 +87,18 @@ export const layer = ({
       const reopenInTurn = turn(Effect.uninterruptible(reopenIfDetached))
       const read = <A>(use: (open: Open) => A, looks?: Looks) =>
         answered(() => connection.read(use, looks), reopenInTurn)
-      const once = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use), reopenInTurn)
+      const atOnce = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use), reopenInTurn)
 
       const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
         const decide = () => connection.readOnce((open) => decideUnits(open, units), "always")
-        const { heads, steps } = yield* answered(decide, writes.reopen)
+        // Whatever went wrong by then, nothing is written.
+        const decided = Effect.catchDefect(answered(decide, writes.reopen), (cause) => new Defect({ cause }))
+        const { heads, steps } = yield* decided
         yield* writes.write(steps, heads)
         return heads
       })
+      const once = (units: ReadonlyArray<Unit>) => Effect.result(turn(Effect.uninterruptible(commit(units))))
+      const alone = (unit: Unit) => Effect.map(once([unit]), (done) => Result.map(done, ([head]) => head!))
 
       const inDomain = <A>({ statements }: Open, name: string, use: (row: DomainRow) => A): A | undefined => {
         const row = statements.domain.get(name) as DomainRow | undefined
@@ -105,10 +110,14 @@ export const layer = ({
 
       const store = EventStore.of({
         capacity: { commits: 1, domains: commitEventsMax, events: commitEventsMax, bytes: commitBytesMax },
-        commit: (units) =>
-          Effect.map(Effect.result(turn(Effect.uninterruptible(commit(units)))), (done) =>
-            units.map((_, i) => Result.map(done, (heads) => heads[i]!))
-          ),
+        commit: Effect.fnUntraced(function* (units) {
+          const done = yield* once(units)
+          // Only the unit that SQLite refuses is to fail.
+          if (units.length > 1 && Result.isFailure(done) && done.failure instanceof Defect) {
+            return yield* Effect.forEach(units, alone)
+          }
+          return units.map((_, i) => Result.map(done, (heads) => heads[i]!))
+        }),
         state: (ref) =>
           read((open) =>
             inDomain(open, ref.domain, ({ id }) => {
@@ -130,8 +139,8 @@ export const layer = ({
               event(ref, open.statements.event.get(eventId, id, ref.type, ref.key) as EventRow | undefined)
             )
           ),
-        entities: (wanted) => searchEntities(once, wanted),
-        events: (wanted) => searchEvents(once, wanted),
+        entities: (wanted) => searchEntities(atOnce, wanted),
+        events: (wanted) => searchEvents(atOnce, wanted),
         read: (domain, after, limit) =>
           read(
             (open) =>
@@ -195,10 +204,4 @@ const logPage = ({ statements }: Open, { id, name }: DomainRow, after: bigint, l
 const pageOf = (domain: string, after: bigint, rows: ReadonlyArray<EventRow>): LogPage => {
   const events = rows.map((row) => eventOf(domain, row))
   return { events, scanned: events.at(-1)?.position ?? after }
-}
-
-const reasonOf = (cause: unknown, path: string): string => {
-  const message = cause instanceof Error ? cause.message : String(cause)
-  if (message.includes("database is locked")) return `${path} is in use by another process`
-  return message.startsWith(path) ? message : `${path}: ${message}`
 }

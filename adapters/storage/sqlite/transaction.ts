@@ -4,6 +4,7 @@ import { cookieOf, newEpoch } from "./epoch.ts"
 import { Detached, type Files, identityOf, look, Moved, uriOf } from "./file.ts"
 import { makeDurable, takeLogIn } from "./schema.ts"
 import { prepareWrites, type Step, type Writes } from "./statements.ts"
+import { isMistake } from "./trouble.ts"
 
 /** What the thread that writes is asked to do, and which files the thread that reads has open. */
 export type Task =
@@ -23,7 +24,8 @@ export interface Work {
 /** Whether work is on the disk, and why not, or why nobody knows; and whether this thread has the database open. */
 export type Outcome = { readonly isOpen: boolean } & (
   | { readonly _tag: "Written" }
-  | { readonly _tag: "NotWritten" | "Unknown"; readonly cause: string }
+  /** `Refused` is not written, either: SQLite does not take what is in the steps. */
+  | { readonly _tag: "NotWritten" | "Refused" | "Unknown"; readonly cause: string }
 )
 
 interface Open {
@@ -105,7 +107,7 @@ export class Writing {
     } catch (error) {
       this.#drop()
       const cause = messageOf(error)
-      if (!committing) return { _tag: "NotWritten", cause, isOpen: false }
+      if (!committing) return { _tag: isMistake(error) ? "Refused" : "NotWritten", cause, isOpen: false }
       try {
         return { ...this.#resolved(this.#opened(files).statements.eventId, proof, cause), isOpen: false }
       } catch {

@@ -1,14 +1,14 @@
 import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import { Effect, type Scope } from "effect"
-import { away, OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
+import { away, Defect, OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
 import { Detached, Moved } from "./file.ts"
 import type { Outcome, Task } from "./transaction.ts"
 
 /** Hands tasks to the thread that writes. One at a time: who calls sees to that. */
 export interface Writer {
   /** Succeeds when it is done, for ever; answers in any case, whatever becomes of the thread. */
-  readonly ask: (task: Task) => Effect.Effect<void, Unavailable | OutcomeUnknown>
+  readonly ask: (task: Task) => Effect.Effect<void, Unavailable | OutcomeUnknown | Defect>
 }
 
 export interface WriterSettings {
@@ -75,10 +75,11 @@ export const writer = ({
   )
 }
 
-const effectOf = (outcome: Outcome): Effect.Effect<void, Unavailable | OutcomeUnknown> => {
+const effectOf = (outcome: Outcome): Effect.Effect<void, Unavailable | OutcomeUnknown | Defect> => {
   if (outcome._tag === "Written") return Effect.void
   const cause = new Error(outcome.cause)
   if (outcome._tag === "Unknown") return Effect.fail(new OutcomeUnknown({ cause }))
+  if (outcome._tag === "Refused") return Effect.fail(new Defect({ cause }))
   return Effect.fail(forCallers.has(outcome.cause) ? new Unavailable({ message: outcome.cause, cause }) : away(cause))
 }
 

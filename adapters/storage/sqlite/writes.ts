@@ -1,5 +1,5 @@
 import { Effect, type Scope } from "effect"
-import { type OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
+import { type Defect, type OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
 import type { Opening } from "../../../application/ports/EventStore.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Connection } from "./connection.ts"
@@ -14,7 +14,7 @@ export interface Writes {
   readonly write: (
     steps: ReadonlyArray<Step>,
     heads?: ReadonlyArray<Head>
-  ) => Effect.Effect<void, Unavailable | OutcomeUnknown>
+  ) => Effect.Effect<void, Unavailable | OutcomeUnknown | Defect>
   /** Opens the database anew on both sides, with all that was in a log that somebody took away. */
   readonly reopen: Effect.Effect<void, Unavailable>
 }
@@ -38,7 +38,7 @@ export const writerOf = (
     const asked = (_tag: "Open" | "Release") =>
       Effect.catchTag(
         Effect.suspend(() => ask({ _tag, files: connection.files })),
-        "OutcomeUnknown",
+        ["OutcomeUnknown", "Defect"],
         ({ cause }) => Effect.fail(new Unavailable({ message: "the store is not available", cause }))
       )
     const open = asked("Open")

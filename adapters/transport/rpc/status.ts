@@ -16,6 +16,7 @@ export const table = {
   Unavailable: { code: Code.Unavailable, http: 503 },
   Draining: { code: Code.Unavailable, http: 503 },
   OutcomeUnknown: { code: Code.Unknown, http: 500 },
+  Defect: { code: Code.Internal, http: 500 },
   Overloaded: { code: Code.ResourceExhausted, http: 429 },
   LogRewound: { code: Code.DataLoss, http: 500 },
   Unauthenticated: { code: Code.Unauthenticated, http: 401 },
@@ -74,6 +75,8 @@ const messageOf = (failure: Failure): string => {
       return "the values of that event were erased"
     case "OutcomeUnknown":
       return "whether the change was stored could not be learned; retry with the same Idempotency-Key"
+    case "Defect":
+      return internal.message
     case "DeadlineExceeded":
       return "the deadline passed"
     default:

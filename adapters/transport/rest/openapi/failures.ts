@@ -36,6 +36,8 @@ const told: Readonly<Record<Failure["_tag"], Told>> = {
     when: "whether the change was stored could not be learned: retry with the same idempotency key",
     on: changes
   },
+  // As any other bug looks, which every call may meet.
+  Defect: { when: "the gateway has a bug", on: () => false },
   Overloaded: { when: "too much is waiting already: try again after a while", on: every },
   LogRewound: { when: "the log under the stream went back in time", on: isStream },
   Unauthenticated: { when: "nobody vouches for the caller, or the token has expired", on: every },
