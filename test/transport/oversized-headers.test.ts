@@ -29,7 +29,7 @@ interface Answer {
 
 const post = (over: ClientHttp2Session, headers: Record<string, string>, body = "body") =>
   Effect.callback<Answer>((resume) => {
-    const stream = over.request({ ":method": "POST", ...headers })
+    const stream = over.request({ ":method": "POST", ...headers }, { endStream: false })
     let answer: Readonly<Record<string, unknown>> = {}
     let text = ""
     stream.on("response", (got) => {
@@ -115,6 +115,19 @@ describe("a call with too many headers is refused alone", () => {
       })
     )
   }
+
+  it.live("also a call by GET, whose message is in its query", () =>
+    Effect.gen(function* () {
+      const { url, records } = yield* gateway
+      const path = `${rpcPath}?encoding=json&message=%7B%7D`
+      const { body } = yield* post(yield* session(url), { ":method": "GET", ":path": path, ...many }, "")
+      assert.include(JSON.parse(body), { code: "resource_exhausted" })
+      assert.deepStrictEqual(
+        records.map(({ method, protocol }) => [method, protocol]),
+        [[rpcPath, "connect"]]
+      )
+    })
+  )
 
   it.live("and one with a longer block than a connection may keep ends its connection", () =>
     Effect.gen(function* () {

@@ -27,7 +27,9 @@ export const refuseOversized =
     const callId = callIdOf(header("x-request-id"))
     const type = header("content-type") ?? ""
     const isGrpc = type.startsWith("application/grpc")
-    const isCall = isRpc(path)
+    // Calls by GET have their message in the query.
+    const [procedure = ""] = path.split("?", 1)
+    const isCall = isRpc(procedure)
     const protocol = isGrpc
       ? type.startsWith("application/grpc-web")
         ? "grpc-web"
@@ -36,7 +38,7 @@ export const refuseOversized =
         ? "connect"
         : "http"
     // Paths of other requests are any text: as names of methods they would make any number of metrics.
-    gate.refused(isCall ? path : "oversized headers", { protocol, callId }, oversizedHeaders)
+    gate.refused(isCall ? procedure : "oversized headers", { protocol, callId }, oversizedHeaders)
     const { code, http, message } = oversizedHeaders
     if (isGrpc) {
       // Trailers-Only: a status without a message is all in the headers.
