@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { assert, test } from "vitest"
 import { folder, opening } from "./sqlite-world.ts"
 
@@ -25,6 +25,7 @@ for (const [name, [path, words]] of Object.entries(cases)) {
     mkdirSync(`${at}/folder`)
     const message = await opening(path(at))
     assert.match(message, words)
+    assert.isFalse(existsSync(`${at}-lock`), "nothing is left beside it")
     assert.notMatch(message, /stategate\.db: unable to open database file/)
   })
 }

@@ -66,6 +66,7 @@ export const realPath = (path: string): string =>
  */
 export const refuseOtherNames = (path: string): void => {
   const found = statOf(path)
+  if (found?.isDirectory()) throw new Error(`${path} is a folder; give the path of a file`)
   if (found?.isFile() && found.nlink > 1n) {
     throw new Error(`${path}: has ${found.nlink} names (hard links); remove all but one`)
   }

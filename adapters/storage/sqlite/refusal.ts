@@ -43,7 +43,6 @@ const isMaking = (cause: unknown): boolean => cause instanceof Error && "syscall
 const problemOf = (path: string): string | undefined => {
   const folder = dirname(path)
   const found = statSync(path, { throwIfNoEntry: false })
-  if (found?.isDirectory()) return `${path} is a folder; give the path of a file`
   const inFolder = refusedBy(folder, constants.W_OK | constants.X_OK)
   if (inFolder !== undefined) {
     return `${path}: its folder ${folder} cannot be written: ${inFolder}; make it writable, for SQLite keeps more files beside the database, or give another path`
