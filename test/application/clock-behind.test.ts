@@ -8,6 +8,13 @@ import { Entities } from "../../application/entities.ts"
 import { change, set } from "./entity-world.ts"
 import { settle } from "./gated-store.ts"
 
+const worldWith = <E, R>(logger: Layer.Layer<never, E, R>) =>
+  Entities.layer.pipe(
+    Layer.provide(Committer.layer),
+    Layer.provide(Layer.merge(Memory.layer, Inmem.layer)),
+    Layer.provideMerge(logger)
+  )
+
 it.effect("a clock that went back is warned of when it happens, by how much, and once in a while", () => {
   const warnings: Array<string> = []
   const logger = Logger.layer([
@@ -15,11 +22,7 @@ it.effect("a clock that went back is warned of when it happens, by how much, and
       if (logLevel === "Warn") warnings.push(String(message))
     })
   ])
-  const world = Entities.layer.pipe(
-    Layer.provide(Committer.layer),
-    Layer.provide(Layer.merge(Memory.layer, Inmem.layer)),
-    Layer.provideMerge(logger)
-  )
+  const world = worldWith(logger)
   return Effect.provide(
     Effect.gen(function* () {
       yield* TestClock.setTime(3_600_000)
@@ -48,11 +51,7 @@ it.effect("a change that is stored is acknowledged whatever becomes of the warni
       throw new Error("the log is broken")
     })
   ])
-  const world = Entities.layer.pipe(
-    Layer.provide(Committer.layer),
-    Layer.provide(Layer.merge(Memory.layer, Inmem.layer)),
-    Layer.provideMerge(logger)
-  )
+  const world = worldWith(logger)
   return Effect.provide(
     Effect.gen(function* () {
       yield* TestClock.setTime(3_600_000)

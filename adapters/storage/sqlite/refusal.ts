@@ -39,7 +39,7 @@ const codeOf = (cause: unknown): string | undefined =>
 
 const isMaking = (cause: unknown): boolean => cause instanceof Error && "syscall" in cause && cause.syscall === "mkdir"
 
-/** What keeps SQLite from writing to a file and beside it, as far as the system tells. */
+/** What keeps SQLite from writing to a file and beside it; undefined where the system names no reason. */
 const problemOf = (path: string): string | undefined => {
   const folder = dirname(path)
   const found = statSync(path, { throwIfNoEntry: false })

@@ -124,7 +124,7 @@ export class Admission {
   }
 }
 
-/** Whoever has one address of IPv6 has at least 64 bits of them. */
+/** A client with one IPv6 address usually has its whole /64 network, so that network counts as one address. */
 const addressOf = ({ remoteAddress = "" }: Socket): string => {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remoteAddress)
   if (mapped !== null) return mapped[1]!

@@ -198,7 +198,7 @@ export class Http1Connection implements Holder, MessageOwner {
   /** The client says nothing more, and may still listen for the answer to what it said. */
   #ended(): void {
     const response = this.#current?.response
-    // One in the middle of an answer without end has left, as far as anyone can tell.
+    // A client that ends its side in the middle of an endless answer is taken to have left.
     if (response?.headersSent === true && !response.writableEnded) this.#socket.destroy()
   }
 

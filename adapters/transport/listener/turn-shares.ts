@@ -43,7 +43,7 @@ export class TurnShares {
     return address.usedMs < this.#limits.addressTurnMsMax && address.waiting.length === 0
   }
 
-  /** Whether whoever entered last has time for more. */
+  /** Whether the connection that entered last has time for more. */
   hasTime(): boolean {
     return performance.now() - this.#since < this.#limits.connectionTurnMsMax
   }

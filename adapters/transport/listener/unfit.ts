@@ -28,11 +28,11 @@ export const problemOf = ({ rawHeaders, httpVersion }: Request, { headersMax }: 
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === "host") hosts += 1
   }
-  // RFC 9112, 3.2: whoever looks at one of them must not be told something else by another.
+  // RFC 9112, 3.2: two readers of one request must not see two different hosts.
   return hosts > 1 || (hosts === 0 && httpVersion !== "1.0") ? "host" : undefined
 }
 
-/** Answers what is no request that can be served; it may not even have been read. */
+/** Answers input that cannot be served as a request, also where it could not be parsed. */
 export const unfitAnswer = ({ onRefused, refuseOversized }: Refusing, name: Unfit, request?: Request): WholeAnswer => {
   if (name === "too_large") {
     onRefused(name)
