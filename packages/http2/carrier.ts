@@ -32,6 +32,10 @@ export interface Carrier {
   readonly pump: () => void
   /** Calls whoever serves a stream. What goes wrong there ends the stream, and nothing else. */
   readonly serve: (stream: Stream, act: () => void) => void
+  /** Nothing else of the connection begins before the next turn of the event loop. */
+  readonly settle: () => void
+  /** Acts when nothing else settles, and lets nothing else begin before the next turn of the event loop. */
+  readonly inTurn: (stream: Stream, act: () => void) => void
   readonly took: (bytes: number) => void
   /** The answer is complete; the rest of the request, if any, is of no interest. */
   readonly answered: (stream: Stream) => void

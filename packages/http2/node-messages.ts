@@ -214,6 +214,8 @@ export const serveByHandler = (
   handler: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 ): void => {
   stream.charge(messageBytes)
+  const isComplete = stream.ended
+  if (isComplete) stream.settle()
   const request = new Request(stream)
   const response = new Response(stream, request)
   // What goes wrong with a stream ends it, and nothing else; unheard, an error would end the process.
@@ -221,7 +223,7 @@ export const serveByHandler = (
   response.on("error", () => {})
   stream.receiver = {
     onData: (bytes) => request.took(bytes),
-    onEnd: () => request.ended(),
+    onEnd: () => (isComplete ? request.ended() : stream.inTurn(() => request.ended())),
     onDrain: () => response.drained(),
     onClose: (code) => {
       response.over()

@@ -4,15 +4,27 @@ import { codes } from "./frames.ts"
 import type { Output } from "./output.ts"
 import type { Stream } from "./stream.ts"
 
+/** What waits for its turn. */
+interface Waiting {
+  readonly since: number
+  readonly goOn: (stream: Stream) => void
+}
+
 /** A request that waits until it may begin: what comes of it meanwhile. */
-class ParkedRequest implements Receiver {
+class ParkedRequest implements Receiver, Waiting {
   readonly since = performance.now()
+  readonly #begin: Around["begin"]
   /** Copies: a piece keeps all that came with it. */
   readonly #pieces: Array<Buffer> = []
   #isComplete: boolean
 
-  constructor(isComplete: boolean) {
+  constructor(isComplete: boolean, begin: Around["begin"]) {
     this.#isComplete = isComplete
+    this.#begin = begin
+  }
+
+  goOn(stream: Stream): void {
+    this.#begin(stream, () => this.#handOn(stream.receiver))
   }
 
   onData(bytes: Buffer): void {
@@ -28,7 +40,7 @@ class ParkedRequest implements Receiver {
   onClose(): void {}
 
   /** Hands on what has come. */
-  begin(receiver: Receiver): void {
+  #handOn(receiver: Receiver): void {
     for (const [i, piece] of this.#pieces.entries()) {
       receiver.onData(piece, this.#isComplete && i === this.#pieces.length - 1)
     }
@@ -43,13 +55,17 @@ interface Around {
   readonly unreadBytesMax: number
   /** Serves a request whose receiver then takes what has come of it. */
   readonly begin: (stream: Stream, replay: () => void) => void
+  /** Calls whoever serves a stream. */
+  readonly serve: (stream: Stream, act: () => void) => void
 }
 
-/** The requests of a connection that wait, in their order, since their client leaves too much unread. */
+/** The requests of a connection that wait, in their order, since their client leaves too much unread or others come first. */
 export class ParkedRequests {
   readonly #around: Around
-  readonly #requests = new Map<Stream, ParkedRequest>()
+  readonly #requests = new Map<Stream, Waiting>()
   #isScheduled = false
+  /** What began in this turn of the event loop may not have said yet how large its answer is. */
+  #isSettling = false
   #answerBytes = 0
   /** When the client last took something of an answer, while requests waited. */
   #movedAt = 0
@@ -60,7 +76,27 @@ export class ParkedRequests {
 
   /** Whether a request that comes now has to wait. */
   get mustWait(): boolean {
-    return this.#requests.size > 0 || !this.#hasRoom
+    return this.#requests.size > 0 || this.#isSettling || !this.#hasRoom
+  }
+
+  /**
+   * Does something that an answer may come of by promises, and lets nothing else begin before the next turn of the event
+   * loop: begun side by side, all answers would be made before the first of them is counted.
+   */
+  inTurn(stream: Stream, act: () => void): void {
+    if (this.mustWait) {
+      this.#requests.set(stream, { since: performance.now(), goOn: () => this.#act(stream, act) })
+    } else this.#act(stream, act)
+  }
+
+  /** Nothing else begins in this turn of the event loop. */
+  settle(): void {
+    if (this.#isSettling) return
+    this.#isSettling = true
+    setImmediate(() => {
+      this.#isSettling = false
+      this.beginLater()
+    })
   }
 
   /** Bytes of complete answers that are not sent are more, or fewer. */
@@ -72,7 +108,7 @@ export class ParkedRequests {
   }
 
   park(stream: Stream, isComplete: boolean): void {
-    const parked = new ParkedRequest(isComplete)
+    const parked = new ParkedRequest(isComplete, this.#around.begin)
     stream.receiver = parked
     this.#requests.set(stream, parked)
   }
@@ -90,7 +126,7 @@ export class ParkedRequests {
 
   /** Begins as many as there is room for, when it is their connection's turn. */
   beginLater(): void {
-    if (this.#requests.size === 0 || this.#isScheduled || !this.#hasRoom) return
+    if (this.#requests.size === 0 || this.#isScheduled || this.#isSettling || !this.#hasRoom) return
     this.#isScheduled = true
     this.#around.admission.later(() => {
       this.#isScheduled = false
@@ -98,20 +134,25 @@ export class ParkedRequests {
     })
   }
 
+  #act(stream: Stream, act: () => void): void {
+    this.settle()
+    this.#around.serve(stream, act)
+  }
+
   get #hasRoom(): boolean {
     return this.#answerBytes + this.#around.output.unsentBytes <= this.#around.unreadBytesMax
   }
 
   #begin(): void {
-    const { admission, begin } = this.#around
-    for (const [stream, parked] of this.#requests) {
-      if (!this.#hasRoom) return
+    const { admission } = this.#around
+    for (const [stream, waiting] of this.#requests) {
+      if (!this.#hasRoom || this.#isSettling) return
       if (!admission.hasTime()) {
         this.beginLater()
         return
       }
       this.#requests.delete(stream)
-      begin(stream, () => parked.begin(stream.receiver))
+      waiting.goOn(stream)
     }
   }
 }

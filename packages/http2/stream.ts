@@ -116,6 +116,16 @@ export class Stream {
     return this.#slot.hold()
   }
 
+  /** Its answer is made by promises: nothing else of the connection begins before the next turn of the event loop. */
+  settle(): void {
+    this.#carrier.settle()
+  }
+
+  /** Does what makes the answer, as `settle` says, when it is its turn. */
+  inTurn(act: () => void): void {
+    this.#carrier.inTurn(this, act)
+  }
+
   /** Whoever serves it holds so many bytes more for it, until it closes. */
   charge(bytes: number): void {
     if (!this.closed) this.#servedBytes += bytes

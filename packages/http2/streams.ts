@@ -44,7 +44,8 @@ export class Streams implements Carrier {
       begin: (stream, replay) => {
         this.serve(stream, () => around.onStream(stream))
         if (!stream.closed) this.serve(stream, replay)
-      }
+      },
+      serve: (stream, act) => this.serve(stream, act)
     })
     this.heads = new Heads(around.limits)
     this.#broken = new Recent(around.limits.streamsPerSessionMax)
@@ -71,6 +72,14 @@ export class Streams implements Carrier {
     for (const stream of this.#open.values()) {
       if (stream.waitsForClient) add(stream.sheddable(now, addressBytes))
     }
+  }
+
+  settle(): void {
+    this.parked.settle()
+  }
+
+  inTurn(stream: Stream, act: () => void): void {
+    this.parked.inTurn(stream, act)
   }
 
   waits(stream: Stream): void {

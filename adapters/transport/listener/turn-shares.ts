@@ -24,6 +24,8 @@ export class TurnShares {
   /** Whether it is its turn, after it has waited. */
   #isGranted = false
   #since = 0
+  /** When those that wait began to go on in this turn. */
+  #beganAt = 0
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -48,10 +50,12 @@ export class TurnShares {
     return performance.now() - this.#since < this.#limits.connectionTurnMsMax
   }
 
+  /** Each goes on by itself, so that what promises do for one is done before the next. */
   later(address: AddressTime, run: () => void): void {
     address.waiting.push(run)
     this.#waiting.add(address)
     this.#tickLater()
+    setImmediate(() => this.#goOn())
   }
 
   #bill(now: number): void {
@@ -66,25 +70,31 @@ export class TurnShares {
   }
 
   #tick(): void {
-    const began = performance.now()
     this.#isTicking = false
-    this.#bill(began)
+    this.#beganAt = performance.now()
+    this.#bill(this.#beganAt)
     this.#payer = undefined
     this.#turn += 1
-    while (this.#waiting.size > 0 && performance.now() - began < this.#limits.waitingTurnMsMax) {
-      const address = this.#waiting.values().next().value!
-      const run = address.waiting.shift()!
-      // Behind the others.
-      this.#waiting.delete(address)
-      if (address.waiting.length > 0) this.#waiting.add(address)
-      this.enter(address)
-      this.#isGranted = true
-      try {
-        run()
-      } finally {
-        this.#isGranted = false
-      }
+  }
+
+  /** Lets one of those that wait go on, of the address whose turn it is. */
+  #goOn(): void {
+    if (performance.now() - this.#beganAt >= this.#limits.waitingTurnMsMax) {
+      this.#tickLater()
+      setImmediate(() => this.#goOn())
+      return
     }
-    if (this.#waiting.size > 0) this.#tickLater()
+    const address = this.#waiting.values().next().value!
+    const run = address.waiting.shift()!
+    // Behind the others.
+    this.#waiting.delete(address)
+    if (address.waiting.length > 0) this.#waiting.add(address)
+    this.enter(address)
+    this.#isGranted = true
+    try {
+      run()
+    } finally {
+      this.#isGranted = false
+    }
   }
 }

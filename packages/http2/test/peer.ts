@@ -21,7 +21,7 @@ export interface Peer {
   readonly until: (isEnough: (frames: ReadonlyArray<Frame>) => boolean) => Effect.Effect<ReadonlyArray<Frame>>
   /** Waits until the connection is closed. */
   readonly closed: Effect.Effect<ReadonlyArray<Frame>>
-  /** Sends a PING and waits for its answer: by then the server has read everything that was sent before it. */
+  /** Sends PINGs until nothing else comes between their answers: by then the server has answered what it can. */
   readonly settled: Effect.Effect<ReadonlyArray<Frame>>
   readonly isClosed: () => boolean
   /** Reads nothing from now on. */
@@ -75,11 +75,19 @@ export const peer = (port: number, host = "127.0.0.1") =>
         for (const part of parts) if (socket.writable) socket.write(part)
       }
       let pings = 0
-      const settled = Effect.suspend(() => {
+      const ping = Effect.suspend(() => {
         const payload = Buffer.alloc(8)
         payload.writeUInt32BE(++pings, 4)
         send(Buffer.concat([Buffer.from([0, 0, 8, 6, 0, 0, 0, 0, 0]), payload]))
         return until((all) => all.some((one) => one.type === frameTypes.ping && one.payload.equals(payload)))
+      })
+      const settled = Effect.gen(function* () {
+        for (let quiet = 0, seen = -1; quiet < 3 && !isClosed; ) {
+          yield* ping
+          quiet = frames.length === seen + 1 ? quiet + 1 : 0
+          seen = frames.length
+        }
+        return frames
       })
       const client: Peer = {
         send,
