@@ -1,6 +1,7 @@
 // Everything `npm test` checks, one step after another so that the output of each stays readable. All steps run, also
 // after one has failed. Arguments go to vitest on Node: `npm test -- test/domain -t glob`.
 
+import { isCi } from "./testing/ci.ts"
 import { generatedIsCurrent } from "./testing/generated.ts"
 import { checked, type Outcome } from "./testing/outcome.ts"
 import { run } from "./testing/run.ts"
@@ -31,6 +32,6 @@ for (const [name, execute] of plan) {
   steps.push({ name, outcome, milliseconds: performance.now() - start })
 }
 
-const { text, ok } = summary(steps, { ci: ["true", "1"].includes(process.env.CI ?? "") })
+const { text, ok } = summary(steps, { ci: isCi })
 process.stdout.write(text)
 process.exitCode = ok ? 0 : 1

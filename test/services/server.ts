@@ -42,6 +42,9 @@ export interface Spec {
 /** Until a server must work: the slowest of them, on a machine that is busy with other tests. */
 const startMsMax = 180_000
 
+/** Until all threads of a server have stopped. */
+const haltMsMax = 30_000
+
 /** Longer than a server may take to start; for hooks. */
 export const hookMsMax = startMsMax + 20_000
 
@@ -82,7 +85,12 @@ export const startServer = async (spec: Spec, folder: Folder): Promise<Control> 
     // First the one that makes the others.
     child?.kill("SIGSTOP")
     signal("SIGSTOP")
-    while (!pids().every(isHalted)) Atomics.wait(cell, 0, 0, 1)
+    const deadline = performance.now() + haltMsMax
+    while (!pids().every(isHalted)) {
+      // Nothing else runs meanwhile, not even what ends a test that hangs.
+      if (performance.now() > deadline) throw new Error(`${spec.name} does not halt`)
+      Atomics.wait(cell, 0, 0, 1)
+    }
   }
   const start = async () => {
     child = launch(spec, folder)

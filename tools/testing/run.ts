@@ -18,11 +18,11 @@ for (const [signal, code] of [
   })
 }
 
-/** Runs a program to its end with its output as it is; answers the exit code, 1 if it could not start or was killed. */
+/** Runs a program to its end with its output as it is; answers the exit code, 1 if it could not start, was killed or took too long. */
 export const run = (
   command: string,
   args: ReadonlyArray<string>,
-  options: { readonly env?: Record<string, string>; readonly quiet?: boolean } = {}
+  options: { readonly env?: Record<string, string>; readonly quiet?: boolean; readonly secondsMax?: number } = {}
 ): Promise<number> =>
   new Promise((resolve) => {
     const child = spawn(command, args, {
@@ -31,7 +31,14 @@ export const run = (
       stdio: options.quiet ? "ignore" : ["ignore", "inherit", "inherit"]
     })
     running.add(child)
+    const { secondsMax } = options
+    const tooLong = () => {
+      process.stderr.write(`${command} has not ended after ${secondsMax} s, and is killed\n`)
+      child.kill("SIGKILL")
+    }
+    const timer = secondsMax === undefined ? undefined : setTimeout(tooLong, 1000 * secondsMax)
     const end = (code: number) => {
+      clearTimeout(timer)
       running.delete(child)
       resolve(code)
     }

@@ -1,12 +1,19 @@
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
+import { isCi } from "./ci.ts"
 import { type Outcome, type Skip, unavailable } from "./outcome.ts"
 import { root, run } from "./run.ts"
 
 const program = "node_modules/vitest/vitest.mjs"
 
 const reasonless = "no reason given; declare what it needs with test/support/need.ts"
+
+/** CI keeps all that is printed, and some keep little: what failed, and once a minute how far it has come. */
+const inCi = ["--reporter=minimal", "--reporter=./tools/testing/progress.ts", "--silent=passed-only"]
+
+/** Twice what the longest step takes on two cores. */
+const ciSecondsMax = 3_600
 
 const nothing: Outcome = { passed: 0, failed: 0, skips: [], files: [] }
 
@@ -49,8 +56,11 @@ const vitest = async (runtime: string, [command = "", ...args]: ReadonlyArray<st
   const folder = mkdtempSync(join(tmpdir(), "stategate-vitest-"))
   const file = join(folder, "report.json")
   try {
-    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
-    const code = await run(command, [...args, ...reporters], { env: { EXPECTED_RUNTIME: runtime } })
+    const reporters = [...(isCi ? inCi : ["--reporter=default"]), "--reporter=json", `--outputFile.json=${file}`]
+    const code = await run(command, [...args, ...reporters], {
+      env: { EXPECTED_RUNTIME: runtime },
+      ...(isCi ? { secondsMax: ciSecondsMax } : {})
+    })
     const report: Report | undefined = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined
     return outcome(report, { ok: code === 0, runtime })
   } finally {
