@@ -24,6 +24,8 @@ export interface Carrier {
   readonly output: Output
   /** What may be sent on all streams together. */
   sendWindow: number
+  /** Its peer sends nothing more: no window grows any more. */
+  readonly isSilent: boolean
   /** What is held for its streams has changed by so much, and what of it are complete answers. */
   readonly charge: (bytes: number, answerBytes: number) => void
   /** Puts a stream in the line of those that wait until more may be sent. */

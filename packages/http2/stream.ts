@@ -200,8 +200,10 @@ export class Stream {
     while (this.#queuedBytes > 0) {
       const room = Math.min(this.#sendWindow, carrier.sendWindow, left, frameBytesMax)
       if (room <= 0 || carrier.output.isFull) {
-        // Its own window comes with a word of its own; the others are the whole connection's.
-        if (this.#sendWindow > 0) {
+        if (carrier.isSilent && Math.min(this.#sendWindow, carrier.sendWindow) <= 0) {
+          this.close(codes.cancel, false)
+        } else if (this.#sendWindow > 0) {
+          // Its own window comes with a word of its own; the others are the whole connection's.
           this.#isWaiting = true
           carrier.waits(this)
         }

@@ -16,6 +16,7 @@ export class Streams implements Carrier {
   last = 0
   /** No stream is served any more that has not begun yet. */
   isClosed = false
+  isSilent = false
   readonly #around: StreamsOptions
   readonly heads: Heads
   readonly #open = new Map<number, Stream>()
@@ -115,11 +116,12 @@ export class Streams implements Carrier {
     this.#around.admission.end(stream.slotBytes)
   }
 
-  /** Its peer sends nothing more: what is complete is answered, and nothing else. */
+  /** Its peer sends nothing more: what is complete is answered, as far as it has given window, and nothing else. */
   finish(): void {
-    this.isClosed = true
+    this.isClosed = this.isSilent = true
     for (const stream of this.#open.values()) {
       if (!stream.ended || stream.isOpenEnded) stream.close(codes.cancel, false)
+      else stream.pump()
     }
   }
 
@@ -149,6 +151,9 @@ export class Streams implements Carrier {
       if (next === undefined) return
       this.#waiting.delete(next)
       next.pump()
+    }
+    if (this.isSilent && this.sendWindow <= 0) {
+      for (const stream of this.#waiting) stream.close(codes.cancel, false)
     }
   }
 

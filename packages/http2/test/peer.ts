@@ -24,6 +24,8 @@ export interface Peer {
   /** Sends PINGs until nothing else comes between their answers: by then the server has answered what it can. */
   readonly settled: Effect.Effect<ReadonlyArray<Frame>>
   readonly isClosed: () => boolean
+  /** Says that it sends nothing more, and goes on to read. */
+  readonly finish: () => void
   /** Reads nothing from now on. */
   readonly pause: () => void
 }
@@ -31,7 +33,7 @@ export interface Peer {
 export const peer = (port: number, host = "127.0.0.1") =>
   Effect.acquireRelease(
     Effect.callback<{ readonly peer: Peer; readonly destroy: () => void }>((resume) => {
-      const socket = connect(port, host)
+      const socket = connect({ port, host, allowHalfOpen: true })
       socket.setNoDelay().on("error", () => {})
       const frames: Array<Frame> = []
       let rest: Buffer = Buffer.alloc(0)
@@ -56,6 +58,7 @@ export const peer = (port: number, host = "127.0.0.1") =>
         changed()
       })
       let isClosed = false
+      socket.on("end", () => socket.end())
       socket.on("close", () => {
         isClosed = true
         changed()
@@ -96,6 +99,7 @@ export const peer = (port: number, host = "127.0.0.1") =>
         closed: until(() => false),
         settled,
         isClosed: () => isClosed,
+        finish: () => void socket.end(),
         pause: () => void socket.pause()
       }
       socket.once("connect", () => resume(Effect.succeed({ peer: client, destroy: () => socket.destroy() })))

@@ -25,7 +25,7 @@ export const serve = (handler: Handler, options: ServerOptions = {}) =>
           onFault: options.onFault ?? (() => {})
         }
       )
-      const server = createServer({ noDelay: true }, (socket) => {
+      const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
         sockets.add(socket)
         socket.on("error", () => {}).once("close", () => sockets.delete(socket))
         protocol.accept(socket)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Handler } from "../index.ts"
 import { call, echo, frame, get, ping, preface, reset, session, settings, wire } from "./clients.ts"
+import { dataBytes, peer } from "./peer.ts"
 import { serve } from "./server.ts"
 
 // Every byte of DATA that comes in must be given back to the window of its connection, whatever becomes of its stream:
@@ -115,4 +116,33 @@ describe("a window outlives its streams", () => {
       })
     )
   }
+})
+
+describe("a client that sends nothing more, and has given no window for its answers", () => {
+  const windows: Readonly<Record<string, Buffer>> = {
+    "of its streams": frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0, 100])),
+    "of its connection": frame(4, 0, 0, Buffer.from([0, 4, 0, 16, 0, 0]))
+  }
+  for (const [which, initialWindow] of Object.entries(windows)) {
+    it.live(`is not waited for: ${which}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* serve((_, response) => void response.end(large))
+        const client = yield* peer(port)
+        client.send(preface, initialWindow, get(1), get(3))
+        yield* client.settled
+        client.finish()
+        yield* client.closed
+      })
+    )
+  }
+
+  it.live("gets what fits into the window that it gave", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve((_, response) => void response.end("x".repeat(1_000)))
+      const client = yield* peer(port)
+      client.send(preface, settings, get(1), get(3))
+      client.finish()
+      assert.strictEqual(dataBytes(yield* client.closed), 2_000)
+    })
+  )
 })
