@@ -1,5 +1,7 @@
 import type { Code } from "./frames.ts"
 import type { Output } from "./output.ts"
+import type { ParkedRequests } from "./parked-requests.ts"
+import type { SendLine } from "./send-line.ts"
 import type { Stream } from "./stream.ts"
 
 /** What a stream tells whoever serves it. */
@@ -22,22 +24,13 @@ export const nobody: Receiver = { onData: () => {}, onEnd: () => {}, onDrain: ()
 /** What a stream needs of its connection. */
 export interface Carrier {
   readonly output: Output
-  /** What may be sent on all streams together. */
-  sendWindow: number
-  /** Its peer sends nothing more: no window grows any more. */
-  readonly isSilent: boolean
+  readonly line: SendLine
   /** What is held for its streams has changed by so much, and what of it are complete answers. */
   readonly charge: (bytes: number, answerBytes: number) => void
-  /** Puts a stream in the line of those that wait until more may be sent. */
-  readonly waits: (stream: Stream) => void
-  /** Gives turns to those that wait. */
-  readonly pump: () => void
   /** Calls whoever serves a stream. What goes wrong there ends the stream, and nothing else. */
   readonly serve: (stream: Stream, act: () => void) => void
-  /** Nothing else of the connection begins before the next turn of the event loop. */
-  readonly settle: () => void
-  /** Acts when nothing else settles, and lets nothing else begin before the next turn of the event loop. */
-  readonly inTurn: (stream: Stream, act: () => void) => void
+  /** Lets an answer be made before the next one is begun. */
+  readonly parked: Pick<ParkedRequests, "settle" | "inTurn">
   readonly took: (bytes: number) => void
   /** The answer is complete; the rest of the request, if any, is of no interest. */
   readonly answered: (stream: Stream) => void

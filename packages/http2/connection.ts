@@ -257,7 +257,7 @@ export class Connection implements Holder {
 
   #drained(): void {
     if (this.#output.isFull) return
-    this.#streams.pump()
+    this.#streams.line.pump()
     this.#streams.parked.beginLater()
     if (this.#input === undefined) this.#socket.resume()
   }

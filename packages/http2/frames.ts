@@ -65,3 +65,8 @@ export const unpadded = (flag: number, payload: Buffer): Buffer => {
   if (padding === undefined || padding >= payload.length) throw new ConnectionError(codes.protocol, "padding too long")
   return payload.subarray(1, payload.length - padding)
 }
+
+/** Of the body in a DATA frame, or of the increment in a WINDOW_UPDATE. */
+export const tinyBytes = 32
+
+export const windowTooLarge = new ConnectionError(codes.flowControl, "a window beyond all bounds")

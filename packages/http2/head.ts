@@ -122,3 +122,9 @@ export const readTrailers = (decoder: HpackDecoder, block: Buffer, { headerBytes
   })
   return isGood
 }
+
+/** Whether a body is not as long as its head says, when so many bytes have come and it ends, or goes on. */
+export const misstates = ({ contentLength }: RequestHead, receivedBytes: number, ends: boolean): boolean => {
+  if (contentLength === undefined) return false
+  return ends ? receivedBytes !== contentLength : receivedBytes > contentLength
+}

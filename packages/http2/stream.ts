@@ -4,6 +4,7 @@ import { type Code, codes, frameBytesMax, windowBytesMax } from "./frames.ts"
 import type { RequestHead } from "./head.ts"
 import type { Sheddable } from "./memory-budget.ts"
 import { Progress } from "./progress.ts"
+import { SendQueue } from "./send-queue.ts"
 import { Slot } from "./slot.ts"
 
 /** What a stream takes beside its head and body, and what a piece of that body takes beside its bytes. */
@@ -40,8 +41,7 @@ export class Stream {
   /** Bytes that were used up, and may not come again yet. */
   #taken = 0
   #sendWindow: number
-  readonly #queue: Array<Uint8Array> = []
-  #queuedBytes = 0
+  readonly #queue = new SendQueue()
   #requestBytes = 0
   /** Of those held, bytes of a complete answer. */
   #answerBytes = 0
@@ -72,13 +72,6 @@ export class Stream {
     this.#sendWindow = sendWindow
   }
 
-  /** Whether the body is not as long as its head says, now that it ends, or goes on. */
-  misstates(ends: boolean): boolean {
-    const { contentLength } = this.head
-    if (contentLength === undefined) return false
-    return ends ? this.receivedBytes !== contentLength : this.receivedBytes > contentLength
-  }
-
   /** Sends the head of the answer; 1xx may come before it. With `end` there is nothing else. */
   respond(fields: Iterable<Field>, end = false, isInformational = false): void {
     if (this.closed || this.#last !== undefined) return
@@ -95,12 +88,11 @@ export class Stream {
   /** Sends a piece of the body, or queues it. False when it would be better to wait for `onDrain`. */
   write(bytes: Uint8Array): boolean {
     if (this.closed || this.#last !== undefined) return true
-    if (bytes.length > 0) this.#queue.push(bytes)
-    this.#queuedBytes += bytes.length
+    this.#queue.add(bytes)
     this.#send()
     this.#account()
-    this.#owesDrain ||= this.#queuedBytes > 0
-    return this.#queuedBytes === 0
+    this.#owesDrain ||= this.#queue.bytes > 0
+    return this.#queue.bytes === 0
   }
 
   /** Ends the answer behind what was written. */
@@ -118,12 +110,12 @@ export class Stream {
 
   /** Its answer is made by promises: nothing else of the connection begins before the next turn of the event loop. */
   settle(): void {
-    this.#carrier.settle()
+    this.#carrier.parked.settle()
   }
 
   /** Does what makes the answer, as `settle` says, when it is its turn. */
   inTurn(act: () => void): void {
-    this.#carrier.inTurn(this, act)
+    this.#carrier.parked.inTurn(this, act)
   }
 
   /** Whoever serves it holds so many bytes more for it, until it closes. */
@@ -182,7 +174,7 @@ export class Stream {
   grow(bytes: number): boolean {
     this.#sendWindow += bytes
     if (this.#sendWindow > windowBytesMax) return false
-    if (bytes > 0 && this.#queuedBytes > 0) this.#send()
+    if (bytes > 0 && this.#queue.bytes > 0) this.#send()
     return true
   }
 
@@ -197,36 +189,31 @@ export class Stream {
   #turn(): void {
     const carrier = this.#carrier
     let left = turnBytes
-    while (this.#queuedBytes > 0) {
-      const room = Math.min(this.#sendWindow, carrier.sendWindow, left, frameBytesMax)
+    while (this.#queue.bytes > 0) {
+      const room = Math.min(this.#sendWindow, carrier.line.window, left, frameBytesMax)
       if (room <= 0 || carrier.output.isFull) {
-        if (carrier.isSilent && Math.min(this.#sendWindow, carrier.sendWindow) <= 0) {
+        if (carrier.line.isSilent && Math.min(this.#sendWindow, carrier.line.window) <= 0) {
           this.close(codes.cancel, false)
         } else if (this.#sendWindow > 0) {
           // Its own window comes with a word of its own; the others are the whole connection's.
           this.#isWaiting = true
-          carrier.waits(this)
+          carrier.line.join(this)
         }
         return
       }
-      const next = this.#queue[0]!
-      const piece = next.length > room ? next.subarray(0, room) : next
-      if (piece === next) this.#queue.shift()
-      else this.#queue[0] = next.subarray(room)
-      this.#queuedBytes -= piece.length
+      const piece = this.#queue.take(room)
       this.#unreadSince = undefined
       this.#progress?.moved(piece.length)
       left -= piece.length
       this.#sendWindow -= piece.length
-      carrier.sendWindow -= piece.length
-      const endsHere = this.#queuedBytes === 0 && this.#last?.trailers.length === 0
+      carrier.line.window -= piece.length
+      const endsHere = this.#queue.bytes === 0 && this.#last?.trailers.length === 0
       carrier.output.data(this.id, piece, endsHere)
       if (endsHere) {
         this.#finished()
         return
       }
     }
-    this.#queue.length = 0
     if (this.#last !== undefined) {
       const { trailers } = this.#last
       if (trailers.length === 0) carrier.output.data(this.id, nothing, true)
@@ -243,14 +230,14 @@ export class Stream {
    * not its client that decides when.
    */
   unreadMs(now: number): number {
-    if (this.#last === undefined || this.#queuedBytes === 0) return 0
+    if (this.#last === undefined || this.#queue.bytes === 0) return 0
     this.#unreadSince ??= now
     return now - this.#unreadSince
   }
 
   /** Whether memory is held until its client sends, or takes, something. */
   get waitsForClient(): boolean {
-    return !this.ended || this.#queuedBytes > 0
+    return !this.ended || this.#queue.bytes > 0
   }
 
   /** Whether it is being answered, and nobody knows for how long. */
@@ -275,8 +262,8 @@ export class Stream {
   close(code: Code, isReset: boolean): void {
     if (this.closed) return
     this.closed = true
-    this.#queue.length = 0
-    this.#queuedBytes = this.#requestBytes = this.#servedBytes = 0
+    this.#queue.clear()
+    this.#requestBytes = this.#servedBytes = 0
     this.#account()
     clearTimeout(this.timer)
     // Nobody reads it any more, and the other streams of the connection share its window.
@@ -289,12 +276,12 @@ export class Stream {
   #send(): void {
     if (this.#isWaiting) return
     this.pump()
-    if (this.#isWaiting) this.#carrier.pump()
+    if (this.#isWaiting) this.#carrier.line.pump()
   }
 
   #account(): void {
-    const held = this.#queuedBytes + this.#requestBytes + this.#servedBytes
-    const answer = this.#last === undefined ? 0 : this.#queuedBytes
+    const held = this.#queue.bytes + this.#requestBytes + this.#servedBytes
+    const answer = this.#last === undefined ? 0 : this.#queue.bytes
     if (held === this.heldBytes && answer === this.#answerBytes) return
     const answerChange = answer - this.#answerBytes
     const change = held - this.heldBytes

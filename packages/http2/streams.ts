@@ -1,27 +1,26 @@
 import type { Carrier } from "./carrier.ts"
-import { ConnectionError, codes, flags, unpadded, windowBytes, windowBytesMax } from "./frames.ts"
+import { ConnectionError, codes, flags, tinyBytes, unpadded, windowTooLarge } from "./frames.ts"
+import { misstates } from "./head.ts"
 import { type Block, Heads } from "./heads.ts"
 import type { Sheddable } from "./memory-budget.ts"
 import type { Output } from "./output.ts"
 import { ParkedRequests } from "./parked-requests.ts"
 import { Recent } from "./recent.ts"
+import { SendLine } from "./send-line.ts"
 import { Stream } from "./stream.ts"
 import type { StreamsOptions } from "./streams-options.ts"
 
 /** The streams of one connection, and the frames about them (RFC 9113, 5.1 and 6). */
 export class Streams implements Carrier {
   readonly output: Output
-  sendWindow = windowBytes
+  readonly line: SendLine
   /** The last stream that was served, or refused. */
   last = 0
   /** No stream is served any more that has not begun yet. */
   isClosed = false
-  isSilent = false
   readonly #around: StreamsOptions
   readonly heads: Heads
   readonly #open = new Map<number, Stream>()
-  /** Those that have more to send than they may, in the order in which they get to. */
-  readonly #waiting = new Set<Stream>()
   /** Those that we broke off, the latest of them: what their clients had sent by then is no mistake of theirs. */
   readonly #broken: Recent
   /** Those that have not begun, since their client leaves too much unread. */
@@ -37,6 +36,7 @@ export class Streams implements Carrier {
 
   constructor(around: StreamsOptions) {
     this.output = around.output
+    this.line = new SendLine(around.output)
     this.#around = around
     this.parked = new ParkedRequests({
       admission: around.admission,
@@ -75,18 +75,6 @@ export class Streams implements Carrier {
     }
   }
 
-  settle(): void {
-    this.parked.settle()
-  }
-
-  inTurn(stream: Stream, act: () => void): void {
-    this.parked.inTurn(stream, act)
-  }
-
-  waits(stream: Stream): void {
-    this.#waiting.add(stream)
-  }
-
   took(bytes: number): void {
     this.#taken += bytes
     if (this.#taken * 2 < this.#around.limits.sessionWindowBytes) return
@@ -103,7 +91,7 @@ export class Streams implements Carrier {
 
   closed(stream: Stream, isReset: boolean): void {
     this.#open.delete(stream.id)
-    this.#waiting.delete(stream)
+    this.line.leave(stream)
     this.parked.delete(stream)
     if (isReset) this.#broken.add(stream.id)
     // Whoever broke it off, and however it was called: work was begun, and nobody waits for its end.
@@ -118,7 +106,7 @@ export class Streams implements Carrier {
 
   /** Its peer sends nothing more: what is complete is answered, as far as it has given window, and nothing else. */
   finish(): void {
-    this.isClosed = this.isSilent = true
+    this.isClosed = this.line.isSilent = true
     for (const stream of this.#open.values()) {
       if (!stream.ended || stream.isOpenEnded) stream.close(codes.cancel, false)
       else stream.pump()
@@ -142,19 +130,6 @@ export class Streams implements Carrier {
   /** The peer changed what may be sent on every stream. */
   grow(bytes: number): void {
     for (const stream of this.#open.values()) if (!stream.grow(bytes)) throw windowTooLarge
-  }
-
-  /** Gives turns to those who wait, as long as anything may be sent; who has to wait again does so behind the others. */
-  pump(): void {
-    while (this.sendWindow > 0 && !this.output.isFull) {
-      const next = this.#waiting.values().next().value
-      if (next === undefined) return
-      this.#waiting.delete(next)
-      next.pump()
-    }
-    if (this.isSilent && this.sendWindow <= 0) {
-      for (const stream of this.#waiting) stream.close(codes.cancel, false)
-    }
   }
 
   /** Ends answers that are complete, and of which their clients take nothing. */
@@ -191,7 +166,12 @@ export class Streams implements Carrier {
     stream.arrived(payload.length)
     stream.receivedBytes += body.length
     const ends = (flag & flags.endStream) !== 0
-    const problem = stream.receiveWindow < 0 ? codes.flowControl : stream.misstates(ends) ? codes.protocol : undefined
+    const problem =
+      stream.receiveWindow < 0
+        ? codes.flowControl
+        : misstates(stream.head, stream.receivedBytes, ends)
+          ? codes.protocol
+          : undefined
     if (problem !== undefined) {
       stream.reset(problem)
       return
@@ -222,7 +202,7 @@ export class Streams implements Carrier {
     if (stream === undefined || stream.ended) {
       throw new ConnectionError(codes.streamClosed, "HEADERS on a closed stream")
     }
-    if (!isGood || !block.ends || stream.misstates(true)) stream.reset(codes.protocol)
+    if (!isGood || !block.ends || misstates(stream.head, stream.receivedBytes, true)) stream.reset(codes.protocol)
     else stream.complete()
   }
 
@@ -249,9 +229,7 @@ export class Streams implements Carrier {
     }
     if (id !== 0) return
     if (bytes === 0) throw new ConnectionError(codes.protocol, "WINDOW_UPDATE of nothing")
-    this.sendWindow += bytes
-    if (this.sendWindow > windowBytesMax) throw windowTooLarge
-    this.pump()
+    this.line.grow(bytes)
   }
 
   /** Breaks a stream off that may not have begun. */
@@ -307,8 +285,3 @@ export class Streams implements Carrier {
     return (id > this.last && !this.isClosed) || (id !== 0 && id % 2 === 0)
   }
 }
-
-/** Of the body in a DATA frame, or of the increment in a WINDOW_UPDATE. */
-const tinyBytes = 32
-
-const windowTooLarge = new ConnectionError(codes.flowControl, "a window beyond all bounds")

@@ -84,8 +84,8 @@ const ofNode: Differences = {
 const ofGo: Differences = {
   "a stream that was skipped": ["GOAWAY 5 / GOAWAY 1", "§5.1.1 says PROTOCOL_ERROR, §5.1 STREAM_CLOSED: both end it"],
   "HEADERS on a stream that is over": [
-    ["GOAWAY 5 / GOAWAY 1", "GOAWAY 5 / 1: RST_STREAM 5"],
-    "§5.1 says STREAM_CLOSED, §5.1.1 PROTOCOL_ERROR; Go breaks off the stream alone while its handler runs"
+    ["GOAWAY 5 / GOAWAY 1", "GOAWAY 5 / 1: RST_STREAM 5", "GOAWAY 5 / 1: 200"],
+    "§5.1 says STREAM_CLOSED, §5.1.1 PROTOCOL_ERROR; Go breaks off the stream alone while its handler runs, or is not done"
   ],
   "a frame that is too large": ["GOAWAY 6 / 1: 200", "§4.2: Go announces that it takes larger ones"],
   "a PRIORITY that is cut short": [
