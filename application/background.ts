@@ -11,6 +11,7 @@ export const backgroundFibers = [
   "drain",
   "feed-check",
   "feed-fill",
+  "feed-heartbeat",
   "feed-poll",
   "late-commits",
   "operators",

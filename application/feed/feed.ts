@@ -1,4 +1,4 @@
-import { Clock, Context, Effect, Layer, Option, Random, type Scope } from "effect"
+import { Clock, Context, Effect, Layer, Random, type Scope } from "effect"
 import { shortId } from "../../domain/cursor.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import type { Rejection } from "../../domain/rejection.ts"
@@ -9,6 +9,7 @@ import { monotonicMillis, monotonicNow } from "../monotonic.ts"
 import { Observer } from "../observer.ts"
 import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
+import { Heartbeats, type Silent } from "./heartbeats.ts"
 import { pageFrom } from "./page.ts"
 import { type Delivery, Reader, type StreamEnd } from "./reader.ts"
 import { StreamScheduler, slicedReads, TimeSlices } from "./scheduler.ts"
@@ -55,12 +56,14 @@ export class Feed extends Context.Service<
       const observer = yield* Observer
       const clock = yield* Clock.Clock
       const scheduler = yield* StreamScheduler.make(() => monotonicMillis(clock))
+      const start = yield* backgroundStarter
       const tails = new Tails(
         slicedReads(store, () => new TimeSlices(scheduler)),
-        yield* backgroundStarter,
+        start,
         observer,
         clock
       )
+      const heartbeats = new Heartbeats(clock, (work) => start("feed-heartbeat", work))
       observer.gauged("streams", () => tails.readers.size)
       /** Heads that move after this are looked at; unset while nobody streams. */
       let mark: string | undefined
@@ -117,13 +120,36 @@ export class Feed extends Context.Service<
 
       const pullOf = (reader: Reader, slices: TimeSlices): FeedStream["pull"] => {
         // A stream that has something to do gets in line at once, and goes on when it is granted its slice.
-        const busy = Effect.callback<void>((resume) => {
-          const ignore = reader.whenBusy(() => slices.onGrant("live", () => resume(Effect.void)))
-          return Effect.sync(() => {
-            ignore()
-            slices.leave()
+        const busyBefore = (untilMs: number) =>
+          Effect.callback<boolean>((resume) => {
+            let isOver = false
+            const over = (isBusy: boolean) => {
+              isOver = true
+              resume(Effect.succeed(isBusy))
+            }
+            const ignore = reader.whenBusy(() =>
+              slices.onGrant("live", () => {
+                heartbeats.remove(silent)
+                over(true)
+              })
+            )
+            const leave = () => {
+              ignore()
+              slices.leave()
+            }
+            const silent: Silent = {
+              untilMs,
+              speak: () => {
+                leave()
+                over(false)
+              }
+            }
+            if (!isOver) heartbeats.add(silent)
+            return Effect.sync(() => {
+              heartbeats.remove(silent)
+              leave()
+            })
           })
-        })
         return Effect.gen(function* () {
           // What it gave last has been passed on.
           slices.end()
@@ -146,8 +172,7 @@ export class Feed extends Context.Service<
               slices.end()
               yield* Effect.yieldNow
             }
-            const left = until - (yield* monotonicNow)
-            const isQuiet = left <= 0 || (tail === undefined && Option.isNone(yield* Effect.timeoutOption(busy, left)))
+            const isQuiet = (yield* monotonicNow) >= until || (tail === undefined && !(yield* busyBefore(until)))
             if (!isQuiet) continue
             yield* slices.begin("live")
             // Domains may have joined in silence until the cursor cannot hold them: making it tells, and ends the stream.

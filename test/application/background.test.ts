@@ -10,6 +10,7 @@ import { clockGuarded } from "../../application/clock-guard.ts"
 import { Committer } from "../../application/committer.ts"
 import { away, OutcomeUnknown } from "../../application/failure.ts"
 import { Feed } from "../../application/feed/feed.ts"
+import { Heartbeats } from "../../application/feed/heartbeats.ts"
 import {
   backgroundRetryMs,
   clockCheckMs,
@@ -202,6 +203,21 @@ const cases: Record<string, (heard: Heard) => Effect.Effect<void, unknown, Scope
       expect(read.pollUnsafe()).toBeUndefined()
     }).pipe(Effect.provide(heard.layer))
   },
+  "feed-heartbeat": (heard) =>
+    Effect.gen(function* () {
+      const start = yield* backgroundStarter
+      const heartbeats = new Heartbeats(yield* Clock.Clock, (work) => start("feed-heartbeat", work))
+      const spoke: Array<string> = []
+      const silent = (name: string, untilMs: number, speak: () => void = () => void spoke.push(name)) =>
+        heartbeats.add({ untilMs, speak })
+      silent("broken", 10, () => {
+        throw bug
+      })
+      yield* TestClock.adjust(10)
+      silent("next", 20)
+      yield* TestClock.adjust(10)
+      expect(spoke).toEqual(["next"])
+    }).pipe(Effect.provide(heard.layer)),
   readiness: (heard) => {
     const store = Layer.effect(
       EventStore,

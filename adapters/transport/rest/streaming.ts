@@ -9,18 +9,29 @@ import { type Framing, lineOf } from "./framing.ts"
 
 const encoder = new TextEncoder()
 
-/** The JSON last made of an event. Streams that cover the same give the same JSON, down to the cursor. */
-const shared = new WeakMap<Event, { readonly cursor: string; readonly json: string }>()
+/** What was last written of an event. Streams that cover the same write the same, down to the cursor. */
+const shared = new WeakMap<Event, { readonly cursor: string; readonly framing: Framing; readonly bytes: Uint8Array }>()
 
-const jsonOf = (desc: DescMessage, item: StreamItem): string => {
-  const { event, cursor } = item
-  // Not of what one stream reads of the log: a weak map that gets 100,000 events a second stops the collector for 90 ms.
-  const key = item.isShared ? event : undefined
-  const known = key === undefined ? undefined : shared.get(key)
-  if (known?.cursor === cursor) return known.json
+const textOf = (desc: DescMessage, item: StreamItem, framing: Framing): string => {
   const json = lineOf(toJson(desc, streamMessage(item)) as JsonObject)
-  if (key !== undefined) shared.set(key, { cursor, json })
-  return json
+  return item.event === undefined ? framing.progress(item.cursor, json) : framing.item(item.cursor, json)
+}
+
+const sharedBytes = (desc: DescMessage, item: StreamItem, event: Event, framing: Framing): Uint8Array => {
+  const known = shared.get(event)
+  if (known?.cursor === item.cursor && known.framing === framing) return known.bytes
+  const bytes = encoder.encode(textOf(desc, item, framing))
+  shared.set(event, { cursor: item.cursor, framing, bytes })
+  return bytes
+}
+
+const bytesOf = (desc: DescMessage, batch: ReadonlyArray<StreamItem>, framing: Framing): Uint8Array => {
+  const [only] = batch
+  // Not what one stream reads of the log: a weak map that gets 100,000 events a second stops the collector for 90 ms.
+  if (only?.event !== undefined && only.isShared && batch.length === 1) {
+    return sharedBytes(desc, only, only.event, framing)
+  }
+  return encoder.encode(batch.map((item) => textOf(desc, item, framing)).join(""))
 }
 
 /**
@@ -38,10 +49,6 @@ export const streamBody = (
   // Asked for at once: an iterator that never began would not clean up when it is closed.
   let next: Promise<IteratorResult<ReadonlyArray<StreamItem>>> | undefined = items.next()
   next.catch(() => {})
-  const textOf = (item: StreamItem): string => {
-    const json = jsonOf(desc, item)
-    return item.event === undefined ? framing.progress(item.cursor, json) : framing.item(item.cursor, json)
-  }
   let canceledByReader = false
   const close = () => {
     gone.removeEventListener("abort", close)
@@ -70,7 +77,7 @@ export const streamBody = (
           const { done, value: batch } = await waiting
           if (canceledByReader) return
           if (done) return end()
-          tell(batch.map(textOf).join(""))
+          controller.enqueue(bytesOf(desc, batch, framing))
         } catch (error) {
           const status = error instanceof CallFailed ? error.status : internal
           // Whoever has gone hears nothing any more.

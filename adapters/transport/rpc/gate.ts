@@ -199,9 +199,26 @@ export class Gate extends Context.Service<
         const { headers, pull } = opened.value
         const tellsProgress = wantsProgress || call.protocol === "sse"
         let isOver = false
+        /** What waits for the next items. */
+        let pulling: { interruptUnsafe: () => void } | undefined
+        // One listener for all that is ever waited for: to add and remove one each time costs as much as an item.
+        let hasLeft = call.signal.aborted
+        const interrupt = () => {
+          hasLeft = true
+          pulling?.interruptUnsafe()
+        }
+        call.signal.addEventListener("abort", interrupt)
+        const pulled = (): Promise<Exit.Exit<ReadonlyArray<StreamItem>, Failure>> =>
+          new Promise((resolve) => {
+            const fiber = fork(pull)
+            pulling = fiber
+            fiber.addObserver(resolve)
+            if (hasLeft) fiber.interruptUnsafe()
+          })
         const over = async (failed: Failed): Promise<void> => {
           if (isOver) return
           isOver = true
+          call.signal.removeEventListener("abort", interrupt)
           await end(failed, true)
         }
         // No generator: it would hold the items that it gave last for as long as it waits for the next ones, and those of
@@ -209,7 +226,7 @@ export class Gate extends Context.Service<
         const items: AsyncIterator<ReadonlyArray<StreamItem>> = {
           next: async () => {
             while (!isOver) {
-              const exit = await run(pull, { signal: call.signal })
+              const exit = await pulled()
               if (Exit.isFailure(exit)) {
                 const ended = failureOf(exit.cause, hasExpired(call.signal))
                 await over(ended)
