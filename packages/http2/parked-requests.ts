@@ -4,6 +4,9 @@ import { codes } from "./frames.ts"
 import type { Output } from "./output.ts"
 import type { Stream } from "./stream.ts"
 
+/** Requests of a connection that may be begun in one turn of the event loop, where their answers are made by promises. */
+const settlingMax = 4
+
 /** What waits for its turn. */
 interface Waiting {
   readonly since: number
@@ -64,8 +67,8 @@ export class ParkedRequests {
   readonly #around: Around
   readonly #requests = new Map<Stream, Waiting>()
   #isScheduled = false
-  /** What began in this turn of the event loop may not have said yet how large its answer is. */
-  #isSettling = false
+  /** What began in this turn of the event loop, and may not have said yet how large its answer is. */
+  #settling = 0
   #answerBytes = 0
   /** When the client last took something of an answer, while requests waited. */
   #movedAt = 0
@@ -76,12 +79,12 @@ export class ParkedRequests {
 
   /** Whether a request that comes now has to wait. */
   get mustWait(): boolean {
-    return this.#requests.size > 0 || this.#isSettling || !this.#hasRoom
+    return this.#requests.size > 0 || !this.#maySettle || !this.#hasRoom
   }
 
   /**
-   * Does something that an answer may come of by promises, and lets nothing else begin before the next turn of the event
-   * loop: begun side by side, all answers would be made before the first of them is counted.
+   * Does something that an answer may come of by promises, when few others have begun in this turn of the event loop: of
+   * those that are begun side by side, all answers are made before the first of them is counted.
    */
   inTurn(stream: Stream, act: () => void): void {
     if (this.mustWait) {
@@ -89,14 +92,18 @@ export class ParkedRequests {
     } else this.#act(stream, act)
   }
 
-  /** Nothing else begins in this turn of the event loop. */
+  /** Counts one of the few that may begin in this turn of the event loop. */
   settle(): void {
-    if (this.#isSettling) return
-    this.#isSettling = true
+    this.#settling += 1
+    if (this.#settling > 1) return
     setImmediate(() => {
-      this.#isSettling = false
+      this.#settling = 0
       this.beginLater()
     })
+  }
+
+  get #maySettle(): boolean {
+    return this.#settling < settlingMax
   }
 
   /** Bytes of complete answers that are not sent are more, or fewer. */
@@ -126,7 +133,7 @@ export class ParkedRequests {
 
   /** Begins as many as there is room for, when it is their connection's turn. */
   beginLater(): void {
-    if (this.#requests.size === 0 || this.#isScheduled || this.#isSettling || !this.#hasRoom) return
+    if (this.#requests.size === 0 || this.#isScheduled || !this.#maySettle || !this.#hasRoom) return
     this.#isScheduled = true
     this.#around.admission.later(() => {
       this.#isScheduled = false
@@ -146,7 +153,7 @@ export class ParkedRequests {
   #begin(): void {
     const { admission } = this.#around
     for (const [stream, waiting] of this.#requests) {
-      if (!this.#hasRoom || this.#isSettling) return
+      if (!this.#hasRoom || !this.#maySettle) return
       if (!admission.hasTime()) {
         this.beginLater()
         return

@@ -108,7 +108,7 @@ export class Stream {
     return this.#slot.hold()
   }
 
-  /** Its answer is made by promises: nothing else of the connection begins before the next turn of the event loop. */
+  /** Its answer is made by promises: few others of the connection begin before the next turn of the event loop. */
   settle(): void {
     this.#carrier.parked.settle()
   }

@@ -38,6 +38,30 @@ describe("requests of a client that reads no answers", () => {
     })
   )
 
+  it.live("are begun a few at a time where their answers are made by promises", () =>
+    Effect.gen(function* () {
+      let answers = 0
+      const answer = async (...[request, response]: Parameters<Handler>) => {
+        for await (const _ of request);
+        answers += 1
+        for (let i = 0; i < 50; i++) await undefined
+        response.end("x".repeat(answerBytes))
+      }
+      // Those that are still read when the client leaves fail, and nobody is left to hear it.
+      const handler: Handler = (...exchange) => void answer(...exchange).catch(() => {})
+      const { port } = yield* serve(handler, { limits: { heldBytesMax: 100_000 } })
+      const posts = streams.map((stream) => frame(1, 4, stream, Buffer.from([0x83, 0x86, 0x84, 0x41, 0x01, 0x61])))
+      const ends = streams.map((stream) => frame(0, 1, stream, Buffer.alloc(0)))
+      for (const requests of [streams.map((stream) => get(stream)), [...posts, ...ends]]) {
+        answers = 0
+        const another = yield* peer(port)
+        another.send(preface, noWindow, ...requests)
+        yield* another.settled
+        assert.isAtMost(answers, 4)
+      }
+    })
+  )
+
   it.live("go on when it reads them", () =>
     Effect.gen(function* () {
       const { begun, handler } = counting()
