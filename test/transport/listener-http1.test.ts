@@ -216,6 +216,18 @@ describe("every request of a connection", () => {
     })
   )
 
+  it.live("has its time for its headers, from the answer before it on, if they began to come before that", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(answersLate, { limits: { ...times, requestMsMax: 60_000 } })
+      const client = yield* wire(port)
+      client.send(first)
+      yield* Effect.sleep(10)
+      client.send("GET / HTTP/1.1\r\n")
+      yield* client.expect("GET /first answered")
+      assert.match(yield* client.closed, /HTTP\/1\.1 408 /)
+    })
+  )
+
   it.live("has its time for its body", () =>
     Effect.gen(function* () {
       const { port } = yield* serve(echo, { limits: { ...times, headersMsMax: 60_000 } })

@@ -159,7 +159,8 @@ export class Http1Connection implements Holder, MessageOwner {
     if (this.#current !== exchange) return
     this.#current = undefined
     this.#since = performance.now()
-    this.#bytesAtRest = this.#socket.bytesRead
+    // What has come of the next request is on its way, though the parser has not seen it.
+    this.#bytesAtRest = this.#socket.bytesRead - this.#input.bytes
     this.#input.rest()
     this.account()
     if (this.#isDraining && this.#parsed.length === 0) this.#socket.destroySoon()
