@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect } from "effect"
+import { callIdOfRequest } from "../adapters/transport/listener/answer.ts"
 import { type Handler, listen, type Refusing, type StreamHandler } from "../adapters/transport/listener/listen.ts"
 import { healthFaces } from "../adapters/transport/ops/health.ts"
 import { type Probe, probes } from "../adapters/transport/ops/probes.ts"
@@ -8,7 +9,7 @@ import { homePage } from "../adapters/transport/page/page.ts"
 import { restApp } from "../adapters/transport/rest/app.ts"
 import { admitTarget, restFace } from "../adapters/transport/rest/front.ts"
 import { corsHeaders } from "../adapters/transport/rpc/cors.ts"
-import { callIdOf, Gate } from "../adapters/transport/rpc/gate.ts"
+import { Gate } from "../adapters/transport/rpc/gate.ts"
 import { grpcFace } from "../adapters/transport/rpc/grpc.ts"
 import { grpcMethods } from "../adapters/transport/rpc/grpc-methods.ts"
 import { hostGuard } from "../adapters/transport/rpc/host.ts"
@@ -58,8 +59,7 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const rest = restFace(app, gate)
 
   const refuse = (request: IncomingMessage, response: ServerResponse, what: string, refusal: WireStatus) => {
-    const given = request.headers["x-request-id"]
-    const callId = callIdOf(typeof given === "string" ? given : undefined)
+    const callId = callIdOfRequest(request)
     gate.refused(what, { protocol: "http", callId }, refusal)
     response.statusCode = refusal.http
     response.setHeader("x-request-id", callId)
@@ -79,8 +79,9 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
       return rpc.serve(request, response)
     }
     const asked = request.method === "GET" || request.method === "HEAD" ? probe.get(request.url ?? "") : undefined
-    if (asked !== undefined) return asked().then((answer) => send(response, answer))
-    return rest(request, response)
+    if (asked === undefined) return rest(request, response)
+    response.setHeader("x-request-id", callIdOfRequest(request))
+    return asked().then((answer) => send(response, answer))
   }
 
   const grpc = grpcFace(new Map([...grpcMethods(gate), ...health.methods]))

@@ -59,10 +59,12 @@ describe("a gateway that serves", () => {
   })
 
   test("answers probes over HTTP, without a name in what it says", async () => {
-    const live = await fetch(`${gateway.url}/livez`)
+    const live = await fetch(`${gateway.url}/livez`, { headers: { "x-request-id": "probe-1" } })
     assert.deepStrictEqual([live.status, await live.text()], [200, "ok\n"])
+    assert.strictEqual(live.headers.get("x-request-id"), "probe-1")
     const ready = await fetch(`${gateway.url}/readyz`)
     assert.deepStrictEqual([ready.status, await ready.json()], [200, { ready: true, store: "ok", gateway: "ok" }])
+    assert.match(ready.headers.get("x-request-id") ?? "", /^[\da-f-]{36}$/)
     assert.strictEqual((await fetch(`${gateway.url}/readyz`, { method: "HEAD" })).status, 200)
     assert.strictEqual((await fetch(`${gateway.url}/readyz`, { method: "POST" })).status, 404)
   })
