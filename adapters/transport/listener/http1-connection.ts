@@ -48,6 +48,8 @@ export class Http1Connection implements Holder, MessageOwner {
   /** `bytesRead` when the last response was done: more than this means that a request is on its way. */
   #bytesAtRest = -1
   #isEnding = false
+  /** The client sends nothing more. */
+  #hasEnded = false
   #isDraining = false
   /** What is to be said behind the present answer, and last. */
   #lastAnswer: Unfit | undefined
@@ -198,9 +200,14 @@ export class Http1Connection implements Holder, MessageOwner {
 
   /** The client says nothing more, and may still listen for the answer to what it said. */
   #ended(): void {
+    this.#hasEnded = true
+    this.#endWithoutListener()
+  }
+
+  /** A client that ends its side in the middle of an endless answer is taken to have left. */
+  #endWithoutListener(): void {
     const response = this.#current?.response
-    // A client that ends its side in the middle of an endless answer is taken to have left.
-    if (response?.headersSent === true && !response.writableEnded) this.#socket.destroy()
+    if (this.#hasEnded && response?.headersSent === true && !response.writableEnded) this.#socket.destroy()
   }
 
   #closed(): void {
@@ -220,6 +227,7 @@ export class Http1Connection implements Holder, MessageOwner {
     this.#left = left
     this.#progress.sample(now)
     this.account()
+    this.#endWithoutListener()
     if (this.#unread.ms(socket.writableLength === 0 ? undefined : left, now) > unreadMsMax) {
       socket.destroy()
       return
