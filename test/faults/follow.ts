@@ -1,7 +1,7 @@
 // A reader that follows the domains, and comes back with its cursor whenever it is cut off.
 
 import { setTimeout as sleep } from "node:timers/promises"
-import { createClient } from "@connectrpc/connect"
+import { Code, ConnectError, createClient } from "@connectrpc/connect"
 import { createGrpcTransport } from "@connectrpc/connect-node"
 import { type Event, EventService } from "../../proto/gen/stategate/stategate_pb.js"
 import { domainGlob } from "./load.ts"
@@ -11,6 +11,8 @@ export interface Follower {
   readonly seen: (domain: string) => ReadonlyArray<Event>
   /** Resolves when it has come to a position in a domain. */
   readonly reaches: (domain: string, position: bigint) => Promise<void>
+  /** What it was told when its log was said to have gone back, which no fault here does. */
+  readonly rewinds: ReadonlyArray<string>
   readonly stop: () => Promise<void>
 }
 
@@ -19,6 +21,7 @@ const pauseMs = 20
 
 export const follow = (url: string): Follower => {
   const seen: Array<Event> = []
+  const rewinds: Array<string> = []
   const left = new AbortController()
   const client = createClient(EventService, createGrpcTransport({ baseUrl: url }))
   const run = async () => {
@@ -28,7 +31,9 @@ export const follow = (url: string): Follower => {
       try {
         for await (const event of client.stream({ domain: domainGlob, type: "*", start }, { signal: left.signal }))
           seen.push(event)
-      } catch {
+      } catch (error) {
+        const { code, message } = ConnectError.from(error)
+        if (code === Code.DataLoss || code === Code.OutOfRange) rewinds.push(message)
         await sleep(pauseMs)
       }
     }
@@ -37,6 +42,7 @@ export const follow = (url: string): Follower => {
   const seenIn = (domain: string) => seen.filter(({ entity }) => entity?.domain === domain)
   return {
     seen: seenIn,
+    rewinds,
     reaches: async (domain, position) => {
       while ((seenIn(domain).at(-1)?.position ?? 0n) < position) await sleep(pauseMs)
     },

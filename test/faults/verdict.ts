@@ -1,6 +1,7 @@
 // What must be true after any fault, whatever it was.
 
-import { createClient } from "@connectrpc/connect"
+import { setTimeout as sleep } from "node:timers/promises"
+import { Code, ConnectError, createClient } from "@connectrpc/connect"
 import { createGrpcTransport } from "@connectrpc/connect-node"
 import { assert } from "vitest"
 import { type Entity, EntityService, type Event } from "../../proto/gen/stategate/stategate_pb.js"
@@ -49,18 +50,32 @@ export const assertLog = (log: ReadonlyArray<Event>, attempts: ReadonlyArray<Att
 const nameOf = ({ type, key }: Pick<Entity, "type" | "key">): string => `${type}/${key}`
 const shown = ({ type, key, version, values }: Entity) => [`${type}/${key}`, version, values]
 
+const patienceMs = 60_000
+
+/** Asks again while the store is said to be away: right after a fault it may be, and that is not what is judged. */
+const patiently = async <A>(ask: () => Promise<A>): Promise<A> => {
+  for (const deadline = performance.now() + patienceMs; ; await sleep(100)) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (ConnectError.from(error).code !== Code.Unavailable || performance.now() > deadline) throw error
+    }
+  }
+}
+
 /** What is stored is what the log makes. */
 const assertEntities = async (url: string, domain: string, log: ReadonlyArray<Event>): Promise<void> => {
   const client = createClient(EntityService, createGrpcTransport({ baseUrl: url }))
   const expected = new Map(log.map(({ entity }) => [nameOf(entity!), entity!]))
   const stored: Array<Entity> = []
   for (const type of ["item", "order"]) {
-    stored.push(...(await client.search({ domain, type, limit: 1_000 })).entities)
+    stored.push(...(await patiently(() => client.search({ domain, type, limit: 1_000 }))).entities)
   }
   const sorted = [...expected.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   assert.deepStrictEqual(stored.map(shown), sorted.map(shown), "entities are what the log makes of them")
   for (const entity of sorted) {
-    assert.deepStrictEqual(shown(await client.get({ domain, type: entity.type, key: entity.key })), shown(entity))
+    const { type, key } = entity
+    assert.deepStrictEqual(shown(await patiently(() => client.get({ domain, type, key }))), shown(entity))
   }
 }
 
@@ -72,7 +87,7 @@ export const assertWhole = async (
 ): Promise<number> => {
   let events = 0
   for (const domain of domains) {
-    const log = await logOf(urls[0]!, domain)
+    const log = await patiently(() => logOf(urls[0]!, domain))
     events += log.length
     assertLog(
       log,
@@ -87,6 +102,7 @@ export const assertWhole = async (
         "a stream that came back with its cursor saw each event once"
       )
     }
+    for (const follower of followers) assert.deepStrictEqual(follower.rewinds, [], "no stream was told of a rewind")
     for (const url of urls) await assertEntities(url, domain, log)
   }
   return events
