@@ -17,8 +17,10 @@ const framed = (bytes: Uint8Array): Buffer => {
   return frame
 }
 
-const got = (body: Buffer): Uint8Array =>
-  toBinary(EntitySchema, create(EntitySchema, { ...fromBinary(EntityRefSchema, body), values, version: 1n }))
+const got = (body: Buffer): Uint8Array => {
+  const { domain, type, key } = fromBinary(EntityRefSchema, body)
+  return toBinary(EntitySchema, create(EntitySchema, { domain, type, key, values, version: 1n }))
+}
 
 const put = (body: Buffer): Uint8Array => {
   fromBinary(EntitySchema, body)

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream"
 import { Client } from "cassandra-driver"
 import type { ByHand } from "./by-hand.ts"
 
@@ -44,8 +45,9 @@ export const byHand: ByHand = async (addr) => {
     replay: async (pageEvents) => {
       let events = 0
       const all = "select id, key, version, values from hand.event"
-      for await (const _ of client.stream(all, [], { prepare: true, autoPage: true, fetchSize: pageEvents }))
-        events += 1
+      const options = { prepare: true, autoPage: true, fetchSize: pageEvents }
+      // The driver's types call it an emitter; it is what Node reads.
+      for await (const _ of client.stream(all, [], options) as Readable) events += 1
       return events
     },
     close: () => client.shutdown()

@@ -2,6 +2,7 @@
 
 import { assert, describe, test } from "vitest"
 import { checked, type Outcome, unavailable } from "../../tools/testing/outcome.ts"
+import { type Plan, planFor, staticSteps } from "../../tools/testing/steps.ts"
 import { summary } from "../../tools/testing/summary.ts"
 import { outcome } from "../../tools/testing/vitest.ts"
 import { limitation, need, program } from "../support/need.ts"
@@ -48,6 +49,20 @@ describe("the summary", () => {
   test("has the slowest first", () => {
     const { text } = summary([step("quick", checked(true), 100), step("slow", checked(true), 9000)], { ci: false })
     assert.isBelow(text.indexOf("9.0 s  slow"), text.indexOf("0.1 s  quick"))
+  })
+})
+
+describe("the plan", () => {
+  const namesOf = (plan: Plan) => plan.map(([name]) => name)
+
+  test("is everything without arguments, on every runtime", () => {
+    const all = namesOf(planFor([]))
+    assert.includeMembers(all, namesOf(staticSteps))
+    for (const runtime of ["Node", "Bun", "Deno"]) assert.isTrue(all.some((name) => name.includes(runtime)))
+  })
+
+  test("is only what the arguments name", () => {
+    assert.deepStrictEqual(namesOf(planFor(["test/domain"])), ["tests on Node"])
   })
 })
 
