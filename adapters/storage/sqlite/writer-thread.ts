@@ -1,8 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads"
 import { type Task, Writing } from "./transaction.ts"
 
-// A thread of its own: the disk may take its time, and the one that serves calls does not wait for it. Takes a task, does
-// it, says what became of it; what is no task asks it to end.
+// Commits in a thread of its own, so that a slow disk does not hold up the one that serves calls. Each message is a task,
+// whose outcome is posted back; an empty message ends the thread.
 
 const writing = new Writing(workerData as string)
 parentPort!.on("message", (task: Task | undefined) => {
