@@ -4,7 +4,7 @@ import { assert, describe, test } from "vitest"
 import { checked, type Outcome, unavailable } from "../../tools/testing/outcome.ts"
 import { type Plan, planFor, staticSteps } from "../../tools/testing/steps.ts"
 import { summary } from "../../tools/testing/summary.ts"
-import { outcome } from "../../tools/testing/vitest.ts"
+import { named, outcome } from "../../tools/testing/vitest.ts"
 import { limitation, need, program } from "../support/need.ts"
 
 const step = (name: string, outcome: Outcome, milliseconds = 1000) => ({ name, outcome, milliseconds })
@@ -55,14 +55,28 @@ describe("the summary", () => {
 describe("the plan", () => {
   const namesOf = (plan: Plan) => plan.map(([name]) => name)
 
+  const withoutTests = [
+    "format and lint",
+    "types",
+    "proto style",
+    "proto keeps the 1.0 contract",
+    "generated code is current"
+  ]
+
   test("is everything without arguments, on every runtime", () => {
-    const all = namesOf(planFor([]))
-    assert.includeMembers(all, namesOf(staticSteps))
-    for (const runtime of ["Node", "Bun", "Deno"]) assert.isTrue(all.some((name) => name.includes(runtime)))
+    assert.deepStrictEqual(namesOf(staticSteps), withoutTests)
+    const tests = ["tests on Node", "core and transport on Bun", "domain and application on Deno"]
+    assert.deepStrictEqual(namesOf(planFor([])), [...withoutTests, ...tests])
   })
 
   test("is only what the arguments name", () => {
     assert.deepStrictEqual(namesOf(planFor(["test/domain"])), ["tests on Node"])
+  })
+
+  test("fails where the arguments name no test", () => {
+    const left = { what: "a law", why: "no reason given; declare what it needs with test/support/need.ts" }
+    assert.deepInclude(named({ ...checked(true), passed: 0, skips: [left] }), { failed: 1, skips: [] })
+    assert.deepInclude(named({ ...checked(true), skips: [left] }), { passed: 1, failed: 0, skips: [] })
   })
 })
 
