@@ -1,4 +1,5 @@
 import { Cause, Effect, Exit, type Scope } from "effect"
+import { Backoff } from "./backoff.ts"
 import { backgroundRetryMs, backgroundRetryMsMax } from "./limits.ts"
 import { monotonicNow } from "./monotonic.ts"
 import { Observer } from "./observer.ts"
@@ -60,17 +61,13 @@ export const keepRunning = (
   work: Effect.Effect<unknown, unknown>
 ): Effect.Effect<void, never, Scope.Scope> => {
   const untilItEnds = Effect.exit(Effect.forever(work, { disableYield: true }))
-  let pauseMs = backgroundRetryMs
-  let lastMs = Number.NEGATIVE_INFINITY
+  const backoff = new Backoff({ firstMs: backgroundRetryMs, baseMs: backgroundRetryMs, maxMs: backgroundRetryMsMax })
   const round = Effect.gen(function* () {
     const exit = yield* untilItEnds
     // Where it is the scope that ends it, nothing of what follows happens.
     if (Exit.isSuccess(exit) || !(Cause.hasDies(exit.cause) || Cause.hasInterrupts(exit.cause))) return
     yield* reportDefects(fiber, exit.cause)
-    const now = yield* monotonicNow
-    pauseMs = now - lastMs > 2 * backgroundRetryMsMax ? backgroundRetryMs : Math.min(2 * pauseMs, backgroundRetryMsMax)
-    lastMs = now
-    yield* Effect.sleep(pauseMs)
+    yield* Effect.sleep(backoff.next(yield* monotonicNow))
   })
   return Effect.asVoid(Effect.forkScoped(Effect.forever(round)))
 }

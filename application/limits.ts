@@ -152,6 +152,12 @@ export const sliceEventsMax = logPageEventsMax
 export const headsPollMs = 1_000
 /** Milliseconds between looks at the heads, for streams of domains by glob while the channel is healthy. */
 export const headsPollWideMs = 5_000
+/**
+ * Milliseconds until the feed asks again about a domain of which the store contradicts itself: the first time at once,
+ * then after this pause, which doubles, and at most. Each pause is a quarter shorter or longer, by chance.
+ */
+export const feedRetryMs = 10
+export const feedRetryMsMax = 500
 /** Milliseconds of silence after which a stream says that it is alive, and where it stands. */
 export const heartbeatMs = 15_000
 /** Milliseconds after which a browser reconnects a stream that was cut. */

@@ -113,9 +113,9 @@ export class Feed extends Context.Service<
         if (isUnsure || overlap === 0) {
           const incarnation = (yield* store.heads(literalGlob(domain), 1))[0]?.incarnation
           if (seen !== undefined && incarnation !== seen.incarnation) return yield* tails.rewound(domain)
-          if (seen === undefined && incarnation !== tail.incarnation) return tails.doubt(tail)
+          if (seen === undefined && incarnation !== tail.incarnation) return tails.doubt(reader, tail)
         }
-        return events.length > overlap || position >= tail.head ? events.slice(overlap) : tails.doubt(tail)
+        return events.length > overlap || position >= tail.head ? events.slice(overlap) : tails.doubt(reader, tail)
       })
 
       const pullOf = (reader: Reader, slices: TimeSlices): FeedStream["pull"] => {

@@ -52,6 +52,8 @@ export class Reader {
   readonly #since: bigint
   readonly #places = new Map<string, Place>()
   readonly #behind = new Map<string, Tail>()
+  /** Domains in which the stream waits until the store was asked for the head, and their tails. */
+  readonly #paused = new Map<string, Tail>()
   /** Domains whose log may be another by now: the stream looks into the log before it goes on. */
   readonly #unsure = new Set<string>()
   #end: StreamEnd | undefined
@@ -81,7 +83,7 @@ export class Reader {
 
   /** The domain's tail has moved. */
   notice(tail: Tail): void {
-    if (tail.isClosed) return
+    if (tail.isClosed || this.#paused.has(tail.domain)) return
     if (this.#positionIn(tail) >= tail.head && !this.#unsure.has(tail.domain)) {
       this.#behind.delete(tail.domain)
     } else {
@@ -94,7 +96,7 @@ export class Reader {
   meet(tail: Tail): void {
     const seen = this.seen(tail.domain)
     if (seen !== undefined && !tail.agreesWith(seen)) this.#unsure.add(tail.domain)
-    this.notice(tail)
+    this.resume(tail)
   }
 
   /** The tail took the place of another, which was not the end of the log. */
@@ -106,6 +108,18 @@ export class Reader {
   /** The store says that the log ends where the tail does: a stream that is ahead of it may have seen what is gone. */
   recheck(tail: Tail): void {
     if (this.#positionIn(tail) > tail.head) this.#unsure.add(tail.domain)
+    this.notice(tail)
+  }
+
+  /** The log does not hold what the tail says: it is not read again until the store was asked, and others are meanwhile. */
+  pause(tail: Tail): void {
+    this.#behind.delete(tail.domain)
+    this.#paused.set(tail.domain, tail)
+  }
+
+  /** The store was asked. */
+  resume(tail: Tail): void {
+    this.#paused.delete(tail.domain)
     this.notice(tail)
   }
 
@@ -126,7 +140,7 @@ export class Reader {
   /** Events that it has yet to step over, over all domains, whether it wants them or not. */
   get behind(): bigint {
     let events = 0n
-    for (const tail of this.#behind.values()) {
+    for (const tail of [...this.#behind.values(), ...this.#paused.values()]) {
       const lag = tail.head - this.#positionIn(tail)
       if (lag > 0n) events += lag
     }

@@ -1,8 +1,9 @@
-import { type Clock, Effect } from "effect"
+import { type Clock, Effect, Random } from "effect"
 import type { Head } from "../../domain/batch.ts"
 import type { Event } from "../../domain/event.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import type { BackgroundFiber } from "../background.ts"
+import type { Backoff } from "../backoff.ts"
 import type { LogRewound } from "../failure.ts"
 import { logPageEventsMax } from "../limits.ts"
 import { monotonicMillis } from "../monotonic.ts"
@@ -11,6 +12,7 @@ import type { Announcement } from "../ports/Channel.ts"
 import type { EventStore } from "../ports/EventStore.ts"
 import { pageFrom } from "./page.ts"
 import { type Reader, rewound } from "./reader.ts"
+import { Readers } from "./readers.ts"
 import { Tail, TailBudget } from "./tail.ts"
 import { type Before, standing, type Watched, watch } from "./watched.ts"
 
@@ -19,12 +21,9 @@ type Start = (fiber: BackgroundFiber, work: Effect.Effect<unknown, unknown>) => 
 
 /** Keeps the tails of all streamed domains whole, whatever the channel loses, repeats or reorders. */
 export class Tails {
-  readonly readers = new Set<Reader>()
   /** When a log was found last to have gone back in time. */
   rewoundAtMs: number | undefined
-  /** Readers of one domain by name, so that what thousands of them do not cover costs nothing. */
-  readonly #narrow = new Map<string, Set<Reader>>()
-  readonly #wide = new Set<Reader>()
+  readonly #readers = new Readers()
   readonly #watched = new Map<string, Watched>()
   readonly #budget = new TailBudget()
   readonly #store: EventStore["Service"]
@@ -43,22 +42,16 @@ export class Tails {
     observer.gauged("tailBytes", () => this.#budget.bytes)
   }
 
+  get readers(): ReadonlySet<Reader> {
+    return this.#readers.all
+  }
+
   join(reader: Reader): void {
-    const { literal } = reader.globs.domain
-    this.readers.add(reader)
-    if (literal === undefined) this.#wide.add(reader)
-    else this.#narrow.set(literal, (this.#narrow.get(literal) ?? new Set()).add(reader))
+    this.#readers.add(reader)
   }
 
   leave(reader: Reader): void {
-    const { literal } = reader.globs.domain
-    this.readers.delete(reader)
-    this.#wide.delete(reader)
-    if (literal !== undefined) {
-      const others = this.#narrow.get(literal)
-      others?.delete(reader)
-      if (others?.size === 0) this.#narrow.delete(literal)
-    }
+    this.#readers.remove(reader)
     for (const [domain, { tail, readers }] of this.#watched) {
       if (!readers.delete(reader) || readers.size > 0) continue
       tail.close()
@@ -144,19 +137,13 @@ export class Tails {
   #watch(domain: string, incarnation: string, head: bigint, headId: string): Watched | undefined {
     const known = this.#watched.get(domain)
     if (known !== undefined) return known
-    const readers = this.#covering(domain)
+    const readers = this.#readers.covering(domain)
     if (readers.size === 0) return undefined
     return this.#put(new Tail(domain, incarnation, head, headId, this.#budget), readers)
   }
 
-  #covering(domain: string): Set<Reader> {
-    const readers = new Set(this.#narrow.get(domain))
-    for (const reader of this.#wide) if (reader.covers(domain)) readers.add(reader)
-    return readers
-  }
-
-  #put(tail: Tail, readers: Set<Reader>): Watched {
-    const watched = watch(tail, readers)
+  #put(tail: Tail, readers: Set<Reader>, backoff?: Backoff): Watched {
+    const watched = watch(tail, readers, backoff)
     this.#watched.set(tail.domain, watched)
     for (const reader of readers) reader.meet(tail)
     return watched
@@ -203,9 +190,12 @@ export class Tails {
   }
 
   /** A stream found that the tail is not the end of the log: until the store was asked there are no more events. */
-  doubt(tail: Tail): ReadonlyArray<Event> {
+  doubt(reader: Reader, tail: Tail): ReadonlyArray<Event> {
     const watched = this.#watched.get(tail.domain)
-    if (watched?.tail === tail) this.#doubt(watched)
+    if (watched?.tail === tail) {
+      reader.pause(tail)
+      this.#doubt(watched)
+    }
     return []
   }
 
@@ -216,19 +206,19 @@ export class Tails {
   #replace(watched: Watched, head: Head | undefined): void {
     const { tail } = watched
     // Streams that came while the domain had no log are not among those of the tail.
-    const readers = this.#covering(tail.domain)
+    const readers = this.#readers.covering(tail.domain)
     const isSeen = [...readers].some((reader) => reader.seen(tail.domain)?.incarnation === tail.incarnation)
     if (isSeen) this.#count(watched)
     tail.close()
     const { incarnation, position, eventId } = head ?? { incarnation: "", position: 0n, eventId: "" }
     const next = new Tail(tail.domain, incarnation, position, eventId, this.#budget)
-    this.#put(next, readers).isCounted = watched.isCounted
+    this.#put(next, readers, watched.backoff).isCounted = watched.isCounted
     for (const reader of readers) reader.suspect(next)
   }
 
   #missing(watched: Watched, position: bigint): void {
     if (position > watched.tail.known) watched.tail.known = position
-    if (watched.isFilling) return
+    if (watched.isFilling || watched.isPausing) return
     watched.isFilling = true
     const done = Effect.sync(() => {
       watched.isFilling = false
@@ -246,12 +236,11 @@ export class Tails {
       const events = yield* pageFrom(this.#store, tail.domain, head, logPageEventsMax)
       if (!this.#isCurrent(watched)) return
       // The log is read later than it was announced, so it holds all that the tail has, and what it is missing.
-      const last = events.at(-1)?.position ?? 0n
-      if (last < head || events.some(({ position, id }) => (tail.idAt(position) ?? id) !== id)) {
-        watched.isDisproved = true
-      }
-      if (watched.isDisproved || last === head) return this.#doubt(watched)
+      watched.isDisproved ||= events.some(({ position, id }) => (tail.idAt(position) ?? id) !== id)
+      if (watched.isDisproved) return this.#doubt(watched)
       for (const event of events) if (event.position === tail.head + 1n) this.#append(watched, event)
+      // A log that ends here, or before, is shorter than was told; the head says whether it lost its end.
+      if (tail.head === head) return this.#doubt(watched)
       yield* Effect.yieldNow
     }
   })
@@ -260,9 +249,24 @@ export class Tails {
     return this.#watched.get(watched.tail.domain) === watched
   }
 
+  /** Asks the store, after a pause where one doubt follows another: its heads and reads may disagree for long. */
   #doubt(watched: Watched): void {
     watched.doubts += 1
-    this.#check(watched.tail.domain)
+    if (watched.isPausing) return
+    const { domain } = watched.tail
+    const pauseMs = watched.backoff.next(monotonicMillis(this.#clock))
+    if (pauseMs === 0) {
+      this.#check(domain)
+      return
+    }
+    watched.isPausing = true
+    const check = Effect.sync(() => {
+      watched.isPausing = false
+      if (this.#isCurrent(watched)) this.#check(domain)
+    })
+    // Jitter, so that many gateways do not ask one store in step.
+    const pause = Effect.flatMap(Random.nextBetween(0.75, 1.25), (jitter) => Effect.sleep(pauseMs * jitter))
+    this.#start("feed-check", Effect.andThen(pause, check))
   }
 
   /** Asks the store for the head of one domain. */
@@ -281,6 +285,7 @@ export class Tails {
       watched.doubts -= doubts
       if (heads.length > 0) this.onHeads(heads, before)
       else if (watched.tail.incarnation !== "") this.#replace(watched, undefined)
+      for (const reader of watched.readers) reader.resume(watched.tail)
     })
     this.#start("feed-check", Effect.ensuring(check, done))
   }

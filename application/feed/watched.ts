@@ -1,3 +1,5 @@
+import { Backoff } from "../backoff.ts"
+import { feedRetryMs, feedRetryMsMax } from "../limits.ts"
 import type { Reader } from "./reader.ts"
 import type { Tail } from "./tail.ts"
 
@@ -8,6 +10,9 @@ export interface Watched {
   isFilling: boolean
   /** The store is being asked for the head. */
   isChecking: boolean
+  /** Nothing more is read for the tail until a pause is over, and the store is asked for the head then. */
+  isPausing: boolean
+  readonly backoff: Backoff
   /** How often something did not go with the tail, since the store last said that it is right. */
   doubts: number
   /** A read of the log had another event where the tail has one. */
@@ -23,11 +28,16 @@ export interface Before {
   readonly known: bigint
 }
 
-export const watch = (tail: Tail, readers: Set<Reader>): Watched => ({
+const newBackoff = () => new Backoff({ firstMs: 0, baseMs: feedRetryMs, maxMs: feedRetryMsMax })
+
+/** Where a tail takes the place of another, `backoff` is that of the other. */
+export const watch = (tail: Tail, readers: Set<Reader>, backoff = newBackoff()): Watched => ({
   tail,
   readers,
   isFilling: false,
   isChecking: false,
+  isPausing: false,
+  backoff,
   doubts: 0,
   isDisproved: false,
   isCounted: false

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Latch } from "effect"
 import { TestClock } from "effect/testing"
+import { Feed } from "../../application/feed/feed.ts"
 import { headsPollMs } from "../../application/limits.ts"
 import type { Announcement } from "../../application/ports/Channel.ts"
 import { keysOf, open, taken, World, write } from "./feed-world.ts"
@@ -36,6 +37,29 @@ describe("a stream", () => {
       yield* settle
       yield* answers.open
       expect(keysOf(yield* taken(stream))).toEqual(["2", "3"])
+      expect(yield* (yield* Feed).rewoundLately).toBe(false)
+    }).pipe(Effect.scoped, Effect.provide(world.layer))
+  })
+
+  it.effect("keeps what was announced while the store was read, where the answer ends before it", () => {
+    const world = new World()
+    return Effect.gen(function* () {
+      yield* write("d", ["1"])
+      const stream = yield* open("d")
+      const held = holdBack(world)
+      yield* write("d", ["2"])
+      const answers = yield* Latch.make(false)
+      world.before = (call) => (call === "read" ? answers.await : Effect.void)
+      yield* TestClock.adjust(headsPollMs * 1.3)
+      yield* settle
+      yield* write("d", ["3"])
+      world.announce(held)
+      yield* settle
+      world.readableTo = 2n
+      yield* answers.open
+      expect(keysOf(yield* taken(stream))).toEqual(["2", "3"])
+      // Had the tail gone back to 2, the store would be read again for 3.
+      expect(world.calls.read).toBe(1)
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
 

@@ -25,6 +25,8 @@ export class World {
   readonly calls: Record<Call, number> = { read: 0, heads: 0, movedSince: 0 }
   /** Events that one read gives at most: a store may give a single one where they are large. */
   pageEventsMax = Number.POSITIVE_INFINITY
+  /** Reads give nothing behind this position, whatever the heads say. */
+  readableTo: bigint | undefined
   /** What the channel makes of announcements. */
   carry: (announcements: ReadonlyArray<Announcement>) => ReadonlyArray<Announcement> = (all) => all
   readonly #subscribers = new Set<(announcements: ReadonlyArray<Announcement>) => void>()
@@ -59,7 +61,15 @@ export class World {
       commit: (units) => Effect.suspend(() => now().commit(units)),
       state: (ref) => Effect.suspend(() => now().state(ref)),
       read: (domain, after, limit) =>
-        calling("read", () => now().read(domain, after, Math.min(limit, this.pageEventsMax))),
+        calling("read", () => {
+          const page = now().read(domain, after, Math.min(limit, this.pageEventsMax))
+          const { readableTo } = this
+          if (readableTo === undefined) return page
+          return Effect.map(page, ({ events, scanned }) => ({
+            events: events.filter(({ position }) => position <= readableTo),
+            scanned
+          }))
+        }),
       heads: (glob, limit) => calling("heads", () => now().heads(glob, limit)),
       movedSince: (mark) => calling("movedSince", () => movedSince(mark))
     })
