@@ -8,7 +8,11 @@ export const inModelTime = <A, E>(
     turns,
     millis,
     sleep
-  }: { readonly turns: Array<() => void>; readonly millis: () => number; readonly sleep: Effect.Effect<void> }
+  }: {
+    readonly turns: Array<() => void>
+    readonly millis: () => number
+    readonly sleep: (millis: number) => Effect.Effect<void>
+  }
 ): Effect.Effect<A, E> => {
   const scheduler = new Scheduler.MixedScheduler("async", (run) => {
     let isCanceled = false
@@ -25,7 +29,10 @@ export const inModelTime = <A, E>(
     currentTimeNanos: Effect.sync(nanos),
     monotonicTimeNanosUnsafe: nanos,
     monotonicTimeNanos: Effect.sync(nanos),
-    sleep: (duration) => (Duration.toMillis(duration) > 2 * headsPollWideMs ? Effect.never : sleep)
+    sleep: (duration) => {
+      const ms = Duration.toMillis(duration)
+      return ms > 2 * headsPollWideMs ? Effect.never : sleep(ms)
+    }
   }
   return effect.pipe(
     Effect.provideService(Scheduler.Scheduler, scheduler),

@@ -2,53 +2,57 @@
 // and what streams bring and end with is compared with the log after each. Without timers and promises, so that it is
 // the same each time, everywhere.
 
-import { Cause, Effect, Exit, Layer } from "effect"
-import { assert } from "vitest"
+import { Cause, Context, Effect, Exit, Layer } from "effect"
 import { Unavailable } from "../../application/failure.ts"
 import { Feed } from "../../application/feed/feed.ts"
 import type { StreamRequest } from "../../application/feed/start.ts"
-import { type Announcement, Channel } from "../../application/ports/Channel.ts"
-import { EventStore } from "../../application/ports/EventStore.ts"
-import type { Head } from "../../domain/batch.ts"
-import { decodeCursor, type Mark, shortId } from "../../domain/cursor.ts"
-import { type Event, methods } from "../../domain/event.ts"
-import { matches } from "../../domain/glob.ts"
+import { headsPollMs } from "../../application/limits.ts"
+import type { Announcement, Channel } from "../../application/ports/Channel.ts"
+import type { EventStore } from "../../application/ports/EventStore.ts"
+import { decodeCursor, type Mark } from "../../domain/cursor.ts"
+import { domain, eventsText, type LogChange, ModelLog, markText } from "./feed-model-log.ts"
+import { modelPorts } from "./feed-model-ports.ts"
+import { check, ModelStream } from "./feed-model-stream.ts"
 import { inModelTime } from "./feed-model-time.ts"
 import { glob } from "./feed-world.ts"
 
-const domain = "d"
-export type Kind = "world" | "answer" | "hear" | "poll"
+/** `pause`: one before the store is asked again is over. */
+export type Kind = "world" | "answer" | "hear" | "poll" | "pause"
+
+/** What may happen next, and what a trace says of it. */
+export interface Option {
+  readonly says: string
+  readonly take: () => void
+}
 
 /** Something that may happen next, in one of several ways, the usual one first. */
 interface Step {
   readonly kind: Kind
-  readonly ways: () => ReadonlyArray<() => void>
+  readonly ways: () => ReadonlyArray<Option>
 }
 
 /**
- * What happens to the log, in this order. `cut`: it loses its end. `reborn`: the same events under another identity.
- * `swap`: another log, empty. `open`, `wide`, `all`: a stream is opened from now, on all domains, from the beginning.
+ * What happens, in this order: changes of the log, and streams that are opened. `open`: from now. `wide`: on all domains.
+ * `all`: from the beginning. `idle`: on all domains, and it takes nothing before all the rest has happened.
  */
-export type Change = "commit" | "cut" | "reborn" | "swap" | "open" | "wide" | "all"
-
-interface Stream {
-  seen: Mark | undefined
-  end: { readonly _tag: string } | undefined
-}
+export type Change = LogChange | "open" | "wide" | "all" | "idle"
 
 /** Looks at the heads in the middle of a history. */
 const pollsMax = 2
 
+/** Who asks the store. */
+const Asker = Context.Reference<string>("test/Asker", { defaultValue: () => "the feed" })
+
 export class FeedModel {
-  readonly streams: Array<Stream> = []
-  #incarnations = 1
-  #ids = 0
-  #log: { incarnation: string; events: ReadonlyArray<Event> } = { incarnation: "0000000000000001", events: [] }
-  readonly #previous = new Map<string, string>()
-  #moved = 0
+  readonly streams: Array<ModelStream> = []
+  /** What happened so far, a line for each step. "#3@2" is the third event that was committed, at position 2. */
+  readonly trace: Array<string> = []
+  readonly #log = new ModelLog()
   #steps: Array<Step> = []
   #changes: ReadonlyArray<Change>
   #polls = 0
+  /** Whether all was heard and answered, each answer with what there was at that time. */
+  #isLossless = true
   #deliver: (announcements: ReadonlyArray<Announcement>) => void = () => {}
   readonly #turns: Array<() => void> = []
   #feed: Feed["Service"] | undefined
@@ -66,15 +70,15 @@ export class FeedModel {
   }
 
   /** What may happen next: each step in each of its ways, those of the kinds that come first before others. */
-  options(order: ReadonlyArray<Kind>): ReadonlyArray<() => void> {
+  options(order: ReadonlyArray<Kind>): ReadonlyArray<Option> {
     const all = [...this.#steps]
     const [change, ...rest] = this.#changes
     if (change !== undefined) {
-      const make = () => {
+      const take = () => {
         this.#changes = rest
         this.#change(change)
       }
-      all.push({ kind: "world", ways: () => [make] })
+      all.push({ kind: "world", ways: () => [{ says: change, take }] })
     }
     return order
       .flatMap((kind) => all.filter((step) => step.kind === kind))
@@ -82,31 +86,42 @@ export class FeedModel {
       .flatMap((step) => step.ways())
   }
 
-  take(option: () => void): void {
-    option()
+  take({ says, take }: Option): void {
+    this.trace.push(says)
+    take()
     this.#settle()
     const asked = this.#steps.filter(({ kind }) => kind === "answer").length
-    assert.isAtMost(asked, 3 + this.streams.length, "questions to the store at once")
+    const askedMax = 3 + this.streams.length
+    check(asked <= askedMax, `at most ${askedMax} questions to the store at once`, () => `${asked}`)
   }
 
-  /** Nothing goes wrong any more, and the heads are looked at a few times. */
+  /** Nothing goes wrong any more. What was announced is known by now; the heads are looked at a few times for the rest. */
   finish(): void {
-    for (let polls = 0; polls < 4; polls++) {
+    this.#rest()
+    for (const { begin } of this.streams) begin()
+    this.#settle()
+    this.#rest()
+    if (this.#isLossless && this.#log.changed === "commit") this.#compare("without one more look at the heads")
+    for (let polls = 0; polls < 3; polls++) {
       this.#polls = 0
-      for (let steps = 0; ; steps++) {
-        assert.isBelow(steps, 200, "everything comes to rest")
-        const [next] = this.options(["world", "answer", "hear"])
-        if (next === undefined) break
-        this.take(next)
-      }
       const [poll] = this.options(["poll"])
       if (poll !== undefined) this.take(poll)
+      this.#rest()
     }
-    for (const stream of this.streams) {
-      if (stream.end !== undefined) continue
-      assert.isTrue(this.#holds(stream.seen), "a log that went back is noticed")
-      assert.strictEqual(stream.seen?.position ?? 0n, BigInt(this.#log.events.length), "no event is missed")
+    this.#compare("after more looks at the heads")
+  }
+
+  #rest(): void {
+    for (let steps = 0; ; steps++) {
+      check(steps < 200, "the feed comes to rest", () => "a step after the other, without end")
+      const [next] = this.options(["world", "answer", "hear", "pause"])
+      if (next === undefined) return
+      this.take(next)
     }
+  }
+
+  #compare(after: string): void {
+    for (const stream of this.streams) stream.compare(after)
   }
 
   close(): void {
@@ -118,67 +133,48 @@ export class FeedModel {
     for (let turns = 0; ; turns++) {
       const turn = this.#turns.shift()
       if (turn === undefined) return
-      assert.isBelow(turns, 10_000, "what goes on by itself comes to rest")
+      check(turns < 10_000, "what goes on by itself comes to rest", () => "a turn after the other, without end")
       turn()
     }
   }
 
-  #holds(mark: Mark | undefined): boolean {
-    if (mark === undefined) return true
-    const { incarnation, events } = this.#log
-    if (events.length === 0 || incarnation !== mark.incarnation) return false
-    return mark.position === 0n || shortId(events[Number(mark.position) - 1]?.id ?? "") === mark.eventId
+  /** Adds what the step led to. */
+  #note(text: string): void {
+    this.trace.push(`${this.trace.pop() ?? ""}; ${text}`)
   }
 
   #change(change: Change): void {
-    const { incarnation, events } = this.#log
-    if (change === "commit") this.#commit()
-    else if (change === "cut") this.#log = { incarnation, events: events.slice(0, -1) }
-    else if (change === "reborn") this.#log = { incarnation: this.#newIncarnation(), events }
-    else if (change === "swap") this.#log = { incarnation: this.#newIncarnation(), events: [] }
-    else this.#open(change)
-  }
-
-  #newIncarnation(): string {
-    this.#incarnations += 1
-    return `${this.#incarnations}`.padStart(16, "0")
-  }
-
-  #commit(): void {
-    const { incarnation, events } = this.#log
-    this.#ids += 1
-    this.#moved += 1
-    const position = BigInt(events.length) + 1n
-    const event: Event = {
-      id: `00000000-0000-4000-8000-0000${`${this.#ids}`.padStart(8, "0")}`,
-      position,
-      time: position,
-      method: methods.set,
-      entity: { domain, type: "t", key: `${this.#ids}`, values: {}, version: 1n },
-      claims: {},
-      erased: false
+    if (change === "open" || change === "wide" || change === "all" || change === "idle") {
+      this.#open(change)
+      return
     }
-    const previousId = events.at(-1)?.id ?? ""
-    this.#previous.set(event.id, previousId)
-    this.#log = { incarnation, events: [...events, event] }
-    this.#announce({ incarnation, event, previousId }, true)
+    const announcement = this.#log.change(change)
+    this.#note(`there is ${this.#log}`)
+    if (announcement !== undefined) this.#announce(announcement, true)
   }
 
   #announce(announcement: Announcement, mayRepeat: boolean): void {
-    const step: Step = {
-      kind: "hear",
-      ways: () => {
-        const hear = () => {
-          this.#drop(step)
-          this.#deliver([announcement])
-        }
-        const again = () => {
-          hear()
-          this.#announce(announcement, false)
-        }
-        return mayRepeat ? [hear, () => this.#drop(step), again] : [hear, () => this.#drop(step)]
-      }
+    const { event, incarnation } = announcement
+    const what = `${eventsText([event])} of log ${Number(incarnation)}`
+    const done = () => this.#drop(step)
+    const hear = () => {
+      done()
+      this.#deliver([announcement])
     }
+    const lose = () => {
+      done()
+      this.#isLossless = false
+    }
+    const again = () => {
+      hear()
+      this.#announce(announcement, false)
+    }
+    const ways = [
+      { says: `the channel brings ${what}`, take: hear },
+      { says: `the channel loses ${what}`, take: lose },
+      { says: `the channel brings ${what}, and will again`, take: again }
+    ]
+    const step: Step = { kind: "hear", ways: () => (mayRepeat ? ways : ways.slice(0, 2)) }
     this.#steps.push(step)
   }
 
@@ -186,36 +182,40 @@ export class FeedModel {
     this.#steps = this.#steps.filter((other) => other !== step)
   }
 
-  #open(how: "open" | "wide" | "all"): void {
-    const stream: Stream = { seen: undefined, end: undefined }
+  #open(how: "open" | "wide" | "all" | "idle"): void {
+    const name = `stream ${this.streams.length + 1}`
+    const stream = new ModelStream(name, this.#log)
     this.streams.push(stream)
-    const selection = { domain: how === "wide" ? "*" : domain, type: "*", key: "*" }
+    const mayPull = Effect.callback<void>((resume) => {
+      stream.begin = () => resume(Effect.void)
+      if (how !== "idle") stream.begin()
+    })
+    const selection = { domain: how === "wide" || how === "idle" ? "*" : domain, type: "*", key: "*" }
     const globs = { domain: glob(selection.domain), type: glob("*"), key: glob("*") }
     const start: StreamRequest["start"] = how === "all" ? { _tag: "Beginning" } : { _tag: "Now" }
-    const markIn = (cursor: string) => decodeCursor(cursor)!.marks.get(domain)
+    this.#note(`${name} opens on ${selection.domain}`)
     const reading = Effect.flatMap(this.#feed!.open({ selection, globs, start }), ({ cursor, pull }) => {
       stream.seen = markIn(cursor)
+      this.#note(`${name} is open and has seen ${markText(stream.seen)}`)
       const pulled = Effect.map(pull, (deliveries) => {
         for (const { event, cursor: reached } of deliveries) {
           if (event === undefined) continue
-          assert.strictEqual(event.position, (stream.seen?.position ?? 0n) + 1n, "one event after the other")
-          const previous = shortId(this.#previous.get(event.id)!)
-          assert.strictEqual(previous, stream.seen?.eventId ?? "", "the events of one log")
-          const mark = markIn(reached)
-          assert.strictEqual(mark?.incarnation, stream.seen?.incarnation ?? mark?.incarnation)
-          stream.seen = mark
+          this.#note(`${name} takes ${eventsText([event])}`)
+          stream.take(event, markIn(reached))
         }
       })
-      return Effect.forever(pulled)
+      return Effect.andThen(mayPull, Effect.forever(pulled))
     })
-    const fiber = Effect.runFork(this.#inside(Effect.scoped(reading)))
+    const fiber = Effect.runFork(this.#inside(Effect.provideService(Effect.scoped(reading), Asker, name)))
     fiber.addObserver((exit) => {
       if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
       const end = Cause.squash(exit.cause)
-      if (!(typeof end === "object" && end !== null && "_tag" in end)) this.failure ??= end
-      else stream.end = end as Stream["end"]
-      if (stream.end?._tag === "LogRewound" && this.#holds(stream.seen)) {
-        this.failure ??= new Error("a stream ended as rewound, and what it has seen last is in the log")
+      try {
+        if (!(typeof end === "object" && end !== null && "_tag" in end)) throw end
+        this.#note(`${name} ends with ${end._tag}`)
+        stream.finish(end as { readonly _tag: string })
+      } catch (failure) {
+        this.failure ??= failure
       }
     })
   }
@@ -225,75 +225,67 @@ export class FeedModel {
   /** Whether the feed reports that some log went back. */
   readonly isRewound = (): boolean => Effect.runSync(this.#inside(this.#feed!.rewoundLately))
 
-  get #head(): Head | undefined {
-    const { incarnation, events } = this.#log
-    const last = events.at(-1)
-    return last && { domain, incarnation, first: 1n, position: last.position, time: last.time, eventId: last.id }
-  }
-
   /** A question, answered with what is there when it is asked, or when it is answered, or not at all. */
-  #asked<A>(look: () => A): Effect.Effect<A, Unavailable> {
-    return Effect.callback((resume) => {
-      const early = look()
-      const at = this.#log
-      const answer = (outcome: () => Effect.Effect<A, Unavailable>) => () => {
-        this.#drop(step)
-        resume(outcome())
-      }
-      const [late, before] = [answer(() => Effect.sync(look)), answer(() => Effect.succeed(early))]
-      const away = answer(() => Effect.fail(new Unavailable({ message: "away" })))
-      const step: Step = { kind: "answer", ways: () => (this.#log === at ? [late, away] : [late, before, away]) }
-      this.#steps.push(step)
-      return Effect.sync(() => this.#drop(step))
-    })
+  #asked<A>(question: string, look: () => A, text: (answer: A) => string): Effect.Effect<A, Unavailable> {
+    return Effect.flatMap(Asker, (asker) =>
+      Effect.callback((resume) => {
+        const early = look()
+        const at = this.#log.state
+        const what = `the store answers ${asker}, which asked for ${question}`
+        const way = (says: string, outcome: () => Effect.Effect<A, Unavailable>, isTrue: boolean): Option => ({
+          says,
+          take: () => {
+            this.#isLossless &&= isTrue
+            this.#drop(step)
+            resume(outcome())
+          }
+        })
+        const away = Effect.fail(new Unavailable({ message: "away" }))
+        const step: Step = {
+          kind: "answer",
+          ways: () => [
+            way(`${what}: ${text(look())}`, () => Effect.sync(look), true),
+            ...(this.#log.state === at
+              ? []
+              : [way(`${what}, as it was then: ${text(early)}`, () => Effect.succeed(early), false)]),
+            way(`${what}: it is away`, () => away, false)
+          ]
+        }
+        this.#steps.push(step)
+        return Effect.sync(() => this.#drop(step))
+      })
+    )
   }
 
   get #ports(): Layer.Layer<EventStore | Channel> {
-    const never = () => Effect.never
-    const store = EventStore.of({
-      capacity: { commits: 1, domains: 1, events: 1, bytes: 1 },
-      commit: never,
-      state: never,
-      version: never,
-      event: never,
-      entities: never,
-      events: never,
-      read: (name, after, limit) =>
-        this.#asked(() => {
-          const found = name === domain ? this.#log.events.filter(({ position }) => position > after) : []
-          return { events: found.slice(0, limit), scanned: found.at(-1)?.position ?? after }
-        }),
-      heads: (wanted) => this.#asked(() => (this.#head !== undefined && matches(wanted, domain) ? [this.#head] : [])),
-      movedSince: (mark) =>
-        this.#asked(() => {
-          const hasMoved = mark !== undefined && this.#moved > Number(mark) && this.#head !== undefined
-          return { heads: hasMoved ? [this.#head!] : [], mark: `${this.#moved}` }
-        })
-    })
-    const channel = Channel.of({
-      publish: never,
-      subscribe: (deliver) =>
-        Effect.sync(() => {
-          this.#deliver = deliver
-        })
-    })
-    return Layer.merge(Layer.succeed(EventStore, store), Layer.succeed(Channel, channel))
+    return modelPorts(
+      this.#log,
+      (question, look, text) => this.#asked(question, look, text),
+      (deliver) => {
+        this.#deliver = deliver
+      }
+    )
   }
 
   #inside<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return inModelTime(effect, { turns: this.#turns, millis: () => 0, sleep: this.#slept })
+    return inModelTime(effect, { turns: this.#turns, millis: () => 0, sleep: (ms) => this.#slept(ms) })
   }
 
-  get #slept(): Effect.Effect<void> {
+  /** What sleeps for less than there is between looks at the heads pauses before it asks again. */
+  #slept(ms: number): Effect.Effect<void> {
+    const isPoll = ms >= headsPollMs * 0.75
     return Effect.callback((resume) => {
-      const wake = () => {
+      const take = () => {
         this.#drop(step)
-        this.#polls += 1
+        if (isPoll) this.#polls += 1
         resume(Effect.void)
       }
-      const step: Step = { kind: "poll", ways: () => [wake] }
+      const says = isPoll ? "it is time to look at the heads" : `a pause of ${ms} ms is over`
+      const step: Step = { kind: isPoll ? "poll" : "pause", ways: () => [{ says, take }] }
       this.#steps.push(step)
       return Effect.sync(() => this.#drop(step))
     })
   }
 }
+
+const markIn = (cursor: string): Mark | undefined => decodeCursor(cursor)!.marks.get(domain)
