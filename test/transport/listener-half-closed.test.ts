@@ -29,40 +29,6 @@ const answersLate: Handler = (request, response) => {
   setTimeout(() => response.end(`${request.method} ${request.url} answered`), 50)
 }
 
-const idle = {
-  "before anything was asked": [],
-  "in the middle of the preface": [preface.slice(0, 10)],
-  "in the middle of its headers": ["GET / HTTP/1.1\r\nho"],
-  "in the middle of a body": [http1("POST", "/", { "content-length": "10" }, "half")],
-  "in the middle of a body behind another request": [
-    http1("GET", "/") + http1("POST", "/", { "content-length": "10" }, "half")
-  ],
-  "after its last request": [http1("GET", "/") + http1("GET", "/")],
-  "after the settings of HTTP/2": [preface, settings],
-  "after its last stream": [preface, settings, get(1)],
-  "in the middle of a stream": [preface, settings, get(1, { end: false })]
-}
-for (const [when, said] of Object.entries(idle)) {
-  it.live(`is closed at once ${when}`, () =>
-    Effect.gen(function* () {
-      // Only one connection at a time: the next is not served before the one in question is gone on this side too.
-      const { port } = yield* serve(echo, { limits: { connectionsMax: 1 } })
-      yield* halfClosed(port, ...said)
-      yield* untilServed(port)
-    })
-  )
-  it.live(`is closed at once ${when}, also when it waits first`, () =>
-    Effect.gen(function* () {
-      const { port } = yield* serve(echo, { limits: { connectionsMax: 1 } })
-      const client = yield* wire(port)
-      client.send(...said)
-      yield* Effect.sleep(50)
-      client.socket.end()
-      yield* untilServed(port)
-    })
-  )
-}
-
 /** Asks until there is room for a connection. */
 const untilServed = (port: number) =>
   Effect.gen(function* () {
