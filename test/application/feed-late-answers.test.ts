@@ -63,6 +63,27 @@ describe("a stream", () => {
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
 
+  it.effect("goes on where an event is announced while a head from before it is under way", () => {
+    const world = new World()
+    return Effect.gen(function* () {
+      yield* write("d", ["1"])
+      const stream = yield* open("d")
+      const answers = yield* Latch.make(false)
+      world.after = (call) => (call === "heads" ? answers.await : Effect.void)
+      const { heads, read } = world.calls
+      yield* TestClock.adjust(headsPollMs * 1.3)
+      yield* settle
+      expect(world.calls.heads).toBe(heads + 1)
+      yield* write("d", ["2"])
+      yield* answers.open
+      yield* settle
+      expect(keysOf(yield* taken(stream))).toEqual(["2"])
+      expect(yield* (yield* Feed).rewoundLately).toBe(false)
+      // Had the tail gone back to 1, the log would be looked into.
+      expect(world.calls.read).toBe(read)
+    }).pipe(Effect.scoped, Effect.provide(world.layer))
+  })
+
   it.effect("hears of another log in the place of its own from the first announcement of it", () => {
     const world = new World()
     return Effect.gen(function* () {

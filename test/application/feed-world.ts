@@ -22,6 +22,8 @@ export class World {
   #log = 0
   /** Happens before each call of these. */
   before: (call: Call) => Effect.Effect<void, Unavailable> = () => Effect.void
+  /** Happens between each answer of these and whoever asked. */
+  after: (call: Call) => Effect.Effect<void> = () => Effect.void
   readonly calls: Record<Call, number> = { read: 0, heads: 0, movedSince: 0 }
   /** Events that one read gives at most: a store may give a single one where they are large. */
   pageEventsMax = Number.POSITIVE_INFINITY
@@ -45,7 +47,10 @@ export class World {
     const calling = <A, E>(call: Call, effect: () => Effect.Effect<A, E>) =>
       Effect.suspend(() => {
         this.calls[call]++
-        return Effect.andThen(this.before(call), Effect.suspend(effect))
+        return Effect.andThen(
+          this.before(call),
+          Effect.tap(Effect.suspend(effect), () => this.after(call))
+        )
       })
     const now = () => port(this.memory)
     const movedSince: EventStore["Service"]["movedSince"] = (mark) => {
