@@ -58,7 +58,7 @@ interface Around {
   readonly unreadBytesMax: number
   /** Serves a request whose receiver then takes what has come of it. */
   readonly begin: (stream: Stream, replay: () => void) => void
-  /** Calls whoever serves a stream. */
+  /** Calls the handler of a stream. */
   readonly serve: (stream: Stream, act: () => void) => void
 }
 

@@ -104,7 +104,7 @@ export class Streams implements Carrier {
     this.#around.admission.end(stream.slotBytes)
   }
 
-  /** Its peer sends nothing more: what is complete is answered, as far as it has given window, and nothing else. */
+  /** The peer sends nothing more: complete requests are answered, as far as its windows allow; all others end. */
   finish(): void {
     this.isClosed = this.line.isSilent = true
     for (const stream of this.#open.values()) {

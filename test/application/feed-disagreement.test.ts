@@ -16,7 +16,7 @@ const most = Math.ceil(minuteMs / (feedRetryMsMax * 0.75)) + 10
 /** A look at the heads asks as well, about once a second. */
 const looks = 100
 
-/** Runs time in small steps, as whoever answers needs turns of the event loop. */
+/** Moves the clock in small steps: between them, the event loop gets the turns that answers need. */
 const passes = (ms: number) =>
   Effect.forEach(Array.from({ length: ms / 100 }), () => Effect.andThen(TestClock.adjust(100), settle), {
     discard: true
@@ -91,7 +91,7 @@ describe("a store whose reads do not give what its heads tell", () => {
       let asked = 0
       world.before = (call) =>
         Effect.sync(() => {
-          // The stream is told of another log than the tail is of, and so is the feed that asks again.
+          // Two answers from one log, then two from the other: each disproves the tail that the last one made.
           if (call === "heads") world.memory = asked++ % 4 < 2 ? second : first
         })
       const pull = yield* Effect.forkChild(stream.pull, { startImmediately: true })

@@ -22,7 +22,7 @@ export class World {
   #log = 0
   /** Happens before each call of these. */
   before: (call: Call) => Effect.Effect<void, Unavailable> = () => Effect.void
-  /** Happens between each answer of these and whoever asked. */
+  /** Happens after the store has answered one of these calls, and before the feed gets the answer. */
   after: (call: Call) => Effect.Effect<void> = () => Effect.void
   readonly calls: Record<Call, number> = { read: 0, heads: 0, movedSince: 0 }
   /** Events that one read gives at most: a store may give a single one where they are large. */

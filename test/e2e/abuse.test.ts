@@ -14,6 +14,15 @@ const staysServed = async (gateway: { readonly url: string; readonly pid: number
   }
 }
 
+const largePath = "/api/entity/ref/abuse/t/large"
+
+/** Stores an entity of 1 MB at `largePath`. */
+const setLarge = async (url: string): Promise<void> => {
+  const body = JSON.stringify({ values: { a: "x".repeat(1_000_000) } })
+  const headers = { "content-type": "application/json" }
+  assert.strictEqual((await fetch(url + largePath, { method: "POST", headers, body })).status, 200)
+}
+
 // A client that asks for much and reads nothing: what the gateway holds for it stays bounded, and others are served.
 
 const rssBytes = (pid: number) => {
@@ -24,14 +33,11 @@ const rssBytes = (pid: number) => {
 test.skipIf(process.platform !== "linux")("a thousand pipelined requests whose answers nobody reads", async () => {
   const gateway = await startGateway()
   try {
-    const path = "/api/entity/ref/abuse/t/large"
-    const body = JSON.stringify({ values: { a: "x".repeat(1_000_000) } })
-    const headers = { "content-type": "application/json" }
-    assert.strictEqual((await fetch(gateway.url + path, { method: "POST", headers, body })).status, 200)
+    await setLarge(gateway.url)
     const before = rssBytes(gateway.pid)
     const sockets = [0, 1].map(() => {
       const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1").on("error", () => {})
-      socket.pause().write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`.repeat(1_000))
+      socket.pause().write(`GET ${largePath} HTTP/1.1\r\nhost: localhost\r\n\r\n`.repeat(1_000))
       return socket
     })
     await staysServed(gateway, before)
@@ -60,13 +66,10 @@ const getOf = (stream: number, path: string) =>
 onLinux("answers over HTTP/2 for which their clients give no window", async () => {
   const gateway = await startGateway()
   try {
-    const path = "/api/entity/ref/abuse/t/large"
-    const body = JSON.stringify({ values: { a: "x".repeat(1_000_000) } })
-    const headers = { "content-type": "application/json" }
-    assert.strictEqual((await fetch(gateway.url + path, { method: "POST", headers, body })).status, 200)
+    await setLarge(gateway.url)
     const before = rssBytes(gateway.pid)
     const noWindow = frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]))
-    const gets = Array.from({ length: 250 }, (_, i) => getOf(2 * i + 1, path))
+    const gets = Array.from({ length: 250 }, (_, i) => getOf(2 * i + 1, largePath))
     const sockets = Array.from({ length: 6 }, () => {
       const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1").on("error", () => {})
       socket.resume().write(Buffer.concat([Buffer.from(preface), settings, noWindow, ...gets]))
