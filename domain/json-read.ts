@@ -1,4 +1,5 @@
 import type { Json } from "./json.ts"
+import { type JsonFault, jsonPath } from "./json-path.ts"
 
 /** What a JSON text stands for, or why it is refused; `path` is empty when it is the text as a whole. */
 export type JsonRead =
@@ -19,11 +20,6 @@ export const readJson = (text: string, valuesMax: number): JsonRead => {
     return { ok: false, path: "", rule: "must be valid JSON" }
   }
   return fault === undefined ? { ok: true, value } : { ok: false, ...fault }
-}
-
-export interface JsonFault {
-  readonly path: string
-  readonly rule: string
 }
 
 /** What `JSON.parse` does not see in a text; of one that is no JSON, anything or nothing. */
@@ -118,8 +114,4 @@ const unescaped = (raw: string): string => {
 }
 
 const pathOf = (levels: ReadonlyArray<Level>): string =>
-  levels.reduce((path, { keys, key, index }) => {
-    if (keys === undefined) return `${path}[${index}]`
-    const name = key === "" ? '""' : key
-    return path === "" ? name : `${path}.${name}`
-  }, "")
+  jsonPath(levels.map(({ keys, key, index }) => (keys === undefined ? index : key)))

@@ -1,3 +1,4 @@
+import { type JsonFault, jsonPath } from "./json-path.ts"
 import { valuesDepthMax } from "./limits.ts"
 
 /** Values as JSON has them. Numbers are doubles; 64-bit integers never pass through here. */
@@ -70,37 +71,65 @@ export const memoryBytes = (value: Json): number => {
 /** `Array.isArray`, which does not narrow readonly arrays away. */
 export const isArray = (value: Json): value is ReadonlyArray<Json> => Array.isArray(value)
 
-const stringProblem = (text: string): string | undefined => {
+const stringRule = (text: string): string | undefined => {
   if (!text.isWellFormed()) return "must be valid Unicode (it has a lone surrogate)"
   if (text.includes("\u0000")) return "must not hold U+0000"
   return undefined
 }
 
+/** The rule that an object breaks by one of its keys. */
+const keyRule = (key: string): string | undefined => {
+  if (!key.isWellFormed()) return "must have keys of valid Unicode (one has a lone surrogate)"
+  if (key.includes("\u0000")) return "must not have a key with U+0000"
+  return undefined
+}
+
+/** An object or array whose entries are still to be looked at. */
+interface Pending {
+  readonly value: ReadonlyArray<Json> | JsonObject
+  readonly depth: number
+  readonly parent: Pending | undefined
+  /** Its key or index in the parent. */
+  readonly step: string | number
+}
+
 /**
- * What keeps a value from being stored, in words, or undefined. Walks with a stack of its own: a hostile value may be
+ * What keeps a value from being stored, and where, or undefined. Walks with a stack of its own: a hostile value may be
  * nested deeper than the call stack is.
  */
-export const jsonProblem = (root: Json): string | undefined => {
-  const pending: Array<{ readonly value: Json; readonly depth: number }> = [{ value: root, depth: 1 }]
+export const jsonProblem = (root: JsonObject): JsonFault | undefined => {
+  const pending: Array<Pending> = [{ value: root, depth: 1, parent: undefined, step: "" }]
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const { value, depth } = next
-    if (typeof value === "string") {
-      const problem = stringProblem(value)
-      if (problem !== undefined) return problem
-    } else if (typeof value === "number") {
-      if (!Number.isFinite(value)) return "must not hold NaN or Infinity"
-    } else if (value !== null && typeof value === "object") {
-      if (depth > valuesDepthMax) return `must not nest deeper than ${valuesDepthMax}`
-      if (isArray(value)) {
-        for (const item of value) pending.push({ value: item, depth: depth + 1 })
-      } else {
-        for (const key of Object.keys(value)) {
-          const problem = stringProblem(key)
-          if (problem !== undefined) return problem
-          pending.push({ value: value[key]!, depth: depth + 1 })
-        }
+    const parent = next
+    const depth = parent.depth + 1
+    if (parent.depth > valuesDepthMax) return { path: "", rule: `must not nest deeper than ${valuesDepthMax}` }
+    /** The rule that an entry breaks; of an object or array, what is in it comes later. */
+    const ruleOf = (value: Json, step: string | number): string | undefined => {
+      if (typeof value === "string") return stringRule(value)
+      if (typeof value === "number" && !Number.isFinite(value)) return "must not be NaN or Infinity"
+      if (typeof value === "object" && value !== null) pending.push({ value, depth, parent, step })
+      return undefined
+    }
+    const { value } = parent
+    if (isArray(value)) {
+      for (const [index, item] of value.entries()) {
+        const rule = ruleOf(item, index)
+        if (rule !== undefined) return { path: pathOf(parent, index), rule }
+      }
+    } else {
+      for (const key of Object.keys(value)) {
+        const broken = keyRule(key)
+        if (broken !== undefined) return { path: pathOf(parent), rule: broken }
+        const rule = ruleOf(value[key]!, key)
+        if (rule !== undefined) return { path: pathOf(parent, key), rule }
       }
     }
   }
   return undefined
+}
+
+const pathOf = (parent: Pending, ...last: ReadonlyArray<string | number>): string => {
+  const steps = [...last]
+  for (let at: Pending | undefined = parent; at?.parent !== undefined; at = at.parent) steps.unshift(at.step)
+  return jsonPath(steps)
 }

@@ -78,31 +78,37 @@ describe("what keeps values from being stored", () => {
     fc.assert(
       fc.property(fc.jsonValue({ stringUnit: "grapheme", maxDepth: 5 }), (value) => {
         const text = JSON.stringify(value)
-        if (!text.includes("\\u0000")) expect(jsonProblem(value as Json)).toBeUndefined()
+        if (!text.includes("\\u0000")) expect(jsonProblem({ a: value as Json })).toBeUndefined()
       })
     )
   })
 
-  it.each<[Json, RegExp]>([
-    [{ a: Number.NaN }, /NaN or Infinity/],
-    [{ a: [0, Number.NEGATIVE_INFINITY] }, /NaN or Infinity/],
-    [{ a: "x\u0000" }, /U\+0000/],
-    [{ a: { "\u0000": 1 } }, /U\+0000/],
-    [{ a: ["\ud83d"] }, /lone surrogate/],
-    [{ "a\ude00": 1 }, /lone surrogate/]
-  ])("is found wherever it is: %#", (value, problem) => {
-    expect(jsonProblem(value)).toMatch(problem)
+  it.each<[JsonObject, path: string, rule: RegExp]>([
+    [{ a: Number.NaN }, "a", /^must not be NaN or Infinity$/],
+    [{ a: [0, Number.NEGATIVE_INFINITY] }, "a[1]", /NaN or Infinity/],
+    [{ o: {}, a: { b: [[], { c: 1 }, [Number.NaN]] } }, "a.b[2][0]", /NaN or Infinity/],
+    [{ a: "x\u0000" }, "a", /U\+0000/],
+    [{ a: ["\ud83d"] }, "a[0]", /lone surrogate/],
+    [{ a: { "": { ["k".repeat(65)]: "\ud83d" } } }, `a."".${"k".repeat(64)}…`, /lone surrogate/],
+    [{ a: { "\u0000": 1 } }, "a", /^must not have a key with U\+0000$/],
+    [{ "a\ude00": 1 }, "", /^must have keys .* lone surrogate/],
+    [{ "a\ude00": { b: "\u0000" } }, "", /lone surrogate/]
+  ])("is found, and named by its path: %#", (value, path, rule) => {
+    const problem = jsonProblem(value)
+    expect(problem?.path).toBe(path)
+    expect(problem?.rule).toMatch(rule)
   })
 
   it("is its depth, counted from the outermost object", () => {
     for (const array of [true, false]) {
-      expect(jsonProblem(nested(valuesDepthMax, array))).toBeUndefined()
-      expect(jsonProblem(nested(valuesDepthMax + 1, array))).toMatch(/deeper than 64/)
+      expect(jsonProblem({ a: nested(valuesDepthMax - 1, array) })).toBeUndefined()
+      expect(jsonProblem({ a: nested(valuesDepthMax, array) })?.rule).toMatch(/deeper than 64/)
     }
   })
 
   it("is found in values that are deeper than any call stack", () => {
-    expect(jsonProblem(nested(1_000_000, true))).toMatch(/deeper than 64/)
-    expect(jsonProblem(nested(1_000_000, false))).toMatch(/deeper than 64/)
+    for (const array of [true, false]) {
+      expect(jsonProblem({ a: nested(1_000_000, array) })).toEqual({ path: "", rule: "must not nest deeper than 64" })
+    }
   })
 })

@@ -50,7 +50,11 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     rest: false
   },
   "no values": { call: "EntityService/Set", message: ref, fields: ["values"] },
-  "values with U+0000": { call: "EntityService/Edit", message: { ...ref, values: { a: ["\0"] } }, fields: ["values"] },
+  "values with U+0000": {
+    call: "EntityService/Edit",
+    message: { ...ref, values: { a: ["\0"] } },
+    fields: ["values.a[0]"]
+  },
   "values of more than 1 MiB": {
     call: "EntityService/Set",
     message: { ...ref, values: { a: "x".repeat(1024 * 1024) } },

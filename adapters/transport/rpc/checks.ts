@@ -45,7 +45,10 @@ export class Checks {
 
   values(field: string, values: JsonObject | undefined): JsonObject {
     if (values === undefined) this.add(field, "is required")
-    else this.add(field, jsonProblem(values))
+    else {
+      const problem = jsonProblem(values)
+      if (problem !== undefined) this.add(problem.path === "" ? field : `${field}.${problem.path}`, problem.rule)
+    }
     return values ?? {}
   }
 
