@@ -17,7 +17,7 @@ export const backgroundFibers = [
   "late-commits",
   "operators",
   "readiness",
-  "silence-guard"
+  "circuit-breaker"
 ] as const
 
 export type BackgroundFiber = (typeof backgroundFibers)[number]

@@ -2,7 +2,6 @@ import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Result, type Trac
 import { decideBatch, type Job } from "../domain/batch.ts"
 import { announcer } from "./announcer.ts"
 import { keepRunning } from "./background.ts"
-import { clockWatch } from "./clock-behind.ts"
 import { newEventId } from "./event-id.ts"
 import { Defect, OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
@@ -11,6 +10,7 @@ import { monotonicMillis } from "./monotonic.ts"
 import { Observer } from "./observer.ts"
 import type { Announcement } from "./ports/Channel.ts"
 import { type Committed, EventStore, type Unit } from "./ports/EventStore.ts"
+import { clockWatch } from "./storage/clock-lag.ts"
 import { inChildSpan, recordingTracer, startSpan } from "./tracing.ts"
 
 /**

@@ -9,8 +9,8 @@ import { invalid, type NotFound, type Rejection, within } from "../domain/reject
 import { Committer } from "./committer.ts"
 import type { Unavailable } from "./failure.ts"
 import type { Done, SubmitFailure } from "./job-queue.ts"
-import { type TokenPlace, wholePlace } from "./page-token.ts"
 import { EventStore, type Page, type Search } from "./ports/EventStore.ts"
+import { type TokenPlace, wholePlace } from "./storage/page-token.ts"
 
 /** A command as callers give it: a Revert names its event and does not have the values yet. */
 export interface Request {

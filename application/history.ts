@@ -3,8 +3,8 @@ import type { Ref } from "../domain/entity.ts"
 import type { Event } from "../domain/event.ts"
 import type { Invalid, NotFound, TooLarge } from "../domain/rejection.ts"
 import type { Unavailable } from "./failure.ts"
-import { type TokenPlace, wholePlace } from "./page-token.ts"
 import { type EventSearch, EventStore, type Page } from "./ports/EventStore.ts"
+import { type TokenPlace, wholePlace } from "./storage/page-token.ts"
 
 /** The past: what happened, as it was written. */
 export class History extends Context.Service<

@@ -6,7 +6,6 @@ import { TestClock } from "effect/testing"
 import { layer as inmem } from "../../adapters/channel/inmem/channel.ts"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import { backgroundFibers, backgroundStarter, keepRunning } from "../../application/background.ts"
-import { clockGuarded } from "../../application/clock-guard.ts"
 import { Committer } from "../../application/committer.ts"
 import { away, OutcomeUnknown } from "../../application/failure.ts"
 import { Feed } from "../../application/feed/feed.ts"
@@ -22,7 +21,8 @@ import { Observer, watchers } from "../../application/observer.ts"
 import { Channel } from "../../application/ports/Channel.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import { Readiness } from "../../application/readiness.ts"
-import { silenceGuarded } from "../../application/silence-guard.ts"
+import { silenceGuarded } from "../../application/storage/circuit-breaker.ts"
+import { clockGuarded } from "../../application/storage/clock-guard.ts"
 import { del, job, refIn } from "../contract/event-store/writing.ts"
 import { keysOf, open, taken, World, write } from "./feed-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
@@ -191,7 +191,7 @@ const cases: Record<string, (heard: Heard) => Effect.Effect<void, unknown, Scope
       expect(yield* Effect.flip(store.movedSince(undefined))).toMatchObject({ _tag: "Unavailable" })
     }).pipe(Effect.provide(heard.layer))
   },
-  "silence-guard": (heard) => {
+  "circuit-breaker": (heard) => {
     const bugs = trap()
     const never: EventStore["Service"] = { ...port(new MemoryStore()), state: () => Effect.never }
     return Effect.gen(function* () {

@@ -1,5 +1,5 @@
-import { eventFrom } from "../../../application/claims/record.ts"
 import { pageItemsMax, scanRowsMax } from "../../../application/limits.ts"
+import { eventFrom } from "../../../application/storage/commit-records/record.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Open } from "./connection.ts"
 import type { Listed } from "./lists.ts"

@@ -1,5 +1,5 @@
 import { searchQueriesMax } from "../../../application/limits.ts"
-import { termOf } from "../../../application/terms.ts"
+import { termOf } from "../../../application/storage/index-terms.ts"
 import type { Query } from "../../../domain/query.ts"
 import { entityTerm, idTerm } from "./rows.ts"
 

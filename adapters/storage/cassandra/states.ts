@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { Unavailable } from "../../../application/failure.ts"
 import { cassandraRequestsMax, knownTypesMax } from "../../../application/limits.ts"
-import { anyTerm, termsOf } from "../../../application/terms.ts"
+import { anyTerm, termsOf } from "../../../application/storage/index-terms.ts"
 import type { Ref, State } from "../../../domain/entity.ts"
 import { jsonText } from "../../../domain/json.ts"
 import { batched, type RowWrite } from "./batches.ts"

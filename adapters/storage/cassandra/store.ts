@@ -1,7 +1,4 @@
 import { Context, Effect, Layer } from "effect"
-import { eventFrom } from "../../../application/claims/record.ts"
-import { claims } from "../../../application/claims.ts"
-import { clockGuarded } from "../../../application/clock-guard.ts"
 import { away, type Unavailable } from "../../../application/failure.ts"
 import {
   claimBytesMax,
@@ -10,10 +7,13 @@ import {
   logPageBytesMax,
   movedOverlapMs
 } from "../../../application/limits.ts"
-import { emptyPage } from "../../../application/page.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
-import { silenceGuarded } from "../../../application/silence-guard.ts"
+import { silenceGuarded } from "../../../application/storage/circuit-breaker.ts"
+import { clockGuarded } from "../../../application/storage/clock-guard.ts"
+import { claims } from "../../../application/storage/commit-records/commits.ts"
+import { eventFrom } from "../../../application/storage/commit-records/record.ts"
+import { emptyPage } from "../../../application/storage/page.ts"
 import type { Head } from "../../../domain/batch.ts"
 import { type Ref, refText } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"

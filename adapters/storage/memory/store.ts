@@ -1,6 +1,5 @@
 import { Effect, Layer, Result } from "effect"
 import { newIncarnation } from "../../../application/incarnation.ts"
-import { hitOf, pageOf } from "../../../application/page.ts"
 import {
   EventStore,
   type LogPage,
@@ -10,7 +9,8 @@ import {
   type Unit
 } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
-import { bytesOf } from "../../../application/scan.ts"
+import { hitOf, pageOf } from "../../../application/storage/page.ts"
+import { bytesOf } from "../../../application/storage/scan.ts"
 import { type Head, keyText } from "../../../domain/batch.ts"
 import { type Entity, type Ref, refText, type State } from "../../../domain/entity.ts"
 import { type Event, evolve } from "../../../domain/event.ts"

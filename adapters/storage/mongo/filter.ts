@@ -1,4 +1,4 @@
-import { anyTerm, termOf } from "../../../application/terms.ts"
+import { anyTerm, termOf } from "../../../application/storage/index-terms.ts"
 import type { Field, Operand, Query, Subject } from "../../../domain/query.ts"
 import { type EventRow, integerMax } from "./rows.ts"
 

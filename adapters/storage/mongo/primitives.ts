@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from "mongodb"
-import type { ClaimRecord, Place, Primitives } from "../../../application/claims/primitives.ts"
 import { away, Defect, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import type { ClaimRecord, Place, Primitives } from "../../../application/storage/commit-records/primitives.ts"
 import { evolve } from "../../../domain/event.ts"
 import { attempt, byId, isMistake, type Open } from "./connection.ts"
 import {

@@ -1,5 +1,5 @@
-import type { ClaimRecord, Place } from "../../../application/claims/primitives.ts"
-import { termsOf } from "../../../application/terms.ts"
+import type { ClaimRecord, Place } from "../../../application/storage/commit-records/primitives.ts"
+import { termsOf } from "../../../application/storage/index-terms.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref, State } from "../../../domain/entity.ts"
 import type { Event, Idempotency, Mutation } from "../../../domain/event.ts"

@@ -3,7 +3,7 @@ import { type Defect, OutcomeUnknown, Unavailable } from "../../../application/f
 import { commitTriesMax, headLockMsMax } from "../../../application/limits.ts"
 import { monotonicNow } from "../../../application/monotonic.ts"
 import type { Committed, EventStore, Unit } from "../../../application/ports/EventStore.ts"
-import { settling } from "../../../application/settling.ts"
+import { settling } from "../../../application/storage/outcome-retry.ts"
 import type { Head } from "../../../domain/batch.ts"
 import { isOver, refusal, sqlState } from "./connection.ts"
 import type { Pool } from "./pool.ts"

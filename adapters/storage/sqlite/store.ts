@@ -1,5 +1,4 @@
 import { Clock, Context, Effect, Layer, Result, Semaphore } from "effect"
-import { warnIfBehind } from "../../../application/clock-behind.ts"
 import { Defect, Unavailable } from "../../../application/failure.ts"
 import {
   claimsBytesMax,
@@ -10,6 +9,7 @@ import {
 } from "../../../application/limits.ts"
 import { EventStore, type LogPage, type Moved, type Opening, type Unit } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
+import { warnIfBehind } from "../../../application/storage/clock-lag.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"

@@ -2,8 +2,8 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf"
 import { Effect } from "effect"
 import type { Failure } from "../../../application/failure.ts"
 import { pageItemsMax, withheldPagesMax } from "../../../application/limits.ts"
-import { encodePageToken, type TokenPlace } from "../../../application/page-token.ts"
 import type { Hit, Page, Search } from "../../../application/ports/EventStore.ts"
+import { encodePageToken, type TokenPlace } from "../../../application/storage/page-token.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 
 /** A search as it was asked for, and the page of it. */

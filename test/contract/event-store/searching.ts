@@ -2,8 +2,8 @@
 
 import { Effect } from "effect"
 import { assert } from "vitest"
-import { encodePageToken, parsePageToken } from "../../../application/page-token.ts"
 import { type EventSearch, EventStore, type Page } from "../../../application/ports/EventStore.ts"
+import { encodePageToken, parsePageToken } from "../../../application/storage/page-token.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { type Glob, parseGlob } from "../../../domain/glob.ts"

@@ -2,8 +2,8 @@
 
 import { Effect } from "effect"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
-import { hitOf } from "../../../application/page.ts"
 import type { EventSearch, EventStore, Page, Search } from "../../../application/ports/EventStore.ts"
+import { hitOf } from "../../../application/storage/page.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import { type Event, methods } from "../../../domain/event.ts"
 import { compareBy, evaluate, type Order } from "../../../domain/query.ts"

@@ -1,0 +1,153 @@
+import { Effect, Exit, Result } from "effect"
+import { TestClock } from "effect/testing"
+import fc from "fast-check"
+import { assert, test } from "vitest"
+import { claimBytesMax, commitEventsMax, headsSliceMax } from "../../../application/limits.ts"
+import { claims } from "../../../application/storage/commit-records/commits.ts"
+import type { Primitives } from "../../../application/storage/commit-records/primitives.ts"
+import { claimFormat, claimOf, recordOf } from "../../../application/storage/commit-records/record.ts"
+import { decideBatch } from "../../../domain/batch.ts"
+import type { Event } from "../../../domain/event.ts"
+import { draftUnit, job, set } from "../../contract/event-store/writing.ts"
+import { same } from "../../contract/law.ts"
+import { searches } from "../../support/searches.ts"
+import { directly, primitivesOver, Rows } from "./simulated-rows.ts"
+
+// What a record holds, and what becomes of one that this version cannot read.
+
+test("a record holds its events, to the last bit", () => {
+  fc.assert(
+    fc.property(searches("event"), ({ subjects }) => {
+      const events = (subjects as ReadonlyArray<Event>).map((event) => ({
+        ...event,
+        entity: { ...event.entity, domain: "shop" }
+      }))
+      const claim = { id: "mine", domain: "shop", incarnation: "0123456789abcdef", events }
+      const record = recordOf(claim)
+      same(claimOf(record), claim, "the claim")
+      same([record.domain, record.position, record.id], ["shop", events[0]!.position, "mine"], "its place")
+    })
+  )
+})
+
+test("no commit that may be made takes more room than databases have for one record", () => {
+  // Everything that is escaped when it is written, and the more so when what was written is.
+  const sub = '"'.repeat(4000)
+  const idempotency = { caller: JSON.stringify(["", sub]), key: "\u0001".repeat(255), hash: "h".repeat(64) }
+  const key = "\\".repeat(255)
+  for (const values of [{}, { text: '"'.repeat(4000) }, { text: "\u0001".repeat(600) }, { text: "é".repeat(1000) }]) {
+    const jobs = Array.from({ length: commitEventsMax }, (_, n) => ({
+      ...job({ domain: "shop", type: key, key: `${n}${key.slice(4)}` }, set(values), { claims: { sub } }),
+      idempotency: { ...idempotency, key: `${idempotency.key.slice(4)}${n}` }
+    }))
+    const snapshot = { position: 0n, time: 0n, eventId: "", state: () => undefined, remembered: () => [] }
+    const most = { eventsMax: commitEventsMax, bytesMax: claimBytesMax }
+    const { events } = decideBatch(snapshot, jobs, { ...most, now: 2n ** 62n, newId: () => crypto.randomUUID() })
+    const { text } = recordOf({ id: "mine", domain: "shop", incarnation: "0123456789abcdef", events })
+    assert.isAbove(events.length, 100)
+    assert.isBelow(Buffer.byteLength(text), 15_000_000)
+  }
+})
+
+/** A domain with one commit, and behind it another whose record says that it is of the next format. */
+const newer = Effect.fnUntraced(function* () {
+  const rows = new Rows()
+  const primitives = primitivesOver(rows, directly)
+  yield* claims(primitives).commit([draftUnit("shop", [{ key: "a" }]).unit])
+  const { unit } = draftUnit("shop", [{ key: "b" }])
+  // Its owner claims, and is not heard of again.
+  const claim: Primitives["claim"] = (record) => primitives.claim({ ...record, format: claimFormat + 1 })
+  yield* Effect.forkChild(claims({ ...primitives, claim, projectEvents: () => Effect.never }).commit([unit]))
+  yield* Effect.yieldNow
+  assert.strictEqual(rows.record({ domain: "shop", position: 2n })?.format, claimFormat + 1)
+  return { rows, primitives }
+})
+
+/** Time passes while somebody waits. */
+const inTime = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    yield* Effect.forkChild(Effect.forever(Effect.andThen(TestClock.adjust(100), Effect.yieldNow)))
+    return yield* effect
+  }).pipe(Effect.scoped, Effect.provide(TestClock.layer()), Effect.runPromise)
+
+const reason = "a newer version of the gateway is at work here"
+
+test("a commit of an unknown format is neither finished nor passed, and the reason is told", () =>
+  inTime(
+    Effect.gen(function* () {
+      const { rows, primitives } = yield* newer()
+      const { commit, head, settled, readable } = claims(primitives)
+      const mark = rows.marks.get("shop")!
+      yield* readable
+      const [result] = yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
+      assert.include(String(Result.isFailure(result!) && result.failure), reason)
+      for (const use of [head("shop"), head("shop", 2n), readable])
+        assert.include(String(yield* Effect.exit<unknown, unknown, never>(use)), reason)
+      // What is below it can be read, and other domains are as they were.
+      same(yield* head("shop", 1n), mark, "the head, for who needs no more")
+      same(yield* settled([mark]), [mark], "heads")
+      const [elsewhere] = yield* commit([draftUnit("warehouse", [{ key: "c" }]).unit])
+      assert.isTrue(Result.isSuccess(elsewhere!))
+      assert.strictEqual(rows.events.size, 2, "nothing of it was written")
+    })
+  ))
+
+test("once a newer gateway has finished it, an older one goes on", () =>
+  inTime(
+    Effect.gen(function* () {
+      const { rows, primitives } = yield* newer()
+      const { commit, readable } = claims(primitives)
+      yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(readable)))
+      yield* primitives.moveMark({ ...rows.marks.get("shop")!, position: 2n })
+      yield* readable
+      const [result] = yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
+      assert.strictEqual(Result.isSuccess(result!) && result.success.position, 3n)
+    })
+  ))
+
+test("heads that marks tell are finished where something is claimed behind them", () =>
+  inTime(
+    Effect.gen(function* () {
+      const rows = new Rows()
+      const primitives = primitivesOver(rows, directly)
+      const { commit, settled } = claims(primitives)
+      for (const domain of ["quiet", "left"]) yield* commit([draftUnit(domain, [{ key: "a" }]).unit])
+      const marks = ["left", "quiet"].map((domain) => rows.marks.get(domain)!)
+      const { unit, made } = draftUnit("left", [{ key: "a" }, { key: "b" }])
+      yield* Effect.forkChild(claims({ ...primitives, projectEvents: () => Effect.never }).commit([unit]))
+      yield* Effect.yieldNow
+      const [left, quiet] = yield* settled(marks)
+      same([left?.position, left?.eventId], [3n, made.events[1]!.id], "what was left")
+      same(quiet, marks[1], "what was quiet")
+    })
+  ))
+
+test("however many heads there are, the store is asked about so many at a time", () =>
+  inTime(
+    Effect.gen(function* () {
+      const primitives = primitivesOver(new Rows(), directly)
+      const head = { incarnation: "i", first: 1n, position: 1n, time: 1n, eventId: "e" }
+      const asked: Array<number> = []
+      const claimed: typeof primitives.claimed = (places) => {
+        asked.push(places.length)
+        return primitives.claimed(places)
+      }
+      const heads = Array.from({ length: 2 * headsSliceMax + 1 }, (_, i) => ({ domain: `d${i}`, ...head }))
+      same(yield* claims({ ...primitives, claimed }).settled(heads), heads, "heads")
+      assert.deepStrictEqual(asked, [headsSliceMax, headsSliceMax, 1])
+    })
+  ))
+
+test("everything that readers look at can be made again from the records", () =>
+  inTime(
+    Effect.gen(function* () {
+      const rows = new Rows()
+      const { commit, head } = claims(primitivesOver(rows, directly))
+      for (const key of ["a", "b", "a", "c"]) yield* commit([draftUnit("shop", [{ key }, { key: "all" }]).unit])
+      const before = [...rows.events, ...rows.states, ...rows.marks]
+      for (const lost of [rows.events, rows.states, rows.marks]) lost.clear()
+      yield* head("shop")
+      same([...rows.events, ...rows.states, ...rows.marks], before, "rows")
+    })
+  ))

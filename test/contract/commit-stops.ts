@@ -1,0 +1,153 @@
+// A gateway that stops in the middle of a commit, on a real store: another one finishes what it left, however it comes
+// upon it; and when the first one wakes, long after, it changes nothing any more.
+
+import { Deferred, Effect, Fiber, type Layer, Result } from "effect"
+import { assert } from "vitest"
+import { EventStore } from "../../application/ports/EventStore.ts"
+import { claims } from "../../application/storage/commit-records/commits.ts"
+import type { Primitives } from "../../application/storage/commit-records/primitives.ts"
+import type { Head } from "../../domain/batch.ts"
+import { type Event, fold } from "../../domain/event.ts"
+import { PrimitivesUnderTest } from "./CommitPrimitives.ts"
+import { entitiesOf, eventsOf, globOf } from "./event-store/searching.ts"
+import { append, commit, entityOf, job, logOf, refIn, set, unitOf } from "./event-store/writing.ts"
+import { fresh, type Law, register, same } from "./law.ts"
+
+type Write = "claim" | "projectEvents" | "projectStates" | "moveMark"
+interface Stop {
+  readonly at: Write
+  readonly how: "before" | "half" | "after"
+}
+
+const stops: ReadonlyArray<Stop> = [
+  { at: "claim", how: "before" },
+  { at: "claim", how: "after" },
+  { at: "projectEvents", how: "half" },
+  { at: "projectEvents", how: "after" },
+  { at: "projectStates", how: "half" },
+  { at: "projectStates", how: "after" },
+  { at: "moveMark", how: "after" }
+]
+
+/** The primitives of a gateway that sleeps there. */
+const sleepingAt = (store: Primitives, { at, how }: Stop, sleep: Effect.Effect<void>): Primitives => {
+  const around = <A, E>(half: Effect.Effect<unknown, E>, whole: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    how === "after"
+      ? Effect.tap(whole, () => sleep)
+      : Effect.andThen(how === "half" ? half : Effect.void, Effect.andThen(sleep, whole))
+  const sleepers: Primitives = {
+    ...store,
+    claim: (record) => around(Effect.void, store.claim(record)),
+    projectEvents: (domain, events) =>
+      around(store.projectEvents(domain, events.slice(0, 1)), store.projectEvents(domain, events)),
+    projectStates: (domain, latest) =>
+      around(store.projectStates(domain, latest.slice(0, 1)), store.projectStates(domain, latest)),
+    moveMark: (head) => around(Effect.void, store.moveMark(head))
+  }
+  return { ...store, [at]: sleepers[at] }
+}
+
+/** The call under which the sleeper commits two changes at once. */
+const both = (domain: string) => {
+  const [a, b] = [job(refIn(domain, "a"), set({ n: 2 })), job(refIn(domain, "b"), set({ n: 2 }))]
+  const idempotency = { caller: "me", key: "once", hash: "h" }
+  return { ...a, commands: [...a.commands, ...b.commands], parts: true, idempotency }
+}
+
+type Way = (domain: string, mark: string) => Effect.Effect<bigint | undefined, unknown, EventStore>
+
+const positionIn = (domain: string, heads: ReadonlyArray<Head>): bigint | undefined =>
+  heads.find((head) => head.domain === domain)?.position
+
+/** How others come upon the domain, and how far it has come as they see it, without what they do themselves. */
+const ways: Readonly<Record<string, Way>> = {
+  "a commit": (domain) => Effect.map(append(domain, [{ key: "c" }]), ([event]) => event!.position - 1n),
+  "a decision for nothing": (domain) => Effect.map(commit(domain, []), ({ head }) => head.position),
+  "the same call once more": (domain) =>
+    Effect.map(commit(domain, [both(domain)]), ({ head, events }) => head.position - BigInt(events.length)),
+  "a read of the log": (domain) => Effect.map(logOf(domain), (log) => BigInt(log.length)),
+  "a search of events": (domain) => Effect.map(eventsOf(domain, "thing"), (found) => BigInt(found.length)),
+  "a look at a version": (domain) =>
+    Effect.map(
+      EventStore.use((store) => store.version(refIn(domain, "b"), 2n)),
+      (event) => event?.position ?? 2n
+    ),
+  "a look at the head": (domain) =>
+    Effect.map(
+      EventStore.use((store) => store.heads(globOf(domain), 1)),
+      (heads) => positionIn(domain, heads)
+    ),
+  "a look at heads": (domain) =>
+    Effect.map(
+      EventStore.use((store) => store.heads(globOf(`${domain}*`), 10)),
+      (heads) => positionIn(domain, heads)
+    ),
+  "a look at what moved": (domain, mark) =>
+    Effect.map(
+      EventStore.use((store) => store.movedSince(mark)),
+      ({ heads }) => positionIn(domain, heads)
+    )
+}
+
+/** How others come upon a domain that they have not met. */
+const firstWays = ["a commit", "a read of the log", "a look at heads", "a look at what moved"]
+
+/** Reads everything that there is of a domain, which must be one and the same. */
+const isFolded = Effect.fnUntraced(function* (domain: string) {
+  const store = yield* EventStore
+  const log: ReadonlyArray<Event> = yield* logOf(domain)
+  const states = [...fold(log).values()].sort((a, b) => (a.key < b.key ? -1 : 1))
+  for (const state of states) same(yield* store.state(state), state, "an entity")
+  same((yield* entitiesOf(domain, "thing")).map(entityOf), states.map(entityOf), "entities")
+  for (const event of log) {
+    same(yield* store.version(event.entity, event.entity.version), event, "a version")
+    same(yield* store.event(event.entity, event.id), event, "an event")
+  }
+  return log
+})
+
+const sleeper = (stop: Stop, name: string, way: Way, isFirst = false): Law<EventStore | PrimitivesUnderTest> => ({
+  name: `${name}, when a ${isFirst ? "first " : ""}commit was left ${stop.how} ${stop.at}, and its owner comes too late`,
+  check: Effect.gen(function* () {
+    const store = yield* EventStore
+    const domain = fresh("asleep")
+    const { mark } = yield* store.movedSince(undefined)
+    const before = isFirst ? 0n : 2n
+    if (!isFirst) yield* append(domain, [{ key: "a" }, { key: "b" }])
+    const [stopped, woken] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const sleep = Effect.andThen(Deferred.succeed(stopped, undefined), Deferred.await(woken))
+    const { unit, made } = unitOf(domain, [both(domain)])
+    const owner = claims(sleepingAt(yield* PrimitivesUnderTest, stop, sleep))
+    const fiber = yield* Effect.forkChild(owner.commit([unit]))
+    yield* Deferred.await(stopped)
+    const isClaimed = stop.at !== "claim" || stop.how === "after"
+    const seen = (yield* way(domain, mark)) ?? 0n
+    assert.strictEqual(seen, isClaimed ? before + 2n : before, "how far others see it come")
+    yield* append(domain, [{ key: "b" }, { key: "a" }])
+    yield* Deferred.succeed(woken, undefined)
+    const [result] = yield* Fiber.join(fiber)
+    assert.isTrue(Result.isSuccess(result!), "it is told that it is done")
+    const log = yield* isFolded(domain)
+    const [outcome] = made.batch.outcomes
+    const events = outcome?._tag === "Done" ? outcome.events : []
+    same(
+      log.filter(({ idempotency }) => idempotency !== undefined),
+      events,
+      "what it did is there, once"
+    )
+    assert.strictEqual(events.length, 2)
+  })
+})
+
+/** For a store, and primitives over the same place. */
+export const claimStops = (name: string, layer: Layer.Layer<EventStore | PrimitivesUnderTest, unknown>) =>
+  register(
+    `commits that are left half done (${name})`,
+    [
+      ...stops.flatMap((stop) => Object.entries(ways).map(([name, way]) => sleeper(stop, name, way))),
+      ...stops
+        .filter(({ at }) => at !== "moveMark")
+        .flatMap((stop) => firstWays.map((name) => sleeper(stop, name, ways[name]!, true)))
+    ],
+    layer
+  )
