@@ -2,7 +2,7 @@ import { Cause, Effect, Exit, type Scope } from "effect"
 import { Backoff } from "./backoff.ts"
 import { backgroundRetryMs, backgroundRetryMsMax } from "./limits.ts"
 import { monotonicNow } from "./monotonic.ts"
-import { Observer } from "./observer.ts"
+import { Telemetry } from "./telemetry.ts"
 
 /** What runs beside the calls. Labels of a metric: a few, and none that a caller can invent. */
 export const backgroundFibers = [
@@ -27,8 +27,8 @@ export const reportDefects = (fiber: BackgroundFiber, cause: Cause.Cause<unknown
   Cause.hasDies(cause)
     ? // A log that is broken itself must not end what it reports on.
       Effect.ignoreCause(
-        Effect.flatMap(Observer, ({ defected }) => {
-          defected(fiber)
+        Effect.flatMap(Telemetry, ({ recordDefect }) => {
+          recordDefect(fiber)
           return Effect.logError(`there is a bug in what runs in the background: ${fiber}`, cause)
         })
       )

@@ -7,10 +7,10 @@ import { Defect, OutcomeUnknown, Unavailable } from "./failure.ts"
 import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
 import { commitBytesMax, commitCheckMs, commitEventsMax, commitMsMax, spanLinksMax } from "./limits.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import { Observer } from "./observer.ts"
 import type { Announcement } from "./ports/Channel.ts"
 import { type Committed, EventStore, type Unit } from "./ports/EventStore.ts"
 import { clockWatch } from "./storage/clock-lag.ts"
+import { Telemetry } from "./telemetry.ts"
 import { inChildSpan, recordingTracer, startSpan } from "./tracing.ts"
 
 /**
@@ -30,12 +30,12 @@ export class Committer extends Context.Service<
       const store = yield* EventStore
       const announce = yield* announcer
       const clock = yield* Clock.Clock
-      const observer = yield* Observer
+      const telemetry = yield* Telemetry
       const tracer = yield* recordingTracer
       const watchClock = clockWatch(clock)
       const queue = new JobQueue(() => monotonicMillis(clock))
-      observer.gauged("queuedJobs", () => queue.jobs)
-      observer.gauged("queuedBytes", () => queue.bytes)
+      telemetry.registerGauge("queuedJobs", () => queue.jobs)
+      telemetry.registerGauge("queuedBytes", () => queue.bytes)
       const eventsMax = Math.min(commitEventsMax, store.capacity.events)
       const bytesMax = Math.min(commitBytesMax, store.capacity.bytes)
 
@@ -119,7 +119,7 @@ export class Committer extends Context.Service<
           0
         )
         const [failure] = results.flatMap((result) => (Result.isFailure(result) ? result.failure : []))
-        observer.committed({ events, durationMs: Number(until - since) / 1e6, failed: failure !== undefined })
+        telemetry.recordCommit({ events, durationMs: Number(until - since) / 1e6, failed: failure !== undefined })
         // Not before: who joined is known now.
         const span = spanOf(flights, since)
         span?.attribute("stategate.commit.events", events)
@@ -164,7 +164,7 @@ export class Committer extends Context.Service<
           Effect.suspend(() => {
             const entry = queue.admit(job, span)
             if (!(entry instanceof Entry)) {
-              if (entry._tag === "Overloaded") observer.counted("jobsRefused", 1)
+              if (entry._tag === "Overloaded") telemetry.count("jobsRefused", 1)
               return Effect.fail(entry)
             }
             const start = Effect.callback<void>((resume) => {

@@ -1,9 +1,9 @@
 import { Cause, Effect, Exit, Fiber, Layer } from "effect"
-import { openLog, layer as telemetry, watcher } from "../adapters/telemetry/pino/log.ts"
+import { callLog, layer as logLayer, openLog } from "../adapters/telemetry/pino/log.ts"
 import { standardOutput } from "../adapters/telemetry/pino/output.ts"
 import { openMetrics } from "../adapters/telemetry/prometheus/metrics.ts"
-import { Observer, watchers } from "../application/observer.ts"
 import { Readiness } from "../application/readiness.ts"
+import { combineTelemetry, Telemetry } from "../application/telemetry.ts"
 import about from "../package.json" with { type: "json" }
 import { compose } from "./compose.ts"
 import { ops } from "./ops.ts"
@@ -20,9 +20,9 @@ if ("errors" in parsed) {
 const { settings, warnings } = parsed
 const metrics = openMetrics({ version: about.version, runtime: `node ${process.versions.node}` })
 const { log, waitingChars, flush, drain } = openLog(settings.logLevel, (lines) =>
-  metrics.watcher.counted("logLinesLost", lines)
+  metrics.telemetry.count("logLinesLost", lines)
 )
-metrics.watcher.gauged("logChars", waitingChars)
+metrics.telemetry.registerGauge("logChars", waitingChars)
 process.once("exit", flush)
 for (const warning of warnings) log.warn(warning)
 
@@ -33,7 +33,7 @@ const tracer = Layer.unwrap(
       : (await import("../adapters/telemetry/otlp/tracing.ts")).layer(settings.tracing, about.version)
   )
 )
-const observed = Layer.succeed(Observer, watchers(watcher(log), metrics.watcher))
+const telemetry = Layer.succeed(Telemetry, combineTelemetry(callLog(log), metrics.telemetry))
 
 /** What an operator wants to know first: what is served, where, from which store, and what nobody chose. */
 const announce = (
@@ -79,7 +79,7 @@ const main = Effect.scoped(
     yield* Readiness.use(({ drain }) => drain)
     log.info(`${signal}: draining, for ${settings.shutdownGraceMs} ms at most`)
   })
-).pipe(Effect.provide(Layer.provideMerge(compose(settings), Layer.mergeAll(telemetry(log), observed, tracer))))
+).pipe(Effect.provide(Layer.provideMerge(compose(settings), Layer.mergeAll(logLayer(log), telemetry, tracer))))
 
 const exit = await Fiber.await(Effect.runFork(main)).pipe(Effect.runPromise)
 if (Exit.isFailure(exit)) {

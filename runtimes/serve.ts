@@ -19,8 +19,8 @@ import type { WireStatus } from "../adapters/transport/rpc/status.ts"
 import { statusJson } from "../adapters/transport/rpc/status-json.ts"
 import { inBackground } from "../application/background.ts"
 import { Feed } from "../application/feed/feed.ts"
-import { Observer } from "../application/observer.ts"
 import { Readiness } from "../application/readiness.ts"
+import { Telemetry } from "../application/telemetry.ts"
 import { file_google_rpc_error_details } from "../proto/gen/google/rpc/error_details_pb.js"
 import { Health } from "../proto/gen/grpc/health/v1/health_pb.js"
 import { EntityService, EventService } from "../proto/gen/stategate/stategate_pb.js"
@@ -34,7 +34,7 @@ import type { Settings } from "./settings.ts"
 export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const gate = yield* Gate
   const feed = yield* Feed
-  const observer = yield* Observer
+  const telemetry = yield* Telemetry
   const corsOrigins = settings.corsOrigins === "*" ? ["*"] : settings.corsOrigins
   const guard = hostGuard({ authDisabled: settings.authDisabled, boundTo: settings.host })
   const { check } = yield* Readiness
@@ -92,7 +92,7 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const { host, port, tls, http2, shutdownGraceMs: graceMs } = settings
   const oversized = refuseOversized(gate, { isRpc: (path) => rpc.servesPath(path) })
   const onRefused: Refusing["onRefused"] = (reason, answer) => {
-    observer.refused(reason)
+    telemetry.recordRefusal(reason)
     if (answer !== undefined) gate.refused(reason, { protocol: "http", callId: answer.callId }, answer)
   }
   const listening = listen(

@@ -6,9 +6,9 @@ import { backgroundStarter, inBackground, keepRunning } from "../background.ts"
 import { Draining, Overloaded } from "../failure.ts"
 import { headsPollMs, headsPollWideMs, heartbeatMs, rewoundMs, streamsMax } from "../limits.ts"
 import { monotonicMillis, monotonicNow } from "../monotonic.ts"
-import { Observer } from "../observer.ts"
 import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
+import { Telemetry } from "../telemetry.ts"
 import { Heartbeats, type Silent } from "./heartbeats.ts"
 import { pageFrom } from "./page.ts"
 import { type Delivery, Reader, type StreamEnd } from "./reader.ts"
@@ -53,18 +53,18 @@ export class Feed extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const channel = yield* Channel
-      const observer = yield* Observer
+      const telemetry = yield* Telemetry
       const clock = yield* Clock.Clock
       const scheduler = yield* StreamScheduler.make(() => monotonicMillis(clock))
       const start = yield* backgroundStarter
       const tails = new Tails(
         slicedReads(store, () => new TimeSlices(scheduler)),
         start,
-        observer,
+        telemetry,
         clock
       )
       const heartbeats = new Heartbeats(clock, (work) => start("feed-heartbeat", work))
-      observer.gauged("streams", () => tails.readers.size)
+      telemetry.registerGauge("streams", () => tails.readers.size)
       /** Heads that move after this are looked at; unset while nobody streams. */
       let mark: string | undefined
       let isDraining = false
@@ -103,7 +103,7 @@ export class Feed extends Context.Service<
         const near = isUnsure ? undefined : tail.after(position, limit)
         if (near !== undefined) return near
         const overlap = position === 0n ? 0 : 1
-        observer.counted("logReads", 1)
+        telemetry.count("logReads", 1)
         const events = yield* pageFrom(store, domain, position, limit)
         const [first] = events
         if (seen !== undefined && overlap === 1 && (first === undefined || shortId(first.id) !== seen.eventId)) {
@@ -166,7 +166,7 @@ export class Feed extends Context.Service<
               if (!slices.isRunning) yield* slices.begin(lane)
               slices.took(events.length)
               const deliveries = reader.advance(tail, events, lane === "live")
-              observer.counted("delivered", deliveries.length)
+              telemetry.count("delivered", deliveries.length)
               if (deliveries.length > 0) return deliveries
               // A long stretch that nobody asked for must not hold up the process.
               slices.end()
@@ -185,7 +185,7 @@ export class Feed extends Context.Service<
       const open = Effect.fnUntraced(function* (request: StreamRequest) {
         if (isDraining) return yield* draining
         if (tails.readers.size >= streamsMax) {
-          observer.counted("streamsRefused", 1)
+          telemetry.count("streamsRefused", 1)
           return yield* tooMany
         }
         const since = sinceOf(request)

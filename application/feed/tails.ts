@@ -7,9 +7,9 @@ import type { Backoff } from "../backoff.ts"
 import type { LogRewound } from "../failure.ts"
 import { logPageEventsMax } from "../limits.ts"
 import { monotonicMillis } from "../monotonic.ts"
-import type { Watcher } from "../observer.ts"
 import type { Announcement } from "../ports/Channel.ts"
 import type { EventStore } from "../ports/EventStore.ts"
+import type { Telemetry } from "../telemetry.ts"
 import { pageFrom } from "./page.ts"
 import { type Reader, rewound } from "./reader.ts"
 import { Readers } from "./readers.ts"
@@ -27,19 +27,19 @@ export class Tails {
   readonly #watched = new Map<string, Watched>()
   readonly #budget = new TailBudget()
   readonly #store: EventStore["Service"]
-  readonly #observer: Watcher
+  readonly #telemetry: Telemetry
   readonly #clock: Clock.Clock
   readonly #start: Start
 
-  constructor(store: EventStore["Service"], start: Start, observer: Watcher, clock: Clock.Clock) {
+  constructor(store: EventStore["Service"], start: Start, telemetry: Telemetry, clock: Clock.Clock) {
     this.#store = store
     // A store that is away is asked again at the next look at the heads.
     this.#start = start
-    this.#observer = observer
+    this.#telemetry = telemetry
     this.#clock = clock
-    observer.gauged("lag", () => this.#lag())
-    observer.gauged("slowest", () => this.#slowest())
-    observer.gauged("tailBytes", () => this.#budget.bytes)
+    telemetry.registerGauge("lag", () => this.#lag())
+    telemetry.registerGauge("slowest", () => this.#slowest())
+    telemetry.registerGauge("tailBytes", () => this.#budget.bytes)
   }
 
   get readers(): ReadonlySet<Reader> {
@@ -185,7 +185,7 @@ export class Tails {
   #count(watched: Watched | undefined): void {
     if (watched?.isCounted === true) return
     if (watched !== undefined) watched.isCounted = true
-    this.#observer.counted("rewinds", 1)
+    this.#telemetry.count("rewinds", 1)
     this.rewoundAtMs = monotonicMillis(this.#clock)
   }
 
@@ -232,7 +232,7 @@ export class Tails {
     while (tail.head < tail.known && this.#isCurrent(watched)) {
       // As it is before the store is asked: what is announced meanwhile may append.
       const { head } = tail
-      this.#observer.counted("backfills", 1)
+      this.#telemetry.count("backfills", 1)
       const events = yield* pageFrom(this.#store, tail.domain, head, logPageEventsMax)
       if (!this.#isCurrent(watched)) return
       // The log is read later than it was announced, so it holds all that the tail has, and what it is missing.

@@ -2,11 +2,11 @@ import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { assert, describe, test } from "vitest"
 import { openMetrics } from "../../adapters/telemetry/prometheus/metrics.ts"
-import type { CallRecord, Gauged } from "../../application/observer.ts"
+import type { CallRecord, GaugeName } from "../../application/telemetry.ts"
 import { need, program } from "../support/need.ts"
 import { temporaryFolder } from "../support/process.ts"
 
-const gauges: ReadonlyArray<Gauged> = [
+const gauges: ReadonlyArray<GaugeName> = [
   "calls",
   "queuedJobs",
   "queuedBytes",
@@ -31,13 +31,13 @@ const call = (more: Partial<CallRecord> = {}): CallRecord => ({
 /** Metrics of a gateway in which something of every kind has happened. */
 const busy = () => {
   const metrics = openMetrics({ version: "1.2.3", runtime: "node 24" })
-  const { called, committed, counted, gauged } = metrics.watcher
-  for (const [i, what] of gauges.entries()) gauged(what, () => i + 1)
-  for (const durationMs of [0.05, 0.1, 0.3, 20_000]) called(call({ durationMs }))
-  called(call({ code: "not_found", protocol: "rest", durationMs: 30 }))
-  called(call({ method: "/stategate.EventService/Stream", protocol: "sse", durationMs: 3_600_000, sent: 7 }))
-  committed({ events: 3, durationMs: 2, failed: false })
-  committed({ events: 0, durationMs: 9, failed: true })
+  const { recordCall, recordCommit, count, registerGauge } = metrics.telemetry
+  for (const [i, what] of gauges.entries()) registerGauge(what, () => i + 1)
+  for (const durationMs of [0.05, 0.1, 0.3, 20_000]) recordCall(call({ durationMs }))
+  recordCall(call({ code: "not_found", protocol: "rest", durationMs: 30 }))
+  recordCall(call({ method: "/stategate.EventService/Stream", protocol: "sse", durationMs: 3_600_000, sent: 7 }))
+  recordCommit({ events: 3, durationMs: 2, failed: false })
+  recordCommit({ events: 0, durationMs: 9, failed: true })
   const totals = [
     "jobsRefused",
     "streamsRefused",
@@ -47,7 +47,7 @@ const busy = () => {
     "rewinds",
     "logLinesLost"
   ] as const
-  for (const what of totals) counted(what, 5)
+  for (const what of totals) count(what, 5)
   return metrics
 }
 

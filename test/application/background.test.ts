@@ -17,12 +17,12 @@ import {
   storeQuietCheckMs,
   storeQuietMs
 } from "../../application/limits.ts"
-import { Observer, watchers } from "../../application/observer.ts"
 import { Channel } from "../../application/ports/Channel.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import { Readiness } from "../../application/readiness.ts"
 import { silenceGuarded } from "../../application/storage/circuit-breaker.ts"
 import { clockGuarded } from "../../application/storage/clock-guard.ts"
+import { combineTelemetry, Telemetry } from "../../application/telemetry.ts"
 import { del, job, refIn } from "../contract/event-store/writing.ts"
 import { keysOf, open, taken, World, write } from "./feed-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
@@ -36,10 +36,10 @@ class Heard {
 
   readonly layer = Layer.merge(
     Layer.succeed(
-      Observer,
-      watchers({
-        defected: (fiber) => void this.defects.push(fiber),
-        committed: () => {
+      Telemetry,
+      combineTelemetry({
+        recordDefect: (fiber) => void this.defects.push(fiber),
+        recordCommit: () => {
           if (!this.hasBugInCommitted) return
           this.hasBugInCommitted = false
           throw bug

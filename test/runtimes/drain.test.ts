@@ -1,8 +1,8 @@
 import { Cause, Effect, Layer, Logger } from "effect"
 import { assert, test } from "vitest"
 import { Feed } from "../../application/feed/feed.ts"
-import { Observer, watchers } from "../../application/observer.ts"
 import { Readiness } from "../../application/readiness.ts"
+import { combineTelemetry, Telemetry } from "../../application/telemetry.ts"
 import { serve } from "../../runtimes/serve.ts"
 import { parseSettings } from "../../runtimes/settings.ts"
 import { gatewayLayer } from "../support/gateway.ts"
@@ -18,7 +18,7 @@ test("a bug in a drain is logged and counted, and the gateway ends all the same"
   const lines: Array<string> = []
   const defects: Array<string> = []
   const heard = Layer.merge(
-    Layer.succeed(Observer, watchers({ defected: (fiber) => void defects.push(fiber) })),
+    Layer.succeed(Telemetry, combineTelemetry({ recordDefect: (fiber) => void defects.push(fiber) })),
     Logger.layer([
       Logger.make<unknown, void>(({ message, cause }) => void lines.push(`${message} ${Cause.pretty(cause)}`))
     ])

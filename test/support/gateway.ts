@@ -13,10 +13,10 @@ import { Entities } from "../../application/entities.ts"
 import type { Unavailable } from "../../application/failure.ts"
 import { Feed } from "../../application/feed/feed.ts"
 import { History } from "../../application/history.ts"
-import { type CallRecord, Observer, watchers } from "../../application/observer.ts"
 import type { Authenticator } from "../../application/ports/Authenticator.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import type { Policy } from "../../application/ports/Policy.ts"
+import { type CallRecord, combineTelemetry, Telemetry } from "../../application/telemetry.ts"
 import { type Glob, parseGlob } from "../../domain/glob.ts"
 
 const parsed = parseGlob("*")
@@ -33,10 +33,10 @@ export const gatewayLayer = (
   records: Array<CallRecord>,
   { authenticator = disabled, policy = allowAll, store = memory }: Parts = {}
 ): Layer.Layer<Gate | Feed | EventStore, Unavailable> => {
-  const observer = Layer.succeed(Observer, watchers({ called: (record) => void records.push(record) }))
+  const telemetry = Layer.succeed(Telemetry, combineTelemetry({ recordCall: (record) => void records.push(record) }))
   return Gate.layer.pipe(
     Layer.provide(Pipeline.layer),
-    Layer.provide(Layer.mergeAll(Access.layer, Entities.layer, History.layer, observer)),
+    Layer.provide(Layer.mergeAll(Access.layer, Entities.layer, History.layer, telemetry)),
     Layer.provideMerge(Feed.layer),
     Layer.provide(Committer.layer),
     Layer.provide(Layer.mergeAll(inmem, authenticator, policy)),

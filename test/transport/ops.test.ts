@@ -6,8 +6,8 @@ import { Cause, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { afterEach, assert, test } from "vitest"
 import type { Profiles } from "../../adapters/transport/ops/profiles.ts"
 import { type OpsOptions, serveOps } from "../../adapters/transport/ops/server.ts"
-import { Observer, watchers } from "../../application/observer.ts"
 import type { Readings } from "../../application/readiness.ts"
+import { combineTelemetry, Telemetry } from "../../application/telemetry.ts"
 
 const ready: Readings = { ready: true, store: "ok", gateway: "ok" }
 let scope = Scope.makeUnsafe()
@@ -103,7 +103,7 @@ test("what goes wrong stays in the log, and is counted", async () => {
   const log = Logger.layer([
     Logger.make<unknown, void>(({ message, cause }) => void lines.push(`${message} ${Cause.pretty(cause)}`))
   ])
-  const counts = Layer.succeed(Observer, watchers({ defected: (fiber) => void defects.push(fiber) }))
+  const counts = Layer.succeed(Telemetry, combineTelemetry({ recordDefect: (fiber) => void defects.push(fiber) }))
   const text = () => Promise.reject(new Error("secret"))
   const readiness = Effect.die(new Error("another secret"))
   const url = await start({ metrics: { contentType: "text/plain", text }, readiness }, Layer.merge(log, counts))

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { restApp } from "../../adapters/transport/rest/app.ts"
 import { Gate } from "../../adapters/transport/rpc/gate.ts"
-import type { CallRecord } from "../../application/observer.ts"
+import type { CallRecord } from "../../application/telemetry.ts"
 import { type Gateway, gatewayLayer, startGateway } from "../support/gateway.ts"
 
 let gateway: Gateway

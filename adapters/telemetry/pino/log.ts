@@ -1,6 +1,6 @@
 import { Cause, type Layer, Logger, type LogLevel } from "effect"
 import { type Logger as Pino, pino } from "pino"
-import type { CallRecord, Watcher } from "../../../application/observer.ts"
+import type { CallRecord, Telemetry } from "../../../application/telemetry.ts"
 import { LineBuffer } from "./line-buffer.ts"
 import { standardOutput } from "./output.ts"
 
@@ -90,7 +90,7 @@ const described = (cause: unknown): unknown =>
     : cause
 
 /** One line a call: what, how it went and how long it took, never what was in it. */
-const called =
+const recordCall =
   (log: Pino) =>
   ({ method, protocol, code, durationMs, callId, domain, type, sent, drained, traceId, cause }: CallRecord): void => {
     const line = {
@@ -111,6 +111,6 @@ const called =
   }
 
 /** Writes a line for each call. */
-export const watcher = (log: Pino): Partial<Watcher> => ({ called: called(log) })
+export const callLog = (log: Pino): Partial<Telemetry> => ({ recordCall: recordCall(log) })
 
 export const layer = (log: Pino): Layer.Layer<never> => Logger.layer([effectLogger(log)])

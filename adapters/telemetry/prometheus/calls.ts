@@ -1,5 +1,5 @@
 import { Counter, type Metric, type Registry } from "prom-client"
-import type { CallRecord } from "../../../application/observer.ts"
+import type { CallRecord } from "../../../application/telemetry.ts"
 
 /** Upper bounds of the buckets, in seconds: from what memory answers to what a caller gives up on. */
 const bounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]

@@ -1,19 +1,19 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client"
 import { backgroundFibers } from "../../../application/background.ts"
 import {
-  type CommitRecord,
-  type Counted,
-  type Gauged,
+  type CommitMeasurement,
+  type CounterName,
+  type GaugeName,
   refusedReasons,
-  type Watcher
-} from "../../../application/observer.ts"
+  type Telemetry
+} from "../../../application/telemetry.ts"
 import { countCalls } from "./calls.ts"
 
 type Text = readonly [name: string, help: string]
 
 // No metric has a label whose values a caller can invent: not a domain, nor a path, nor a type.
 
-const counters: Readonly<Record<Counted, Text>> = {
+const counters: Readonly<Record<CounterName, Text>> = {
   jobsRefused: ["stategate_commit_jobs_refused_total", "Changes that were refused because the queue was full."],
   streamsRefused: ["stategate_streams_refused_total", "Streams that were refused because there were too many."],
   delivered: ["stategate_feed_events_delivered_total", "Events that were handed to streams."],
@@ -26,7 +26,7 @@ const counters: Readonly<Record<Counted, Text>> = {
   ]
 }
 
-const gauges: Readonly<Record<Gauged, Text>> = {
+const gauges: Readonly<Record<GaugeName, Text>> = {
   calls: ["stategate_calls_in_flight", "Calls under way, streams not counted."],
   queuedJobs: ["stategate_commit_queue_jobs", "Changes that wait for a commit."],
   queuedBytes: ["stategate_commit_queue_bytes", "Bytes of the changes that wait for a commit."],
@@ -47,9 +47,9 @@ export interface Build {
   readonly runtime: string
 }
 
-/** What Prometheus scrapes, and the watcher that it comes from. */
+/** The text that Prometheus scrapes, and the telemetry that it is made of. */
 export interface Metrics {
-  readonly watcher: Watcher
+  readonly telemetry: Telemetry
   readonly contentType: string
   readonly text: () => Promise<string>
 }
@@ -63,12 +63,12 @@ export const openMetrics = (build: Build): Metrics => {
     labelNames: ["version", "runtime"],
     registers
   }).set({ ...build }, 1)
-  const called = countCalls(registry)
-  const committed = countCommits(registry)
-  const refused = countRefused(registry)
+  const recordCall = countCalls(registry)
+  const recordCommit = countCommits(registry)
+  const recordRefusal = countRefused(registry)
   const totals = Object.fromEntries(
     Object.entries(counters).map(([what, [name, help]]) => [what, new Counter({ name, help, registers })])
-  ) as Record<Counted, Counter>
+  ) as Record<CounterName, Counter>
   const defects = new Counter({
     name: "stategate_background_defects_total",
     help: "Bugs met by what runs beside the calls; the log says more about each.",
@@ -79,15 +79,15 @@ export const openMetrics = (build: Build): Metrics => {
   for (const fiber of backgroundFibers) defects.inc({ fiber }, 0)
   processMetrics(registry)
   return {
-    watcher: {
-      called,
-      committed,
-      defected: (fiber) => defects.inc({ fiber }),
-      refused,
-      counted: (what, by) => totals[what].inc(by),
-      gauged: (what, read) => {
+    telemetry: {
+      recordCall,
+      recordCommit,
+      recordDefect: (fiber) => defects.inc({ fiber }),
+      recordRefusal,
+      count: (what, by) => totals[what].inc(by),
+      registerGauge: (what, read) => {
         const [name, help] = gauges[what]
-        // Whoever tells last is right: a test may build a gateway twice.
+        // The last registration wins: a test may build a gateway twice.
         registry.removeSingleMetric(name)
         new Gauge({ name, help, registers, collect: collectFrom(read) })
       }
@@ -102,7 +102,7 @@ const collectFrom = (read: () => number) =>
     this.set(read())
   }
 
-const countRefused = (registry: Registry): Watcher["refused"] => {
+const countRefused = (registry: Registry): Telemetry["recordRefusal"] => {
   const total = new Counter({
     name: "stategate_refused_total",
     help: "Connections and requests that the listener did not serve, by reason.",
@@ -113,7 +113,7 @@ const countRefused = (registry: Registry): Watcher["refused"] => {
   return (reason) => total.inc({ reason })
 }
 
-const countCommits = (registry: Registry): ((record: CommitRecord) => void) => {
+const countCommits = (registry: Registry): ((record: CommitMeasurement) => void) => {
   const registers = [registry]
   const outcomes = new Counter({
     name: "stategate_commits_total",

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net"
 import { type ConnectionAdmission, type Holder, MemoryBudget, type Refusal } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
-import type { RefusedReason } from "../../../application/observer.ts"
+import type { RefusedReason } from "../../../application/telemetry.ts"
 import { AddressTime, TurnShares } from "./turn-shares.ts"
 
 /** What one address has of what there is for all. */

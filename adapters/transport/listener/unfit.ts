@@ -1,5 +1,5 @@
 import type { ListenerLimits } from "../../../application/limits.ts"
-import type { RefusedReason } from "../../../application/observer.ts"
+import type { RefusedReason } from "../../../application/telemetry.ts"
 import { callIdOf } from "../rpc/gate.ts"
 import {
   callIdOfRequest,

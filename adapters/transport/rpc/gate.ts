@@ -4,8 +4,8 @@ import { codeToString } from "@connectrpc/connect/protocol-connect"
 import { Cause, Clock, Context, Effect, Exit, Layer, Scope } from "effect"
 import { DeadlineExceeded, type Failure } from "../../../application/failure.ts"
 import { callIdBytesMax, callMsMax } from "../../../application/limits.ts"
-import { Observer } from "../../../application/observer.ts"
 import type { Principal } from "../../../application/ports/Authenticator.ts"
+import { Telemetry } from "../../../application/telemetry.ts"
 import { recordingTracer } from "../../../application/tracing.ts"
 import type { StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
 import type { Header } from "./checks.ts"
@@ -46,7 +46,7 @@ export interface LiveStream extends AsyncIterable<ReadonlyArray<StreamItem>> {
 
 /**
  * Where the promises of the platform meet the effects of the application: the only place that runs calls, names their
- * failures and tells the observer, one record a call.
+ * failures and records each call in the telemetry.
  */
 export class Gate extends Context.Service<
   Gate,
@@ -80,11 +80,11 @@ export class Gate extends Context.Service<
     Gate,
     Effect.gen(function* () {
       const pipeline = yield* Pipeline
-      const observer = yield* Observer
+      const telemetry = yield* Telemetry
       const tracer = yield* recordingTracer
       const spanOf = tracer === undefined ? undefined : callSpans(tracer, yield* Clock.Clock)
       let calls = 0
-      observer.gauged("calls", () => calls)
+      telemetry.registerGauge("calls", () => calls)
       const context = yield* Effect.context<never>()
       const fork = Effect.runForkWith(context)
       const run = Effect.runPromiseExitWith(context)
@@ -105,7 +105,7 @@ export class Gate extends Context.Service<
         span?: CallSpan
       ) => {
         span?.end(code, about.cause)
-        observer.called({
+        telemetry.recordCall({
           method: path,
           protocol: call.protocol,
           code,

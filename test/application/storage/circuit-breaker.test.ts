@@ -4,9 +4,9 @@ import { TestClock } from "effect/testing"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
 import { away } from "../../../application/failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "../../../application/limits.ts"
-import { Observer, watchers } from "../../../application/observer.ts"
 import type { Unit } from "../../../application/ports/EventStore.ts"
 import { silenceGuarded } from "../../../application/storage/circuit-breaker.ts"
+import { combineTelemetry, Telemetry } from "../../../application/telemetry.ts"
 import { globOf, searchOf } from "../../contract/event-store/searching.ts"
 import { draftUnit, refIn } from "../../contract/event-store/writing.ts"
 
@@ -202,7 +202,7 @@ describe("a store that falls silent", () => {
         yield* Effect.exit(store.state(refIn("a bug", "a")))
       }
       expect(yield* Effect.flip(Fiber.join(slow))).toEqual(refused)
-    }).pipe(Effect.provideService(Observer, watchers({})))
+    }).pipe(Effect.provideService(Telemetry, combineTelemetry({})))
   )
 
   it.effect("is there again as soon as a commit ends that it had", () =>

@@ -1,4 +1,4 @@
-// What the application tells whoever watches: counted when it happens, and read when somebody asks.
+// The counters, gauges and commit measurements that the application reports.
 
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -8,31 +8,31 @@ import { MemoryStore } from "../../adapters/storage/memory/store.ts"
 import { Committer } from "../../application/committer.ts"
 import { OutcomeUnknown } from "../../application/failure.ts"
 import { tailEventsMax } from "../../application/limits.ts"
-import { type CommitRecord, Observer, type Watcher, watchers } from "../../application/observer.ts"
+import { type CommitMeasurement, combineTelemetry, Telemetry } from "../../application/telemetry.ts"
 import { away, beginning, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
 
-const watching = () => {
+const recording = () => {
   const counts: Record<string, number> = {}
-  const commits: Array<CommitRecord> = []
+  const commits: Array<CommitMeasurement> = []
   const reads: Record<string, () => number> = {}
-  const watcher: Partial<Watcher> = {
-    committed: (record) => void commits.push(record),
-    counted: (what, by) => {
+  const recorder: Partial<Telemetry> = {
+    recordCommit: (record) => void commits.push(record),
+    count: (what, by) => {
       counts[what] = (counts[what] ?? 0) + by
     },
-    gauged: (what, read) => {
+    registerGauge: (what, read) => {
       reads[what] = read
     }
   }
-  const layer = Layer.succeed(Observer, watchers(watcher, {}))
+  const layer = Layer.succeed(Telemetry, combineTelemetry(recorder, {}))
   return { counts, commits, read: (what: string) => reads[what]?.(), layer }
 }
 
-describe("the feed tells", () => {
+describe("the feed reports", () => {
   it.effect("what it delivers, and how many streams there are", () => {
     const world = new World()
-    const { counts, read, layer } = watching()
+    const { counts, read, layer } = recording()
     return Effect.gen(function* () {
       const stream = yield* open("d/t")
       yield* open("e")
@@ -48,7 +48,7 @@ describe("the feed tells", () => {
 
   it.effect("what the channel did not bring, and how far it is behind meanwhile", () => {
     const world = new World()
-    const { counts, read, layer } = watching()
+    const { counts, read, layer } = recording()
     return Effect.gen(function* () {
       yield* write("d", ["old"])
       const stream = yield* open("d")
@@ -67,7 +67,7 @@ describe("the feed tells", () => {
 
   it.effect("reads of the log for a stream that is further back than memory", () => {
     const world = new World()
-    const { counts, layer } = watching()
+    const { counts, layer } = recording()
     return Effect.gen(function* () {
       yield* write("d", numbered(10))
       yield* taken(yield* open("d", beginning))
@@ -82,7 +82,7 @@ describe("the feed tells", () => {
 
   it.effect("how far the slowest stream is behind", () => {
     const world = new World()
-    const { read, layer } = watching()
+    const { read, layer } = recording()
     return Effect.gen(function* () {
       expect(read("slowest")).toBe(0)
       yield* write("d", numbered(10))
@@ -109,7 +109,7 @@ describe("the feed tells", () => {
 
   it.effect("a log that went back in time", () => {
     const world = new World()
-    const { counts, layer } = watching()
+    const { counts, layer } = recording()
     return Effect.gen(function* () {
       yield* write("d", ["old"])
       yield* open("d")
@@ -121,7 +121,7 @@ describe("the feed tells", () => {
   })
 })
 
-describe("the committer tells", () => {
+describe("the committer reports", () => {
   const job = (key: string) => ({
     domain: "d",
     commands: [
@@ -137,7 +137,7 @@ describe("the committer tells", () => {
 
   it.effect("each commit, and what waits for the next", () => {
     const store = new GatedStore()
-    const { commits, read, layer } = watching()
+    const { commits, read, layer } = recording()
     const committer = Layer.provide(Committer.layer, [store.layer(), inmem, layer])
     return Effect.gen(function* () {
       const { submit } = yield* Committer
