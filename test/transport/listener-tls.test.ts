@@ -20,6 +20,33 @@ describe("one port with TLS", openssl.options, () => {
     })
   )
 
+  it.live("puts no more listeners on a socket than runtimes take for harmless", () =>
+    Effect.gen(function* () {
+      const warnings: Array<string> = []
+      const onWarning = ({ name, message }: Error) => {
+        if (name === "MaxListenersExceededWarning") warnings.push(message)
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.on("warning", onWarning)),
+        () => Effect.sync(() => process.off("warning", onWarning))
+      )
+      for (const certificates of [{ cert, key }, undefined]) {
+        const tls = certificates && { ca }
+        const { port, url } = yield* serve(echo, { tls: certificates })
+        const client = yield* wire(port, tls)
+        for (let asked = 0; asked < 12; asked++) {
+          client.send(http1("POST", "/", { "content-length": "2" }, "hi"))
+          yield* client.expect("1.1 POST / hi")
+        }
+        const over = yield* session(url, tls)
+        for (let asked = 0; asked < 12; asked++) yield* call(over)
+      }
+      // Warnings come a turn of the event loop later.
+      yield* Effect.sleep(1)
+      assert.deepStrictEqual(warnings, [])
+    })
+  )
+
   it.live("closes a client that speaks plain HTTP, or nonsense, and goes on", () =>
     Effect.gen(function* () {
       const { port, url } = yield* serve(echo, { tls: { cert, key } })

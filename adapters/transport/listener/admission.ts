@@ -39,23 +39,22 @@ export class Admission {
     this.#turns = new TurnShares(limits)
   }
 
-  /** Takes a connection until it closes; false when its address has too many of them. */
-  connect(socket: Socket): boolean {
+  /** Counts a connection until what is returned is called, once it has closed; undefined when its address has too many. */
+  connect(socket: Socket): (() => void) | undefined {
     const name = addressOf(socket)
     const address = this.#addresses.get(name) ?? new Address()
     if (address.connections >= timesFree * (this.#limits.connectionsMax - this.#connections)) {
       this.#onRefused("address_connections")
-      return false
+      return undefined
     }
     this.#addresses.set(name, address)
     this.#connections += 1
     address.connections += 1
-    socket.once("close", () => {
+    return () => {
       this.#connections -= 1
       address.connections -= 1
       if (address.connections === 0) this.#forgetLater(name, address)
-    })
-    return true
+    }
   }
 
   /** What a connection that was taken asks. */

@@ -17,33 +17,43 @@ export interface Front {
   readonly destroyAll: () => void
 }
 
-/** What accepts connections: it finds the protocol of each and hands it on. Throws when the certificate cannot be used. */
+/**
+ * What accepts connections: it finds the protocol of each and hands it on. `connect` says whether a connection is taken, by
+ * what is to be called once it has closed. Throws when the certificate cannot be used.
+ */
 export const openFront = (
   certificate: Certificate | undefined,
   limits: ListenerLimits,
-  mayConnect: (socket: Socket) => boolean,
+  connect: (socket: Socket) => (() => void) | undefined,
   accept: (protocol: Protocol, socket: Socket) => void
 ): Front => {
   const sockets = new Set<Socket>()
   /** By their peers, since with TLS it is another socket that is decided, above the one that was accepted. */
   const undecided = new Map<string, Socket>()
 
-  const track = (socket: Socket) => {
+  const track = (socket: Socket, onClose = () => {}) => {
+    // On Bun, a TLS connection has one socket for both layers. With few listeners of ours there is room for the runtime's:
+    // from the eleventh on it warns.
+    if (sockets.has(socket)) return
     sockets.add(socket)
-    socket.once("close", () => sockets.delete(socket))
+    socket.once("close", () => {
+      sockets.delete(socket)
+      onClose()
+    })
     // Peers vanish at any moment. What was going on hears of it as a close; unheard, an error would end the process.
     socket.on("error", () => {})
   }
   const accepted = (socket: Socket) => {
-    if (!mayConnect(socket)) {
+    const disconnect = connect(socket)
+    if (disconnect === undefined) {
       socket.destroy()
       return
     }
     const peer = peerOf(socket)
-    track(socket)
     undecided.set(peer, socket)
-    socket.once("close", () => {
+    track(socket, () => {
       if (undecided.get(peer) === socket) undecided.delete(peer)
+      disconnect()
     })
   }
   const decide = (protocol: Protocol, socket: Socket) => {

@@ -18,6 +18,7 @@ export interface Http1Options extends Refusing {
   readonly limits: ListenerLimits
   readonly handler: Handler
   readonly admission: ConnectionAdmission
+  readonly onClose: () => void
 }
 
 interface Exchange {
@@ -54,6 +55,7 @@ export class Http1Connection implements Holder, MessageOwner {
   /** What is to be said behind the present answer, and last. */
   #lastAnswer: Unfit | undefined
   #isWaiting = false
+  #linger: NodeJS.Timeout | undefined
   #heldBytes = 0
   #left = 0
   readonly #unread = new StallTimer()
@@ -212,10 +214,12 @@ export class Http1Connection implements Holder, MessageOwner {
 
   #closed(): void {
     this.#isEnding = true
+    clearTimeout(this.#linger)
     this.#input.close()
     this.#parsed.length = 0
     this.#charge(0)
     this.#options.admission.detach(this)
+    this.#options.onClose()
   }
 
   /** To be called now and then: ends what takes too long. */
@@ -257,8 +261,7 @@ export class Http1Connection implements Holder, MessageOwner {
     this.#socket.end(lastAnswer(unfitAnswer(this.#options, name)))
     // What still comes is thrown away, so that the end of it is seen; who does not close is not waited for.
     this.#socket.resume()
-    const timer = setTimeout(() => this.#socket.destroy(), this.#options.limits.unreadLingerMs)
-    this.#socket.once("close", () => clearTimeout(timer))
+    this.#linger = setTimeout(() => this.#socket.destroy(), this.#options.limits.unreadLingerMs)
   }
 
   /** Counts what is held: input, a request that is not answered, and an answer that is not read. */

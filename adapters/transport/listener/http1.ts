@@ -48,9 +48,9 @@ export const http1 = (handler: Handler, limits: ListenerLimits, refusing: Refusi
   return {
     accept: (socket, admission) => {
       if (admission === undefined) throw new Error("HTTP/1.1 needs the admission of a listener")
-      const connection = new Http1Connection(socket, { ...refusing, limits, handler, admission })
+      const onClose = () => connections.delete(socket)
+      const connection = new Http1Connection(socket, { ...refusing, limits, handler, admission, onClose })
       connections.set(socket, connection)
-      socket.once("close", () => connections.delete(socket))
       server.emit("connection", socket)
       // The parser's own listener: it gets its input from us. Every runtime has one, and calls it for each piece.
       const [parse] = socket.listeners("data") as Array<(chunk: Buffer) => void>
