@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect } from "effect"
-import { callIdOfRequest } from "../adapters/transport/listener/answer.ts"
+import { type CommonHeaders, callIdOfRequest } from "../adapters/transport/listener/answer.ts"
 import { type Handler, listen, type Refusing, type StreamHandler } from "../adapters/transport/listener/listen.ts"
 import { healthFaces } from "../adapters/transport/ops/health.ts"
 import { type Probe, probes } from "../adapters/transport/ops/probes.ts"
@@ -72,12 +72,7 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
     if (problem !== undefined) return refuse(request, response, "unreadable target", problem)
     const foreign = guard(request.headers.host)
     if (foreign !== undefined) return refuse(request, response, "foreign host", foreign)
-    if (request.method !== "OPTIONS" && rpc.serves(request)) {
-      for (const [name, value] of Object.entries(corsHeaders(request.headers.origin, corsOrigins))) {
-        response.setHeader(name, value)
-      }
-      return rpc.serve(request, response)
-    }
+    if (request.method !== "OPTIONS" && rpc.serves(request)) return rpc.serve(request, response)
     const asked = request.method === "GET" || request.method === "HEAD" ? probe.get(request.url ?? "") : undefined
     if (asked === undefined) return rest(request, response)
     response.setHeader("x-request-id", callIdOfRequest(request))
@@ -95,8 +90,9 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
     telemetry.recordRefusal(reason)
     if (answer !== undefined) gate.refused(reason, { protocol: "http", callId: answer.callId }, answer)
   }
+  const commonHeaders: CommonHeaders = (header) => corsHeaders(header("origin"), corsOrigins)
   const listening = listen(
-    { host, port, http2, tls, graceMs, draining, onStream, refuseOversized: oversized, onRefused },
+    { host, port, http2, tls, graceMs, draining, onStream, refuseOversized: oversized, commonHeaders, onRefused },
     handler
   )
   return yield* Effect.mapError(listening, (failed) => {

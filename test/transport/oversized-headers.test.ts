@@ -1,6 +1,8 @@
 import type { ClientHttp2Session } from "node:http2"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { ListenerOptions } from "../../adapters/transport/listener/listen.ts"
+import { corsHeaders } from "../../adapters/transport/rpc/cors.ts"
 import { refuseOversized } from "../../adapters/transport/rpc/oversized.ts"
 import { startGateway } from "../support/gateway.ts"
 import { echo, frame, http1, http2InTests, preface, serve, session, settings, wire } from "./listener-clients.ts"
@@ -8,6 +10,7 @@ import { echo, frame, http1, http2InTests, preface, serve, session, settings, wi
 // A connection is shared: by the calls of one application, and behind a proxy by many. A call with too many headers is
 // refused alone, in the form of its protocol.
 
+const page = "https://page.example"
 const rpcPath = "/stategate.EntityService/Get"
 
 const gateway = Effect.gen(function* () {
@@ -16,7 +19,8 @@ const gateway = Effect.gen(function* () {
     ({ close }) => Effect.promise(close)
   )
   const refusing = refuseOversized(gate, { isRpc: (path) => path === rpcPath })
-  const { url, port } = yield* serve(echo, { refuseOversized: refusing, graceMs: 0 })
+  const commonHeaders: ListenerOptions["commonHeaders"] = (header) => corsHeaders(header("origin"), [page])
+  const { url, port } = yield* serve(echo, { refuseOversized: refusing, commonHeaders, graceMs: 0 })
   return { url, port, records }
 })
 
@@ -115,6 +119,22 @@ describe("a call with too many headers is refused alone", () => {
       })
     )
   }
+
+  it.live("in an answer that pages of allowed origins can read", () =>
+    Effect.gen(function* () {
+      const { url } = yield* gateway
+      const over = yield* session(url)
+      for (const type of ["application/json", "application/grpc-web+proto"]) {
+        for (const path of ["/api/entity", rpcPath]) {
+          const headers = { ":path": path, "content-type": type, ...many }
+          const known = yield* post(over, { ...headers, origin: page })
+          assert.include(known.headers, { "access-control-allow-origin": page, vary: "origin" })
+          const another = yield* post(over, { ...headers, origin: "https://another.example" })
+          assert.notProperty(another.headers, "access-control-allow-origin")
+        }
+      }
+    })
+  )
 
   it.live("also a call by GET, whose message is in its query", () =>
     Effect.gen(function* () {

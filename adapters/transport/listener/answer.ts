@@ -3,6 +3,7 @@ import { Code } from "@connectrpc/connect"
 import type { Refusal } from "@stategate/http2"
 import { callIdOf } from "../rpc/gate.ts"
 import { statusJson } from "../rpc/status-json.ts"
+import type { RequestHead } from "./request-head.ts"
 
 /** An answer that is complete. */
 export interface WholeAnswer {
@@ -30,7 +31,11 @@ const tryAgain = { "retry-after": "1" }
 /** Requests that cannot be served. */
 export const unfitAnswers = {
   malformed: own(400, Code.InvalidArgument, "the request is not HTTP/1.1 as RFC 9112 defines it"),
-  host: own(400, Code.InvalidArgument, "the request must have one Host header, and no more"),
+  host: own(
+    400,
+    Code.InvalidArgument,
+    "the request must have exactly one Host header, with a host and, if needed, a port up to 65535"
+  ),
   late: own(408, Code.DeadlineExceeded, "the request took too long to arrive"),
   connect: own(405, Code.Unimplemented, "CONNECT does not work here")
 } as const satisfies Record<string, OwnAnswer>
@@ -55,13 +60,16 @@ export const refusalAnswers = {
   )
 } as const satisfies Record<Refusal, OwnAnswer>
 
+/** Headers that every answer to a request has, such as those that let a page of another origin read it. */
+export type CommonHeaders = (header: RequestHead["header"]) => Readonly<Record<string, string>>
+
 /** As a Status in JSON, with the id of the call. */
-export const wholeAnswer = (answer: OwnAnswer, callId: string): WholeAnswer => {
+export const wholeAnswer = (answer: OwnAnswer, callId: string, common: WholeAnswer["headers"]): WholeAnswer => {
   const { code, http, message } = answer
   const status = { code, http, message, details: [], headers: {} }
   return {
     status: http,
-    headers: { ...answer.headers, "x-request-id": callId, "content-type": "application/json" },
+    headers: { ...common, ...answer.headers, "x-request-id": callId, "content-type": "application/json" },
     body: JSON.stringify(statusJson(status))
   }
 }

@@ -1,18 +1,12 @@
 import type { Socket } from "node:net"
-import {
-  type ConnectionAdmission,
-  type Handler,
-  type Holder,
-  Progress,
-  type Sheddable,
-  StallTimer,
-  sentBytes
-} from "@stategate/http2"
+import { type ConnectionAdmission, type Handler, StallTimer } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
-import { answerWhole, callIdOfRequest, lastAnswer, refusalAnswers, wholeAnswer } from "./answer.ts"
-import { Http1Input } from "./http1-input.ts"
+import { answerWhole, lastAnswer } from "./answer.ts"
+import { Http1Input, type Parser } from "./http1-input.ts"
+import { Http1Memory } from "./http1-memory.ts"
 import type { MessageOwner, Request, Response } from "./http1-messages.ts"
-import { problemOf, type Refusing, type Unfit, unfitAnswer } from "./unfit.ts"
+import { headOf, headOfText, type RequestHead } from "./request-head.ts"
+import { problemOf, type Refusing, refusalAnswer, type Unfit, unfitAnswer } from "./unfit.ts"
 
 export interface Http1Options extends Refusing {
   readonly limits: ListenerLimits
@@ -34,10 +28,11 @@ const parsedBytes = 8_192
  * One HTTP/1.1 connection. Requests are begun one after the other: the next when the answer before it has left, however
  * many were sent at once, so that their order is that of their effects and no answer waits behind another.
  */
-export class Http1Connection implements Holder, MessageOwner {
+export class Http1Connection implements MessageOwner {
   readonly #socket: Socket
   readonly #options: Http1Options
   readonly #input: Http1Input
+  readonly #memory: Http1Memory
   /** What is answered now. */
   #current: Exchange | undefined
   /** What came so closely behind it that it was parsed already. */
@@ -53,23 +48,23 @@ export class Http1Connection implements Holder, MessageOwner {
   #hasEnded = false
   #isDraining = false
   /** What is to be said behind the present answer, and last. */
-  #lastAnswer: Unfit | undefined
+  #lastAnswer: { readonly name: Unfit; readonly head: RequestHead } | undefined
   #isWaiting = false
   #linger: NodeJS.Timeout | undefined
-  #heldBytes = 0
-  #left = 0
   readonly #unread = new StallTimer()
-  readonly #progress = new Progress(performance.now())
 
   constructor(socket: Socket, options: Http1Options) {
     this.#socket = socket
     this.#options = options
     this.#input = new Http1Input(socket, options.admission, {
       mayFeed: () => this.#mayFeed(),
-      hasBegun: () => this.#current !== undefined,
-      onChange: () => this.account()
+      onChange: () => this.#memory.account()
     })
-    options.admission.attach(this)
+    this.#memory = new Http1Memory(socket, options.admission, {
+      heldBytes: () => this.#heldBytes(),
+      isServed: () => this.#current?.request.complete === true && socket.writableLength === 0,
+      isSending: () => this.#current?.request.complete !== true
+    })
     socket
       .on("drain", () => this.#next())
       .on("end", () => this.#ended())
@@ -77,12 +72,13 @@ export class Http1Connection implements Holder, MessageOwner {
   }
 
   /** Begins to serve what the parser makes of the input. */
-  start(parse: (chunk: Buffer) => void): void {
-    this.#input.start(parse)
+  start(parser: Parser): void {
+    this.#input.start(parser)
   }
 
   /** A request has been parsed, up to its body. */
   parsed(request: Request, response: Response): void {
+    this.#input.parsed(request)
     // The answer before this one was the last: nothing can be said to what the client sent after it.
     if (this.#isEnding || this.#socket.writableEnded) return
     if (this.#current === undefined) this.#begin({ request, response })
@@ -91,12 +87,13 @@ export class Http1Connection implements Holder, MessageOwner {
 
   /** What came is no request: it is said so behind the answers that are owed. */
   failed(name: Unfit): void {
-    this.#input.close()
-    this.#lastAnswer ??= name
     const current = this.#current
+    const isInBody = current !== undefined && !current.request.complete
+    const head = isInBody ? headOf(current.request) : headOfText(this.#input.headText)
+    this.#input.close()
+    this.#lastAnswer ??= { name, head }
     // Nothing that was parsed is owed an answer, or the mistake is in the body of what is being answered.
-    const isDue =
-      current === undefined ? this.#parsed.length === 0 : !current.request.complete && !current.response.headersSent
+    const isDue = current === undefined ? this.#parsed.length === 0 : isInBody && !current.response.headersSent
     if (isDue) this.#endWith(this.#lastAnswer)
   }
 
@@ -144,12 +141,12 @@ export class Http1Connection implements Holder, MessageOwner {
     const problem = problemOf(request, limits)
     if (problem !== undefined) {
       response.shouldKeepAlive = false
-      answerWhole(response, unfitAnswer(this.#options, problem, request))
+      answerWhole(response, unfitAnswer(this.#options, problem, headOf(request)))
       return
     }
     const refusal = admission.begin(requestBytes)
     if (refusal !== undefined) {
-      answerWhole(response, wholeAnswer(refusalAnswers[refusal], callIdOfRequest(request)))
+      answerWhole(response, refusalAnswer(this.#options, refusal, headOf(request)))
       return
     }
     hasSlot = true
@@ -163,10 +160,10 @@ export class Http1Connection implements Holder, MessageOwner {
     if (this.#current !== exchange) return
     this.#current = undefined
     this.#since = performance.now()
-    // What has come of the next request is on its way, though the parser has not seen it.
-    this.#bytesAtRest = this.#socket.bytesRead - this.#input.bytes
+    // What has come of the next request is on its way, whether the parser has seen it or not.
+    this.#bytesAtRest = this.#input.hasPartialHead ? -1 : this.#socket.bytesRead - this.#input.bytes
     this.#input.rest()
-    this.account()
+    this.#memory.account()
     if (this.#isDraining && this.#parsed.length === 0) this.#socket.destroySoon()
     else this.#next()
   }
@@ -185,7 +182,7 @@ export class Http1Connection implements Holder, MessageOwner {
       else this.#input.feed()
     } else if (this.#lastAnswer !== undefined && !parsed.request.complete) {
       // The rest of its body will never come.
-      this.#endWith(this.#lastAnswer)
+      this.#endWith({ name: this.#lastAnswer.name, head: headOf(parsed.request) })
     } else if (this.#options.admission.enter()) {
       this.#parsed.shift()
       this.#begin(parsed)
@@ -217,8 +214,7 @@ export class Http1Connection implements Holder, MessageOwner {
     clearTimeout(this.#linger)
     this.#input.close()
     this.#parsed.length = 0
-    this.#charge(0)
-    this.#options.admission.detach(this)
+    this.#memory.close()
     this.#options.onClose()
   }
 
@@ -226,13 +222,9 @@ export class Http1Connection implements Holder, MessageOwner {
   look(now: number): void {
     const socket = this.#socket
     const { unreadMsMax, requestMsMax, keepAliveMs, headersMsMax } = this.#options.limits
-    const left = sentBytes(socket)
-    this.#progress.moved(left - this.#left + this.#input.takeFed())
-    this.#left = left
-    this.#progress.sample(now)
-    this.account()
+    const sent = this.#memory.sample(now, this.#input.takeFed())
     this.#endWithoutListener()
-    if (this.#unread.ms(socket.writableLength === 0 ? undefined : left, now) > unreadMsMax) {
+    if (this.#unread.ms(socket.writableLength === 0 ? undefined : sent, now) > unreadMsMax) {
       socket.destroy()
       return
     }
@@ -243,57 +235,35 @@ export class Http1Connection implements Holder, MessageOwner {
       if (request.complete || elapsed <= requestMsMax) return
       // Whatever was said so far, nothing can be made of the rest.
       if (response.headersSent) socket.destroy()
-      else this.#endWith("late")
+      else this.#endWith({ name: "late", head: headOf(request) })
     } else if (socket.bytesRead === this.#bytesAtRest) {
       if (elapsed > keepAliveMs) socket.destroySoon()
     } else {
       this.#headersSince ??= now
       if (now - this.#headersSince <= headersMsMax) return
       if (socket.writableEnded) socket.destroy()
-      else this.#endWith("late")
+      else this.#endWith({ name: "late", head: headOfText(this.#input.headText) })
     }
   }
 
-  #endWith(name: Unfit): void {
+  #endWith({ name, head }: { readonly name: Unfit; readonly head: RequestHead }): void {
     if (this.#isEnding || this.#socket.destroyed) return
     this.#isEnding = true
     this.#input.close()
-    this.#socket.end(lastAnswer(unfitAnswer(this.#options, name)))
+    this.#socket.end(lastAnswer(unfitAnswer(this.#options, name, head)))
     // What still comes is thrown away, so that the end of it is seen; who does not close is not waited for.
     this.#socket.resume()
     this.#linger = setTimeout(() => this.#socket.destroy(), this.#options.limits.unreadLingerMs)
   }
 
-  /** Counts what is held: input, a request that is not answered, and an answer that is not read. */
   account(): void {
-    if (this.#socket.destroyed) {
-      this.#charge(0)
-      return
-    }
+    this.#memory.account()
+  }
+
+  #heldBytes(): number {
     const response = this.#current?.response
     const request = response?.headersSent === true ? 0 : this.#input.requestBytes
     const answer = Math.max(this.#socket.writableLength, response?.writableLength ?? 0)
-    this.#charge(this.#input.bytes + request + answer + this.#parsed.length * parsedBytes)
-  }
-
-  #charge(bytes: number): void {
-    if (bytes === this.#heldBytes) return
-    this.#options.admission.charge(bytes - this.#heldBytes)
-    this.#heldBytes = bytes
-  }
-
-  sheddable(now: number, add: (item: Sheddable) => void): void {
-    const bytes = this.#heldBytes
-    // While an answer is made, nothing is expected of the client.
-    const isServed = this.#current?.request.complete === true && this.#socket.writableLength === 0
-    if (bytes === 0 || isServed) return
-    const { addressBytes } = this.#options.admission
-    const shed = () => {
-      this.#socket.destroy()
-      this.#charge(0)
-    }
-    const isSending = this.#current?.request.complete !== true
-    const weight = isSending ? this.#progress.weighSending(bytes, now) : this.#progress.weighTaking(bytes, now)
-    add({ bytes, addressBytes, ...weight, shed })
+    return this.#input.bytes + request + answer + this.#parsed.length * parsedBytes
   }
 }

@@ -1,15 +1,23 @@
 import type { Socket } from "node:net"
 import type { ConnectionAdmission } from "@stategate/http2"
+import type { Request } from "./http1-messages.ts"
 
-/** What is given to the parser at a time: few requests, and more once the body of one is on its way. */
+/** What is given to the parser at a time: no more than one head, and more once the body behind it is on its way. */
 const headSliceBytes = 2_048
 const bodySliceBytes = 16_384
 
-interface Around {
+const blankLine = "\r\n\r\n"
+
+/** What the runtime's server does with a socket. */
+export interface Parser {
+  readonly parse: (chunk: Buffer) => void
+  /** Nothing more comes. */
+  readonly end: () => void
+}
+
+interface InputOwner {
   /** Whether more input may be looked at now. */
   readonly mayFeed: () => boolean
-  /** Whether a request has begun whose body is not complete. */
-  readonly hasBegun: () => boolean
   /** What is held has changed. */
   readonly onChange: () => void
 }
@@ -23,18 +31,26 @@ export class Http1Input {
   requestBytes = 0
   readonly #socket: Socket
   readonly #admission: ConnectionAdmission
-  readonly #around: Around
-  #parse: ((chunk: Buffer) => void) | undefined
+  readonly #owner: InputOwner
+  #parser: Parser | undefined
   #waiting: Buffer | undefined
+  /** What the parser looks at. */
+  #slice: Buffer | undefined
+  /** The request whose body arrives, and how much of that is to come where its head says so. */
+  #arriving: Request | undefined
+  #bodyBytesLeft = 0
+  /** What the parser has of a head that is not complete. Its limit on heads bounds this. */
+  #partialHead = ""
   #fedBytes = 0
   #isFeeding = false
   #isPaused = false
   #isScheduled = false
+  #hasEnded = false
 
-  constructor(socket: Socket, admission: ConnectionAdmission, around: Around) {
+  constructor(socket: Socket, admission: ConnectionAdmission, owner: InputOwner) {
     this.#socket = socket
     this.#admission = admission
-    this.#around = around
+    this.#owner = owner
   }
 
   /** Bytes that have not reached the parser. */
@@ -42,15 +58,36 @@ export class Http1Input {
     return this.#waiting?.length ?? 0
   }
 
-  start(parse: (chunk: Buffer) => void): void {
-    this.#parse = parse
-    this.#socket.on("data", (chunk: Buffer) => this.#arrived(chunk)).on("resume", () => this.feedLater())
+  /** Whether the parser has begun with a head, and waits for the rest of it. */
+  get hasPartialHead(): boolean {
+    // Line breaks before a head mean nothing (RFC 9112, 2.2).
+    return this.#partialHead.trimStart() !== ""
+  }
+
+  /** The head that the parser reads now, as it came: up to where it stopped, or some bytes more. */
+  get headText(): string {
+    return this.#partialHead + (this.#slice?.toString("latin1") ?? "")
+  }
+
+  start(parser: Parser): void {
+    this.#parser = parser
+    this.#socket
+      .on("data", (chunk: Buffer) => this.#arrived(chunk))
+      .on("resume", () => this.feedLater())
+      .on("end", () => this.#ended())
   }
 
   /** The parser gets nothing more. */
   close(): void {
-    this.#parse = undefined
+    this.#parser = undefined
     this.#waiting = undefined
+  }
+
+  /** The head of a request is complete. */
+  parsed(request: Request): void {
+    this.#arriving = request
+    const { "content-length": length, "transfer-encoding": encoding } = request.headers
+    this.#bodyBytesLeft = length === undefined || encoding !== undefined ? Number.POSITIVE_INFINITY : Number(length)
   }
 
   /** The request is over. */
@@ -66,30 +103,37 @@ export class Http1Input {
   }
 
   #arrived(chunk: Buffer): void {
-    if (this.#parse === undefined) return
+    if (this.#parser === undefined) return
     if (this.#waiting !== undefined) {
       this.#waiting = Buffer.concat([this.#waiting, chunk])
       this.#pause()
-      this.#around.onChange()
+      this.#owner.onChange()
       return
     }
     this.#waiting = chunk
     this.feed()
   }
 
+  /** The parser hears of the end behind all that came before: a server takes what it has heard of by then for the last request. */
+  #ended(): void {
+    this.#hasEnded = true
+    if (this.#waiting === undefined) this.#parser?.end()
+  }
+
   /** Gives the parser what it may get. */
   feed(): void {
     if (this.#isFeeding || this.#isScheduled || this.#waiting === undefined) return
-    if (this.#around.mayFeed()) {
+    if (this.#owner.mayFeed()) {
       if (this.#admission.enter()) this.#feedSlices()
       else this.#schedule(this.#admission.later)
     }
     if (this.#waiting !== undefined) this.#pause()
+    else if (this.#hasEnded) this.#parser?.end()
     else if (this.#isPaused) {
       this.#isPaused = false
       this.#socket.resume()
     }
-    this.#around.onChange()
+    this.#owner.onChange()
   }
 
   feedLater(): void {
@@ -107,23 +151,51 @@ export class Http1Input {
   #feedSlices(): void {
     this.#isFeeding = true
     try {
-      while (this.#waiting !== undefined && this.#around.mayFeed()) {
-        const all: Buffer = this.#waiting
-        const size = this.#around.hasBegun() ? bodySliceBytes : headSliceBytes
-        const isLast = all.length <= size
-        this.#waiting = isLast ? undefined : all.subarray(size)
-        const slice = isLast ? all : all.subarray(0, size)
-        this.requestBytes += slice.length
-        this.#fedBytes += slice.length
-        this.#parse!.call(this.#socket, slice)
-      }
+      while (this.#waiting !== undefined && this.#owner.mayFeed()) this.#feedSlice(this.#waiting)
     } finally {
       this.#isFeeding = false
+      this.#slice = undefined
     }
+  }
+
+  #feedSlice(all: Buffer): void {
+    const isBody = this.#isInBody
+    const headEnd = isBody ? undefined : this.#headEndIn(all)
+    const size = isBody ? Math.min(bodySliceBytes, this.#bodyBytesLeft) : (headEnd ?? headSliceBytes)
+    const isLast = all.length <= size
+    this.#waiting = isLast ? undefined : all.subarray(size)
+    const slice = isLast ? all : all.subarray(0, size)
+    this.#slice = slice
+    this.requestBytes += slice.length
+    this.#fedBytes += slice.length
+    this.#parser!.parse(slice)
+    if (isBody) {
+      this.#bodyBytesLeft -= slice.length
+      // Only the parser knows where a chunked body ends: with a blank line, behind which the next head may have begun.
+      if (this.#bodyBytesLeft > 0 && !this.#isInBody) this.#partialHead = behindBlankLine(slice.toString("latin1"))
+    } else if (headEnd === undefined) this.#partialHead += slice.toString("latin1")
+    else this.#partialHead = ""
+  }
+
+  get #isInBody(): boolean {
+    return this.#arriving?.complete === false && this.#bodyBytesLeft > 0
+  }
+
+  /** Where the blank line ends that ends the head, if it is within the next slice. */
+  #headEndIn(all: Buffer): number | undefined {
+    // It may have begun in the slice before.
+    const before = this.#partialHead.slice(1 - blankLine.length)
+    const at = (before + all.toString("latin1", 0, Math.min(all.length, headSliceBytes))).indexOf(blankLine)
+    return at < 0 ? undefined : at + blankLine.length - before.length
   }
 
   #pause(): void {
     this.#isPaused = true
     this.#socket.pause()
   }
+}
+
+const behindBlankLine = (text: string): string => {
+  const at = text.lastIndexOf(blankLine)
+  return at < 0 ? text : text.slice(at + blankLine.length)
 }

@@ -51,12 +51,16 @@ export const http1 = (handler: Handler, limits: ListenerLimits, refusing: Refusi
       const onClose = () => connections.delete(socket)
       const connection = new Http1Connection(socket, { ...refusing, limits, handler, admission, onClose })
       connections.set(socket, connection)
+      const ends = socket.listeners("end")
       server.emit("connection", socket)
-      // The parser's own listener: it gets its input from us. Every runtime has one, and calls it for each piece.
+      // The parser's own listeners: it gets its input from us. Every runtime has them, and calls the first for each piece.
       const [parse] = socket.listeners("data") as Array<(chunk: Buffer) => void>
-      if (parse === undefined) throw new Error("the HTTP/1.1 server of this runtime reads sockets in some other way")
-      socket.off("data", parse)
-      connection.start(parse)
+      const end = socket.listeners("end").find((listener) => !ends.includes(listener)) as (() => void) | undefined
+      if (parse === undefined || end === undefined) {
+        throw new Error("the HTTP/1.1 server of this runtime reads sockets in some other way")
+      }
+      socket.off("data", parse).off("end", end)
+      connection.start({ parse: (chunk) => parse.call(socket, chunk), end: () => end.call(socket) })
     },
     drain: () => {
       draining = true

@@ -3,10 +3,12 @@ import { type Handler, http2, type StreamHandler } from "@stategate/http2"
 import { Effect, Schema, type Scope } from "effect"
 import { type ListenerLimits, listenerLimits } from "../../../application/limits.ts"
 import { Admission } from "./admission.ts"
+import type { CommonHeaders } from "./answer.ts"
 import { type Certificate, openFront } from "./front.ts"
 import { http1 } from "./http1.ts"
 import { http2ByNode } from "./http2-node.ts"
 import { oversizedStreams, type RefuseOversized, refuseWithoutBody } from "./oversized.ts"
+import { headOf } from "./request-head.ts"
 import type { Refusing } from "./unfit.ts"
 
 export type { Certificate, Handler, Refusing, StreamHandler }
@@ -27,6 +29,8 @@ export interface ListenerOptions {
   /** Whose HTTP/2: this project's own, unless given, or Node's. */
   readonly http2?: "own" | "node" | undefined
   readonly limits?: Partial<ListenerLimits> | undefined
+  /** Headers of every answer to a request whose headers are known. Handlers may replace them. */
+  readonly commonHeaders?: CommonHeaders | undefined
   /** Told of what was not served; and how it was answered, where that was the caller's mistake. */
   readonly onRefused?: Refusing["onRefused"] | undefined
 }
@@ -61,6 +65,8 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFail
   }
 }
 
+const noHeaders: CommonHeaders = () => ({})
+
 /**
  * One TCP port that serves HTTP/1.1 and HTTP/2: told apart by the first bytes, or with TLS by ALPN.
  * When the scope closes it drains: it stops accepting, says goodbye to its clients, and waits for open calls up to `graceMs`.
@@ -74,8 +80,11 @@ export const listen: (
   const limits = { ...listenerLimits, ...options.limits }
   const failed = (cause: unknown) => new ListenFailed({ host, port, cause })
 
+  const commonHeaders = options.commonHeaders ?? noHeaders
   const guarded: Handler = (request, response) => {
     try {
+      const common = commonHeaders(headOf(request).header)
+      for (const name in common) response.setHeader(name, common[name]!)
       return handler(request, response)
     } catch (cause) {
       // Let through, it would leave an event listener and end the process, with every other call in it.
@@ -88,10 +97,14 @@ export const listen: (
   }
 
   const onRefused = options.onRefused ?? (() => {})
-  const refuse = options.refuseOversized ?? refuseWithoutBody
+  const refuseOversized = options.refuseOversized ?? refuseWithoutBody
+  const refuse: RefuseOversized = (request) => {
+    const answer = refuseOversized(request)
+    return { ...answer, headers: { ...commonHeaders(request.header), ...answer.headers } }
+  }
   const admission = new Admission(limits, onRefused)
   const protocols = {
-    http1: http1(guarded, limits, { onRefused, refuseOversized: refuse }),
+    http1: http1(guarded, limits, { onRefused, refuseOversized: refuse, commonHeaders }),
     http2:
       options.http2 === "node"
         ? http2ByNode(guarded, limits, refuse)

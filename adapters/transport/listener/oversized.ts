@@ -1,14 +1,9 @@
 import type { OversizedHandler } from "@stategate/http2"
 import type { WholeAnswer } from "./answer.ts"
-
-/** What is known of a request whose headers exceed the limits: perhaps nothing. */
-export interface OversizedRequest {
-  readonly path: string
-  readonly header: (name: string) => string | undefined
-}
+import type { RequestHead } from "./request-head.ts"
 
 /** Answers a request whose headers exceed the limits. */
-export type RefuseOversized = (request: OversizedRequest) => WholeAnswer
+export type RefuseOversized = (request: RequestHead) => WholeAnswer
 
 export const refuseWithoutBody: RefuseOversized = () => ({ status: 431, headers: {}, body: "" })
 

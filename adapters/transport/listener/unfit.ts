@@ -1,9 +1,12 @@
+import type { Refusal } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
 import type { RefusedReason } from "../../../application/telemetry.ts"
 import { callIdOf } from "../rpc/gate.ts"
+import { isHost } from "../rpc/host.ts"
 import {
-  callIdOfRequest,
+  type CommonHeaders,
   type OwnAnswer,
+  refusalAnswers,
   type UnfitName,
   unfitAnswers,
   type WholeAnswer,
@@ -11,12 +14,15 @@ import {
 } from "./answer.ts"
 import type { Request } from "./http1-messages.ts"
 import type { RefuseOversized } from "./oversized.ts"
+import type { RequestHead } from "./request-head.ts"
 
 /** How the listener answers what it does not hand on. */
 export interface Refusing {
   /** Told of it; and how it was answered, where nobody else was told of that. */
   readonly onRefused: (reason: RefusedReason, answer?: OwnAnswer & { readonly callId: string }) => void
   readonly refuseOversized: RefuseOversized
+  /** Of every answer to a request whose headers are known. */
+  readonly commonHeaders: CommonHeaders
 }
 
 export type Unfit = UnfitName | "too_large"
@@ -24,21 +30,29 @@ export type Unfit = UnfitName | "too_large"
 /** What is wrong with the head of a request, beside what the parser found. */
 export const problemOf = ({ rawHeaders, httpVersion }: Request, { headersMax }: ListenerLimits): Unfit | undefined => {
   if (rawHeaders.length / 2 > headersMax) return "too_large"
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === "host") hosts += 1
-  }
   // RFC 9112, 3.2: two readers of one request must not see two different hosts.
-  return hosts > 1 || (hosts === 0 && httpVersion !== "1.0") ? "host" : undefined
+  let host: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.length !== 4 || rawHeaders[i]!.toLowerCase() !== "host") continue
+    if (host !== undefined) return "host"
+    host = rawHeaders[i + 1]!
+  }
+  if (host === undefined) return httpVersion === "1.0" ? undefined : "host"
+  return isHost(host) ? undefined : "host"
 }
 
 /** Answers input that cannot be served as a request, also where it could not be parsed. */
-export const unfitAnswer = ({ onRefused, refuseOversized }: Refusing, name: Unfit, request?: Request): WholeAnswer => {
+export const unfitAnswer = (refusing: Refusing, name: Unfit, head: RequestHead): WholeAnswer => {
+  const { onRefused, refuseOversized, commonHeaders } = refusing
   if (name === "too_large") {
     onRefused(name)
-    return refuseOversized({ path: request?.url ?? "", header: (field) => request?.headersDistinct[field]?.[0] })
+    return refuseOversized(head)
   }
-  const callId = request === undefined ? callIdOf(undefined) : callIdOfRequest(request)
+  const callId = callIdOf(head.header("x-request-id"))
   onRefused(name, { ...unfitAnswers[name], callId })
-  return wholeAnswer(unfitAnswers[name], callId)
+  return wholeAnswer(unfitAnswers[name], callId, commonHeaders(head.header))
 }
+
+/** Answers a request that could be served at another time. */
+export const refusalAnswer = ({ commonHeaders }: Refusing, refusal: Refusal, { header }: RequestHead): WholeAnswer =>
+  wholeAnswer(refusalAnswers[refusal], callIdOf(header("x-request-id")), commonHeaders(header))

@@ -3,10 +3,11 @@ import { Code } from "@connectrpc/connect"
 import { getRequestListener } from "@hono/node-server"
 import type { Hono } from "hono"
 import { callIdOf, type Gate } from "../rpc/gate.ts"
+import { isHost } from "../rpc/host.ts"
 import { internal, type WireStatus } from "../rpc/status.ts"
 import { failureAnswer } from "./answer.ts"
 import type { RestEnv } from "./app.ts"
-import { isHost, originForm, targetProblem } from "./target.ts"
+import { originForm, targetProblem } from "./target.ts"
 
 const badRequest = (message: string): WireStatus => ({
   code: Code.InvalidArgument,

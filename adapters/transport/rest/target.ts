@@ -37,11 +37,3 @@ export const originForm = (target: string): { readonly target: string; readonly 
   if (authority === undefined || rest === undefined) return undefined
   return { authority, target: rest.startsWith("/") ? rest : `/${rest}` }
 }
-
-const hostForm = /^(?:\[[0-9a-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})+)(?::(\d{0,5}))?$/i
-
-/** Whether a `Host` or `:authority` is one (RFC 9110, section 7.2). */
-export const isHost = (text: string): boolean => {
-  const [found, port = ""] = hostForm.exec(text) ?? []
-  return found !== undefined && Number(port) <= 65_535
-}
