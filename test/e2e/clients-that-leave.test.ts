@@ -139,6 +139,25 @@ describe("a client that leaves its stream has canceled it", () => {
   })
 })
 
+describe("a client that ends its side of the connection has canceled the stream on it", () => {
+  const stopsSpeaking = async (head: ReadonlyArray<string>, body = "") => {
+    const callId = nextId()
+    const { socket } = await rawConnection(gateway.url)
+    socket.end([...head, "host: localhost", `x-request-id: ${callId}`, "", body].join("\r\n"))
+    assert.strictEqual((await lineOf(callId))["code"], "canceled")
+  }
+
+  test.each(["application/x-ndjson", "text/event-stream"])("%s", (accept) =>
+    stopsSpeaking(["GET /api/events/stream?domain=d&type=t HTTP/1.1", `accept: ${accept}`])
+  )
+
+  test("Connect", () => {
+    const body = framed(watchJson).toString("latin1")
+    const fields = ["content-type: application/connect+json", `content-length: ${body.length}`]
+    return stopsSpeaking([`POST ${stream} HTTP/1.1`, ...fields], body)
+  })
+})
+
 describe("what is no message is the caller's mistake in the log, too", () => {
   const bad: Readonly<Record<string, readonly [...Request, headers?: Record<string, string>]>> = {
     "gRPC: half a frame": [set, "application/grpc", framed(entity).subarray(0, 9)],

@@ -1,9 +1,11 @@
 import { once } from "node:events"
+import type { ServerResponse } from "node:http"
 import { connect } from "node:net"
 import { connect as connectTls } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
 import type { Handler } from "../../adapters/transport/listener/listen.ts"
+import { markEndless } from "../../adapters/transport/rpc/endless.ts"
 import { openssl, testCertificates } from "../support/certificate.ts"
 import { echo, get, http1, preface, serve, settings, wire } from "./listener-clients.ts"
 
@@ -47,6 +49,22 @@ describe("a client that says that nothing more comes", () => {
       const post = http1("POST", "/a", { "content-length": "2" }, "hi")
       const both = yield* halfClosed(port, post + http1("GET", "/b"))
       assert.match(both, /POST \/a answered[\s\S]*GET \/b answered/)
+      const long = http1("GET", "/b", { "x-long": "a".repeat(1_000) })
+      const many = yield* halfClosed(port, post + long.repeat(5) + http1("GET", "/c"))
+      assert.match(many, /POST \/a answered[\s\S]*GET \/c answered/)
+    })
+  )
+
+  it.live("gets an answer that is written in parts", () =>
+    Effect.gen(function* () {
+      const inParts: Handler = (_, response) => {
+        response.write("the first part, ")
+        setTimeout(() => response.write("the second part, "), 100)
+        setTimeout(() => response.end("the end"), 200)
+      }
+      const { port } = yield* serve(inParts, { limits: { lateCheckMs: 10 } })
+      const received = yield* halfClosed(port, http1("GET", "/"))
+      assert.match(received, /the first part, [\s\S]*the second part, [\s\S]*the end/)
     })
   )
 
@@ -110,6 +128,7 @@ describe("a client that says that nothing more comes", () => {
       const closed = yield* Queue.unbounded<string>()
       const { port } = yield* serve((_, response) => {
         response.once("close", () => Queue.offerUnsafe(closed, "closed"))
+        markEndless(response)
         response.write("it begins")
       })
       const client = yield* wire(port)
@@ -138,11 +157,20 @@ it.live("a client that breaks its connection ends its call before the answer", (
 )
 
 describe("a client that leaves before an answer without end begins", () => {
-  it.live("is noticed when it has begun", () =>
-    Effect.gen(function* () {
-      const endless: Handler = (_, response) => void setTimeout(() => response.write("begun"), 50)
-      const { port } = yield* serve(endless, { limits: { lateCheckMs: 10 } })
-      assert.match(yield* halfClosed(port, http1("GET", "/")), /begun/)
-    })
-  )
+  for (const [how, begin] of [
+    ["by its headers", (response: ServerResponse) => response.flushHeaders()],
+    ["by its status", (response: ServerResponse) => response.writeHead(200, { "x-a": "b" })],
+    ["by its body", (response: ServerResponse) => response.write("begun")]
+  ] as const) {
+    it.live(`is noticed at once when it begins ${how}`, () =>
+      Effect.gen(function* () {
+        const endless: Handler = (_, response) => {
+          markEndless(response)
+          setTimeout(() => begin(response), 50)
+        }
+        const { port } = yield* serve(endless, { limits: { lateCheckMs: 3_600_000 } })
+        yield* halfClosed(port, http1("GET", "/"))
+      })
+    )
+  }
 })

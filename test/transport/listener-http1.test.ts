@@ -59,6 +59,8 @@ describe("requests of one HTTP/1.1 connection", () => {
 describe("what is no request", () => {
   const unfit = {
     "with two Hosts": `${http1("GET", "/", { Host: "b" })}`,
+    "with a Host that is none": "GET / HTTP/1.1\r\nhost: a b\r\n\r\n",
+    "with a port that is none": "GET / HTTP/1.1\r\nhost: a:70000\r\n\r\n",
     "without a Host": "GET / HTTP/1.1\r\naccept: */*\r\n\r\n",
     "that is not HTTP": "nonsense\r\n\r\n",
     "with a space in the name of a header": http1("GET", "/", { "a b": "c" }),
@@ -106,6 +108,63 @@ describe("every request of a connection", () => {
       client.send("GET / HTTP/1.1\r\n")
       yield* client.expect("GET /first answered")
       assert.match(yield* client.closed, /HTTP\/1\.1 408 /)
+    })
+  )
+
+  const partial = "GET / HTTP/1.1\r\nho"
+  const bodies = {
+    "a request without a body": first,
+    "a body of known length": http1("POST", "/first", { "content-length": "6" }, "a\r\n\r\nb"),
+    "a chunked body": http1("POST", "/first", { "transfer-encoding": "chunked" }, "4\r\n\r\n\r\n\r\n0\r\n\r\n")
+  }
+  for (const [behind, said] of Object.entries(bodies)) {
+    it.live(`has its time for its headers, if they began to come together with ${behind}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* serve(echo, { limits: { ...times, requestMsMax: 60_000 } })
+        // The head may come in any pieces.
+        for (const at of [said.length, said.indexOf("\r\n\r\n") + 3, said.indexOf("\r\n\r\n") + 1]) {
+          const client = yield* wire(port)
+          const all = said + partial
+          client.send(all.slice(0, at))
+          yield* Effect.sleep(5)
+          client.send(all.slice(at))
+          yield* client.expect(" /first ")
+          assert.match(yield* client.closed, /HTTP\/1\.1 408 /)
+        }
+        const together = yield* wire(port)
+        together.send(said + partial)
+        yield* together.expect(" /first ")
+        assert.match(yield* together.closed, /HTTP\/1\.1 408 /)
+      })
+    )
+
+    it.live(`is waited for longer than that behind ${behind}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* serve(echo, { limits: { ...times, requestMsMax: 60_000 } })
+        const client = yield* wire(port)
+        const at = said.indexOf("\r\n\r\n") + 3
+        client.send(said.slice(0, at))
+        yield* Effect.sleep(5)
+        // Line breaks between requests are none.
+        client.send(`${said.slice(at)}\r\n`)
+        yield* client.expect(" /first ")
+        yield* Effect.sleep(300)
+        client.send(http1("GET", "/second"))
+        yield* client.expect("1.1 GET /second ")
+      })
+    )
+  }
+
+  it.live("is waited for from the answer before it on, however long that took to make", () =>
+    Effect.gen(function* () {
+      const answersIn1100Ms: Handler = (_, response) => void setTimeout(() => response.end("late"), 1_100)
+      const { port } = yield* serve(answersIn1100Ms, { limits: { keepAliveMs: 1_000, lateCheckMs: 10 } })
+      const client = yield* wire(port)
+      for (let asked = 0; asked < 2; asked++) {
+        client.send(http1("GET", "/"))
+        yield* client.expect("late")
+        yield* Effect.sleep(100)
+      }
     })
   )
 

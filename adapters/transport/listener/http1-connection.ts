@@ -1,6 +1,7 @@
 import type { Socket } from "node:net"
 import { type ConnectionAdmission, type Handler, StallTimer } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
+import { isEndless } from "../rpc/endless.ts"
 import { answerWhole, lastAnswer } from "./answer.ts"
 import { Http1Input, type Parser } from "./http1-input.ts"
 import { Http1Memory } from "./http1-memory.ts"
@@ -41,8 +42,8 @@ export class Http1Connection implements MessageOwner {
   #since = performance.now()
   /** When a request was first seen on its way, its headers not complete. */
   #headersSince: number | undefined
-  /** `bytesRead` when the last response was done: more than this means that a request is on its way. */
-  #bytesAtRest = -1
+  /** The client may rest: it has sent a request before. */
+  #hasAnswered = false
   #isEnding = false
   /** The client sends nothing more. */
   #hasEnded = false
@@ -91,6 +92,11 @@ export class Http1Connection implements MessageOwner {
     const isInBody = current !== undefined && !current.request.complete
     const head = isInBody ? headOf(current.request) : headOfText(this.#input.headText)
     this.#input.close()
+    // Nobody made a mistake: the client has left in the middle.
+    if (isInBody && this.#hasEnded && !current.response.headersSent) {
+      this.#socket.destroy()
+      return
+    }
     this.#lastAnswer ??= { name, head }
     // Nothing that was parsed is owed an answer, or the mistake is in the body of what is being answered.
     const isDue = current === undefined ? this.#parsed.length === 0 : isInBody && !current.response.headersSent
@@ -106,7 +112,11 @@ export class Http1Connection implements MessageOwner {
     this.#isDraining = true
     for (const { response } of this.#parsed) response.shouldKeepAlive = false
     if (this.#current !== undefined) this.#current.response.shouldKeepAlive = false
-    else if (this.#socket.bytesRead === this.#bytesAtRest && this.#input.bytes === 0) this.#socket.destroySoon()
+    else if (this.#isAtRest) this.#socket.destroySoon()
+  }
+
+  get #isAtRest(): boolean {
+    return this.#hasAnswered && this.#input.isAtRest
   }
 
   #mayFeed(): boolean {
@@ -160,8 +170,7 @@ export class Http1Connection implements MessageOwner {
     if (this.#current !== exchange) return
     this.#current = undefined
     this.#since = performance.now()
-    // What has come of the next request is on its way, whether the parser has seen it or not.
-    this.#bytesAtRest = this.#input.hasPartialHead ? -1 : this.#socket.bytesRead - this.#input.bytes
+    this.#hasAnswered = true
     this.#input.rest()
     this.#memory.account()
     if (this.#isDraining && this.#parsed.length === 0) this.#socket.destroySoon()
@@ -206,7 +215,7 @@ export class Http1Connection implements MessageOwner {
   /** A client that ends its side in the middle of an endless answer is taken to have left. */
   #endWithoutListener(): void {
     const response = this.#current?.response
-    if (this.#hasEnded && response?.headersSent === true && !response.writableEnded) this.#socket.destroy()
+    if (this.#hasEnded && response?.headersSent === true && isEndless(response)) this.#socket.destroy()
   }
 
   #closed(): void {
@@ -223,7 +232,6 @@ export class Http1Connection implements MessageOwner {
     const socket = this.#socket
     const { unreadMsMax, requestMsMax, keepAliveMs, headersMsMax } = this.#options.limits
     const sent = this.#memory.sample(now, this.#input.takeFed())
-    this.#endWithoutListener()
     if (this.#unread.ms(socket.writableLength === 0 ? undefined : sent, now) > unreadMsMax) {
       socket.destroy()
       return
@@ -236,7 +244,7 @@ export class Http1Connection implements MessageOwner {
       // Whatever was said so far, nothing can be made of the rest.
       if (response.headersSent) socket.destroy()
       else this.#endWith({ name: "late", head: headOf(request) })
-    } else if (socket.bytesRead === this.#bytesAtRest) {
+    } else if (this.#isAtRest) {
       if (elapsed > keepAliveMs) socket.destroySoon()
     } else {
       this.#headersSince ??= now
@@ -256,8 +264,9 @@ export class Http1Connection implements MessageOwner {
     this.#linger = setTimeout(() => this.#socket.destroy(), this.#options.limits.unreadLingerMs)
   }
 
-  account(): void {
+  written(): void {
     this.#memory.account()
+    this.#endWithoutListener()
   }
 
   #heldBytes(): number {

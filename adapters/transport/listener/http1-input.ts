@@ -58,10 +58,10 @@ export class Http1Input {
     return this.#waiting?.length ?? 0
   }
 
-  /** Whether the parser has begun with a head, and waits for the rest of it. */
-  get hasPartialHead(): boolean {
+  /** Whether nothing of a request is on its way. */
+  get isAtRest(): boolean {
     // Line breaks before a head mean nothing (RFC 9112, 2.2).
-    return this.#partialHead.trimStart() !== ""
+    return this.bytes === 0 && !this.#isInBody && this.#partialHead.trimStart() === ""
   }
 
   /** The head that the parser reads now, as it came: up to where it stopped, or some bytes more. */

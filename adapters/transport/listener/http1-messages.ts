@@ -5,8 +5,8 @@ import type { Socket } from "node:net"
 export interface MessageOwner {
   /** More of the body can be taken. */
   readonly wantsBody: () => void
-  /** Something was written. */
-  readonly account: () => void
+  /** Something of the response was written, if only its headers. */
+  readonly written: () => void
 }
 
 /**
@@ -52,19 +52,30 @@ export class Request extends IncomingMessage {
   }
 }
 
-/** A response that says when something was written, since what is written may wait for the client. */
+/** A response that says when something was written: it may wait for the client, or for one that has gone. */
 export class Response extends ServerResponse<Request> {
   owner: MessageOwner | undefined
 
+  override writeHead(...args: ReadonlyArray<unknown>): this {
+    super.writeHead(...(args as Parameters<ServerResponse["writeHead"]>))
+    this.owner?.written()
+    return this
+  }
+
+  override flushHeaders(): void {
+    super.flushHeaders()
+    this.owner?.written()
+  }
+
   override write(...args: ReadonlyArray<unknown>): boolean {
     const isTaken = super.write(...(args as Parameters<ServerResponse["write"]>))
-    this.owner?.account()
+    this.owner?.written()
     return isTaken
   }
 
   override end(...args: ReadonlyArray<unknown>): this {
     super.end(...(args as Parameters<ServerResponse["end"]>))
-    this.owner?.account()
+    this.owner?.written()
     return this
   }
 }

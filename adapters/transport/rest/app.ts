@@ -5,6 +5,7 @@ import { invalid } from "../../../domain/rejection.ts"
 import { EntityService, EventService, type StreamOpts } from "../../../proto/gen/stategate/stategate_pb.js"
 import { Checks } from "../rpc/checks.ts"
 import { corsHeaders, isPreflight } from "../rpc/cors.ts"
+import { markEndless } from "../rpc/endless.ts"
 import { type AbortableCall, CallFailed, callIdOf, type Gate } from "../rpc/gate.ts"
 import type { Method } from "../rpc/methods.ts"
 import { canceled, internal, statusOf, type WireStatus } from "../rpc/status.ts"
@@ -26,7 +27,7 @@ interface Incoming {
 export type RestEnv = {
   Variables: { readonly callId: string }
   /** What came in, where a server of Node is in front. */
-  Bindings: { readonly incoming?: Incoming }
+  Bindings: { readonly incoming?: Incoming; readonly outgoing?: object }
 }
 
 export interface RestSettings {
@@ -196,7 +197,10 @@ const streamed = async (gate: Gate["Service"], route: Route, c: Exchange): Promi
       "x-accel-buffering": "no",
       vary: "accept"
     }
-    if (c.req.raw.method !== "HEAD") return new Response(body, { headers })
+    if (c.req.raw.method !== "HEAD") {
+      if (c.env?.outgoing !== undefined) markEndless(c.env.outgoing)
+      return new Response(body, { headers })
+    }
     await body.cancel()
     return new Response(null, { headers })
   } catch (error) {

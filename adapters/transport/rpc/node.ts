@@ -6,6 +6,7 @@ import { isUtf8, parseMediaType } from "../media-type.ts"
 import { compressions } from "./compression.ts"
 import { gatewayGate, gatewayRoutes, type Progress, type Routes, rpcHandlers, withProgress } from "./connect.ts"
 import { dropFarDeadline } from "./deadline.ts"
+import { markEndless } from "./endless.ts"
 import { callIdOf, type Gate } from "./gate.ts"
 import { checkedRequest, checkQuery, gone } from "./incoming.ts"
 import { asInvalid, countedCode, type Refusal } from "./unreadable.ts"
@@ -89,6 +90,7 @@ const serve = async (
   let isOpen = false
   const open = (answer: Head) => {
     isOpen = true
+    if (handler.method.methodKind === "server_streaming") markEndless(response)
     writeHead(response, callId, answer, isText)
     response.flushHeaders()
   }
