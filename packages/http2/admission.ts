@@ -1,32 +1,32 @@
 import type { Holder, MemoryBudget } from "./memory-budget.ts"
 
-/** Why a request is not begun: a small set, since it labels a metric. */
+/** Why a request is refused before it starts. A small set, since it labels a metric. */
 export type Refusal = "requests" | "address_requests" | "memory" | "address_memory"
 
 /**
- * What a connection asks before it works for its peer, and what it says about the memory that it holds for it. The
- * listener that accepted the connection answers, by one rule for all protocols.
+ * Admission control for one connection: request slots, memory and processor time. The listener that accepted the
+ * connection implements it, with the same rule for all protocols.
  */
 export interface ConnectionAdmission {
-  /** Takes a slot for a request, with bytes that are held as long as it lasts; or says why there is none. */
+  /** Takes a slot for a request, and charges `bytes` for as long as it is held; or returns why there is none. */
   readonly begin: (bytes: number) => Refusal | undefined
-  /** Gives the slot back, once nothing works on the request any more. */
+  /** Returns the slot, once the request's handler is done. */
   readonly end: (bytes: number) => void
-  /** As many bytes more are held for the peer, or fewer where negative. */
+  /** Charges memory held for the peer; a negative number releases it. */
   readonly charge: (bytes: number) => void
-  /** Bytes that are held for everybody at the peer's address. */
+  /** Bytes held for all peers at this peer's address. */
   readonly addressBytes: number
-  /** Input has come: what is done from now on is done for this peer. False when others come first: see `later`. */
+  /** Input arrived: starts to count processor time for this peer. False when others come first; then call `later`. */
   readonly enter: () => boolean
-  /** Whether the peer may keep the processor to itself for some more work. */
+  /** Whether the peer has processor time left in this turn of the event loop. */
   readonly hasTime: () => boolean
-  /** Goes on when it is the peer's turn. */
+  /** Runs when the peer has processor time again. */
   readonly later: (run: () => void) => void
   readonly attach: (holder: Holder) => void
   readonly detach: (holder: Holder) => void
 }
 
-/** For a connection of nobody's listener: everything is begun at once, and what is held is bounded for all of them. */
+/** For use without a listener: every request starts at once, and only memory is bounded. */
 export const admitAll = (budget: MemoryBudget): ConnectionAdmission => {
   const connection = { addressBytes: 0 }
   const charge = (bytes: number) => {

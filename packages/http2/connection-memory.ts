@@ -3,16 +3,16 @@ import type { Sheddable } from "./memory-budget.ts"
 import type { Output } from "./output.ts"
 import { Progress } from "./progress.ts"
 
-/** What a connection holds beside its streams: output that its peer does not take, and input that is not complete. */
+/** Memory that a connection holds beside its streams: unread output and incomplete input. */
 export class ConnectionMemory {
   readonly #admission: ConnectionAdmission
   readonly #output: Output
   readonly #inputBytes: () => number
-  /** How fast the peer takes what was written, and sends what it began. */
+  /** How fast the peer reads output, and sends input. */
   readonly #taking = new Progress(performance.now())
   readonly #sending = new Progress(performance.now())
   #heldBytes = 0
-  /** Bytes that had left when this was last looked at. */
+  /** Bytes sent at the last sample. */
   #left = 0
 
   constructor(admission: ConnectionAdmission, output: Output, inputBytes: () => number) {
@@ -25,19 +25,19 @@ export class ConnectionMemory {
     this.#sending.moved(bytes)
   }
 
-  /** Counts what is held now. */
+  /** Charges what is held now, and returns it. */
   account(): number {
     this.#charge(this.#output.heldBytes + this.#inputBytes())
     return this.#heldBytes
   }
 
-  /** Nothing is held any more. */
+  /** Releases everything. */
   release(): void {
     this.#charge(0)
   }
 
   sample(now: number): void {
-    const left = this.#output.left
+    const left = this.#output.sent
     this.#taking.moved(left - this.#left)
     this.#left = left
     this.#taking.sample(now)
@@ -51,7 +51,7 @@ export class ConnectionMemory {
     const item = { bytes, addressBytes: this.#admission.addressBytes, shed }
     const sending = this.#sending.weighSending(bytes, now)
     if (this.#output.heldBytes > 0) add({ ...item, ...this.#taking.weighTaking(bytes, now) })
-    // The network cuts where it likes: the beginning of a frame is not held for long where more comes.
+    // A frame that the network cut in two is not held for long while its rest arrives.
     else if (sending.isStalled) add({ ...item, ...sending })
   }
 

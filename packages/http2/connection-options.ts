@@ -5,9 +5,9 @@ import type { Stream } from "./stream.ts"
 export interface ConnectionOptions {
   readonly limits: Http2Limits
   readonly admission: ConnectionAdmission
-  /** Serves a stream: sets its receiver, and answers. */
+  /** Serves a stream: sets its receiver and answers. */
   readonly onStream: (stream: Stream) => void
-  /** Told of what was thrown by whoever serves a stream, or by this code: neither may end the process. */
+  /** Called with what a handler, or this package, threw: neither may end the process. */
   readonly onFault: (cause: unknown) => void
   readonly onClose: () => void
 }

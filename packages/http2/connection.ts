@@ -1,8 +1,8 @@
 import type { Socket } from "node:net"
 import type { ConnectionAdmission } from "./admission.ts"
-import { allowance, type Earned } from "./allowance.ts"
 import { ConnectionMemory } from "./connection-memory.ts"
 import type { ConnectionOptions } from "./connection-options.ts"
+import { type Earned, floodLimit } from "./flood-limit.ts"
 import { ConnectionError, codes, flags, frameTypes, settings, windowBytes } from "./frames.ts"
 import { hangUp } from "./hang-up.ts"
 import type { Http2Limits } from "./limits.ts"
@@ -13,14 +13,14 @@ import { FrameReader } from "./reader.ts"
 import { StallTimer } from "./stall-timer.ts"
 import { Streams } from "./streams.ts"
 
-/** How many frames are looked at before it is asked whether there is time for more. */
+/** Frames between two checks of the processor time. */
 const framesInRowMax = 16
-/** For how long a connection without streams keeps what makes the next request quicker. */
+/** Milliseconds for which a connection without streams keeps its header cache. */
 const cacheMsMax = 10_000
-/** One for which no more is held than this is not cut to make room. */
+/** A connection that holds no more than this is not closed to free memory. */
 const sparedBytesMax = 1_024
 
-/** The server's side of one HTTP/2 connection (RFC 9113), on a socket that somebody else accepted. */
+/** The server's side of one HTTP/2 connection (RFC 9113), on an accepted socket. */
 export class Connection implements Holder {
   readonly #socket: Socket
   readonly #limits: Http2Limits
@@ -34,14 +34,14 @@ export class Connection implements Holder {
   readonly #memory: ConnectionMemory
   readonly #pinged: () => void
   readonly #idled: () => void
-  readonly #begun = new StallTimer()
+  readonly #incomplete = new StallTimer()
   readonly #rest = new StallTimer()
   readonly #unread = new StallTimer()
-  /** Frames since it was last asked whether there is time for more. */
+  /** Frames since the last check of the processor time. */
   #framesInRow = 0
-  /** Input that waits for its turn, the socket being paused meanwhile. */
+  /** Input that waits for processor time; the socket is paused meanwhile. */
   #input: Buffer | undefined
-  #isOver = false
+  #isFinished = false
   constructor(socket: Socket, { limits, admission, onStream, onFault, onClose }: ConnectionOptions) {
     this.#socket = socket
     this.#limits = limits
@@ -51,14 +51,14 @@ export class Connection implements Holder {
     const output = new Output(socket, limits.heldBytesMax)
     this.#output = output
     const exceeded = () => this.#fail(codes.enhanceYourCalm)
-    const within = (max: number, earned?: Earned) => allowance(max, limits.floodWindowMs, exceeded, earned)
+    const within = (max: number, earned?: Earned) => floodLimit(max, limits.floodWindowMs, exceeded, earned)
     this.#memory = new ConnectionMemory(
       admission,
       output,
-      () => this.#reader.heldBytes + this.#streams.heads.heldBytes + (this.#input?.length ?? 0)
+      () => this.#reader.heldBytes + this.#streams.headerBlocks.heldBytes + (this.#input?.length ?? 0)
     )
-    // gRPC clients measure the network with a ping for every burst of data that they get, and some give back the window
-    // of streams that are over by then: that is no flood.
+    // gRPC clients send a PING for every burst of data to measure the network, and some a WINDOW_UPDATE for streams that
+    // are closed by then: that is no flood.
     const answers = () => output.answers
     this.#pinged = within(limits.pingsPerWindowMax, { answers, perAnswer: limits.pingsPerAnswerMax })
     this.#idled = within(limits.idleFramesPerWindowMax, { answers, perAnswer: limits.idleFramesPerAnswerMax })
@@ -95,10 +95,10 @@ export class Connection implements Holder {
   }
 
   /**
-   * Serves what was begun, and nothing new: one GOAWAY names the last stream that is served, so that clients may send
-   * those above it elsewhere. Closes behind the last.
+   * Sends GOAWAY with the last stream that is served, so that clients retry later ones elsewhere. Closes after the last
+   * answer.
    */
-  leave(): void {
+  drain(): void {
     if (this.#streams.isClosed) return
     this.#streams.isClosed = true
     this.#output.goAway(this.#streams.last)
@@ -110,50 +110,50 @@ export class Connection implements Holder {
     this.#memory.sheddable(now, add, () => this.#shed())
   }
 
-  /** Gives up what is held beside streams, which is the whole connection if it is more than what can be made again. */
+  /** Frees the header cache, and closes the connection if it still holds much beside its streams. */
   #shed(): void {
-    this.#streams.heads.forget()
+    this.#streams.headerBlocks.clearCache()
     if (this.#memory.account() <= sparedBytesMax) return
     this.#socket.destroy()
-    // At once, and not when the close is told of: else all others would have to make room for what is there by now.
-    this.#over()
+    // Released now, not at the close event: until then the budget would shed others as well.
+    this.#finish()
     this.#memory.release()
   }
 
-  /** To be called now and then: ends what takes too long. */
-  look(now: number): void {
+  /** Call at regular intervals: ends whatever takes too long. */
+  checkTimeouts(now: number): void {
     if (this.#socket.destroyed) return
     const limits = this.#limits
     this.#memory.sample(now)
     const restMs = this.#rest.ms(this.#streams.size === 0 ? this.#reader.frames : undefined, now)
-    if (restMs > cacheMsMax) this.#streams.heads.forget()
-    const [begun, begunMsMax] = this.#unfinished()
-    if (this.#unread.ms(this.#output.leftOfSome, now) > limits.unreadMsMax) this.#socket.destroy()
-    else if (this.#begun.ms(begun, now) > begunMsMax) this.#fail(codes.enhanceYourCalm)
-    else if (restMs > limits.sessionIdleMs) this.leave()
-    else this.#streams.look(now)
+    if (restMs > cacheMsMax) this.#streams.headerBlocks.clearCache()
+    const [incomplete, incompleteMsMax] = this.#incompleteInput()
+    if (this.#unread.ms(this.#output.sentWhileWaiting, now) > limits.unreadMsMax) this.#socket.destroy()
+    else if (this.#incomplete.ms(incomplete, now) > incompleteMsMax) this.#fail(codes.enhanceYourCalm)
+    else if (restMs > limits.sessionIdleMs) this.drain()
+    else this.#streams.checkTimeouts(now)
   }
 
-  /** What the peer has begun, if anything, and how long it may take to finish it. */
-  #unfinished(): readonly [what: unknown, msMax: number] {
+  /** Identifies the input that the peer has not completed, if any, and how many milliseconds it has for that. */
+  #incompleteInput(): readonly [what: unknown, msMax: number] {
     const { firstBytesMsMax, headersMsMax, requestMsMax } = this.#limits
-    // It is not listened to.
+    // The peer cannot send while this side does not read.
     if (this.#socket.isPaused()) return [undefined, 0]
     if (!this.#peer.isKnown) return ["greeting", firstBytesMsMax]
     if (this.#streams.block !== undefined) return [this.#streams.block, headersMsMax]
-    return [this.#reader.isWithin ? this.#reader.frames : undefined, requestMsMax]
+    return [this.#reader.isPartial ? this.#reader.frames : undefined, requestMsMax]
   }
 
   #arrived(chunk: Buffer): void {
-    if (this.#isOver) return
+    if (this.#isFinished) return
     this.#memory.arrived(chunk.length)
-    // What came before is first, whoever let the socket read on.
+    // Earlier input comes first.
     if (this.#input !== undefined) this.#wait(Buffer.concat([this.#input, chunk]))
     else if (this.#admission.enter()) this.#read(chunk)
     else this.#wait(chunk)
   }
 
-  /** Goes on with what has come when it is this peer's turn. */
+  /** Keeps input until this peer has processor time again. */
   #wait(input: Buffer): void {
     const isWaiting = this.#input !== undefined
     this.#input = input
@@ -165,7 +165,7 @@ export class Connection implements Holder {
   #goOn(): void {
     const input = this.#input
     this.#input = undefined
-    if (input === undefined || this.#isOver) return
+    if (input === undefined || this.#isFinished) return
     this.#read(input)
     if (this.#input === undefined && !this.#output.isFull) this.#socket.resume()
   }
@@ -182,13 +182,13 @@ export class Connection implements Holder {
         this.#fail(codes.internal)
       }
     } finally {
-      this.#streams.paused()
+      this.#streams.inputEnded()
       this.#output.uncork()
     }
-    if (this.#isOver) return
+    if (this.#isFinished) return
     if (taken < chunk.length) this.#wait(chunk.subarray(taken))
     else this.#memory.account()
-    // Who asks without reading the answers has to wait.
+    // A peer that does not read its answers may not send more.
     if (this.#output.isFull) this.#socket.pause()
   }
 
@@ -230,12 +230,12 @@ export class Connection implements Holder {
         this.#idled()
         break
       case frameTypes.promise:
-        throw new ConnectionError(codes.protocol, "a client promises nothing")
+        throw new ConnectionError(codes.protocol, "PUSH_PROMISE from a client")
       case frameTypes.priority:
         this.#priority(id, payload)
         break
       default:
-        // Frames of extensions are ignored (RFC 9113, 5.5), but not without end.
+        // Unknown frames are ignored (RFC 9113, 5.5), up to the flood limit.
         this.#idled()
     }
   }
@@ -247,7 +247,7 @@ export class Connection implements Holder {
     if ((flag & flags.ack) === 0) this.#output.pingAck(payload)
   }
 
-  /** Priorities of this kind are a thing of the past (RFC 9113, 5.3), and only looked at. */
+  /** Priorities are deprecated (RFC 9113, 5.3): the frame is checked and ignored. */
   #priority(id: number, payload: Buffer): void {
     if (id === 0) throw new ConnectionError(codes.protocol, "PRIORITY without a stream")
     if (payload.length !== 5) this.#streams.refuse(id, codes.frameSize)
@@ -257,38 +257,38 @@ export class Connection implements Holder {
 
   #drained(): void {
     if (this.#output.isFull) return
-    this.#streams.line.pump()
+    this.#streams.scheduler.pump()
     this.#streams.parked.beginLater()
     if (this.#input === undefined) this.#socket.resume()
   }
 
-  /** The peer says nothing more, and may still listen. */
+  /** The peer closed its side, and may still read. */
   #ended(): void {
-    if (this.#isOver) return
+    if (this.#isFinished) return
     this.#streams.finish()
     this.#endIfDone()
   }
 
   #endIfDone(): void {
-    if (this.#streams.isClosed && this.#streams.size === 0) this.#over()
+    if (this.#streams.isClosed && this.#streams.size === 0) this.#finish()
   }
 
-  /** The peer has lost this connection. */
+  /** Ends the connection with an error. */
   #fail(code: number): void {
-    if (this.#isOver) return
+    if (this.#isFinished) return
     this.#output.goAway(this.#streams.last, code)
-    this.#over(true)
+    this.#finish(true)
   }
 
   #closed(): void {
-    this.#over()
+    this.#finish()
     this.#memory.release()
     this.#admission.detach(this)
   }
 
-  #over(isLost = false): void {
-    if (this.#isOver) return
-    this.#isOver = true
+  #finish(isLost = false): void {
+    if (this.#isFinished) return
+    this.#isFinished = true
     this.#input = undefined
     this.#reader.close()
     this.#streams.closeAll()

@@ -4,10 +4,10 @@ export type Field = readonly [name: string, value: string]
 /** A token, in lower case (RFC 9113, 8.2.1). */
 export const isFieldName = (name: string): boolean => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)
 
-/** What may be a value in HTTP/1.1 as well (RFC 9110, 5.5), where a message may be passed on. */
+/** Stricter than HTTP/2 asks: also valid in HTTP/1.1 (RFC 9110, 5.5), to which a message may be passed on. */
 export const isFieldValue = (value: string): boolean => !/[^\t\x20-\x7e\x80-\xff]|^[ \t]|[ \t]$/.test(value)
 
-/** The table that every connection begins with (RFC 7541, appendix A). Its first index is 1. */
+/** The static table (RFC 7541, appendix A). Its first index is 1. */
 // biome-ignore format: a table, not code
 export const staticFields: ReadonlyArray<Field> = [
   [":authority", ""], [":method", "GET"], [":method", "POST"], [":path", "/"], [":path", "/index.html"],
@@ -25,8 +25,8 @@ export const staticFields: ReadonlyArray<Field> = [
   ["www-authenticate", ""]
 ]
 
-/** What an entry takes in a table, and in a list of headers: RFC 7541, 4.1. */
+/** Size of a field in a table and in a header list (RFC 7541, 4.1). */
 export const fieldBytes = (name: string, value: string): number => name.length + value.length + 32
 
-/** Bytes of a dynamic table that nobody has negotiated. We keep to it in both directions. */
+/** The default size of a dynamic table, used in both directions. */
 export const tableBytes = 4096

@@ -1,4 +1,4 @@
-// The words of HTTP/2 (RFC 9113, 6 and 7), as far as a server says or hears them.
+// The constants of HTTP/2 that a server needs (RFC 9113, 6 and 7).
 
 export const frameTypes = {
   data: 0,
@@ -39,16 +39,16 @@ export const settings = {
 } as const
 
 export const frameHeaderBytes = 9
-/** The largest frame that anyone takes without having said so. We neither send nor take a larger one. */
+/** The default SETTINGS_MAX_FRAME_SIZE. No larger frame is sent or accepted. */
 export const frameBytesMax = 16_384
-/** What each window is at first, and the most that it may grow to. */
+/** The initial size of a window, and the maximum. */
 export const windowBytes = 65_535
 export const windowBytesMax = 2 ** 31 - 1
 
-/** What a client sends first (RFC 9113, 3.4), chosen so that no HTTP/1.1 request can. */
+/** The client connection preface (RFC 9113, 3.4), which no HTTP/1.1 request can start with. */
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
 
-/** The connection cannot go on: the peer broke its rules, or asks for too much. */
+/** Ends the connection: the peer broke the protocol, or exceeded a limit. */
 export class ConnectionError extends Error {
   readonly code: Code
 
@@ -58,7 +58,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** The payload of a DATA or HEADERS frame without its padding. Throws when that is longer than the frame (RFC 9113, 6.1). */
+/** The payload of a DATA or HEADERS frame without padding. Throws when the padding exceeds the frame (RFC 9113, 6.1). */
 export const unpadded = (flag: number, payload: Buffer): Buffer => {
   if ((flag & flags.padded) === 0) return payload
   const padding = payload[0]
@@ -66,7 +66,7 @@ export const unpadded = (flag: number, payload: Buffer): Buffer => {
   return payload.subarray(1, payload.length - padding)
 }
 
-/** Of the body in a DATA frame, or of the increment in a WINDOW_UPDATE. */
+/** Below this many bytes, a DATA frame or a WINDOW_UPDATE increment counts against a flood limit. */
 export const tinyBytes = 32
 
-export const windowTooLarge = new ConnectionError(codes.flowControl, "a window beyond all bounds")
+export const windowTooLarge = new ConnectionError(codes.flowControl, "a window above 2^31-1")

@@ -4,25 +4,25 @@ import type { ConnectionAdmission } from "./admission.ts"
 import type { Stream } from "./stream.ts"
 
 /**
- * Serves one request. Requests of HTTP/2 come as objects that look like those of HTTP/1.1. A promise says when the work
- * is over, which may be later than the answer, or than the client's leaving; until then the request keeps its slot.
+ * Serves one request. HTTP/2 requests are given as the objects of Node's HTTP/1.1 server. The request keeps its slot
+ * until the returned promise settles, which may be after the answer, or after the client has left.
  */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
-/** Takes an HTTP/2 request as it is; false leaves it to the handler. */
+/** Serves an HTTP/2 stream directly; false leaves it to the handler. */
 export type StreamHandler = (stream: Stream) => boolean
 
 /**
- * Refuses a request whose head is larger than the limits allow. Its head has only what the refusal needs: the
- * pseudo-header fields, `content-type`, `x-request-id` and `origin`, if they are not large themselves.
+ * Refuses a request whose head exceeds the limits. `stream.head` has only what the refusal needs: the pseudo-header
+ * fields, `content-type`, `x-request-id` and `origin`, if they are not large themselves.
  */
 export type OversizedHandler = (stream: Stream) => void
 
-/** Serves one protocol on connections that a listener accepted. */
+/** Serves one protocol on accepted connections. */
 export interface ProtocolHandler {
-  /** Without a rule of the listener, memory alone is bounded. */
+  /** Without `admission`, only memory is bounded. */
   readonly accept: (socket: Socket, admission?: ConnectionAdmission) => void
-  /** No new request from now on: idle connections close at once, the others as soon as their calls are answered. */
+  /** Takes no new request: idle connections close at once, the others when their calls are answered. */
   readonly drain: () => void
   readonly close: () => void
 }

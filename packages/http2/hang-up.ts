@@ -1,8 +1,8 @@
 import type { Socket } from "node:net"
 
 /**
- * Says that nothing more comes, behind all that was said. The peer gets so much time to take that and to close its side,
- * and once everything is on its way, no more than `silenceMsMax` without a word: one that still reads has something to say.
+ * Ends this side of a connection after everything written so far. The peer has `msMax` to read that and to close its side.
+ * Once everything is sent, it may be silent for `silenceMsMax` at most.
  */
 export const hangUp = (socket: Socket, msMax: number, silenceMsMax = msMax): void => {
   if (socket.destroyed) return
@@ -17,6 +17,6 @@ export const hangUp = (socket: Socket, msMax: number, silenceMsMax = msMax): voi
     for (const timer of timers) clearTimeout(timer)
   })
   socket.end()
-  // What still comes is thrown away, so that the end of it is seen.
+  // Further input is discarded, so that its end is noticed.
   socket.resume()
 }

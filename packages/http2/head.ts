@@ -6,13 +6,13 @@ export interface RequestHead {
   readonly method: string
   readonly path: string
   readonly scheme: string
-  /** All fields, the pseudo-header ones among them; what came more than once is joined. */
+  /** All fields, pseudo-header fields included. Fields that came more than once are joined. */
   readonly headers: Readonly<Record<string, string>>
-  /** Bytes that the body must have, if the head says so. */
+  /** The body's length in bytes, if the head declares one. */
   readonly contentLength: number | undefined
-  /** How large the list of its fields is (RFC 9113, 6.5.2). */
+  /** Size of the field list in bytes, as RFC 9113, 6.5.2 counts it. */
   readonly bytes: number
-  /** The list is larger than the limits allow. Then `headers` has only those fields that a refusal needs. */
+  /** The field list exceeds the limits. Then `headers` has only the fields that a refusal needs. */
   readonly isOversized: boolean
 }
 
@@ -22,8 +22,8 @@ export interface HeadLimits {
   readonly headerBlockBytesMax: number
 }
 
-/** What belongs to a connection and not to a message (RFC 9113, 8.2.2). */
-const ofConnections: ReadonlySet<string> = new Set([
+/** Connection-specific fields, which HTTP/2 forbids (RFC 9113, 8.2.2). */
+const connectionFields: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -31,16 +31,16 @@ const ofConnections: ReadonlySet<string> = new Set([
   "upgrade"
 ])
 
-const pseudo: ReadonlySet<string> = new Set([":method", ":scheme", ":authority", ":path"])
+const pseudoFields: ReadonlySet<string> = new Set([":method", ":scheme", ":authority", ":path"])
 
-/** What a refusal of an oversized head depends on: the protocol, the request's id, and the page it came from. */
-const ofRefusals: ReadonlySet<string> = new Set([...pseudo, "content-type", "x-request-id", "origin"])
-/** Characters of such a field. */
-const ofRefusalCharsMax = 1_024
+/** Fields that the refusal of an oversized head depends on: the protocol, the request's id and the page's origin. */
+const refusalFields: ReadonlySet<string> = new Set([...pseudoFields, "content-type", "x-request-id", "origin"])
+/** Characters of one such field, at most. */
+const refusalFieldCharsMax = 1_024
 
 const isMethod = (method: string): boolean => isFieldName(method.toLowerCase())
 
-/** Paths as those of HTTP/1.1: no host comes in by this way, and nothing that ends a line or a word. */
+/** As in HTTP/1.1: the path has no authority, and no character that ends a line or a word. */
 const isPath = (path: string, method: string): boolean =>
   /^\/[!-~]*$/.test(path) || (path === "*" && method === "OPTIONS")
 
@@ -74,22 +74,25 @@ export const readHead = (decoder: HpackDecoder, block: Buffer, limits: HeadLimit
   const field = (name: string, value: string) => {
     fields += 1
     if (name.startsWith(":")) {
-      // They come first, and each once.
-      isMalformed ||= isRegular || !pseudo.has(name) || name in headers || !isFieldValue(value)
+      // Pseudo-header fields come first, and each once.
+      isMalformed ||= isRegular || !pseudoFields.has(name) || name in headers || !isFieldValue(value)
       headers[name] = value
       return
     }
     isRegular = true
     isMalformed ||=
-      !isFieldName(name) || !isFieldValue(value) || ofConnections.has(name) || (name === "te" && value !== "trailers")
+      !isFieldName(name) ||
+      !isFieldValue(value) ||
+      connectionFields.has(name) ||
+      (name === "te" && value !== "trailers")
     const earlier = headers[name]
     headers[name] = earlier === undefined ? value : `${earlier}${name === "cookie" ? "; " : ", "}${value}`
   }
   const excess = (name: string, value: string) => {
-    if (ofRefusals.has(name) && value.length <= ofRefusalCharsMax) headers[name] ??= value
+    if (refusalFields.has(name) && value.length <= refusalFieldCharsMax) headers[name] ??= value
   }
   const { whole, bytes } = decoder.decode(block, limits.headerBytesMax, field, excess)
-  // What was cut off may be what is missing, so an oversized head is not called malformed.
+  // A required field may be among those that were cut off, so an oversized head is not called malformed.
   if (!whole || fields > limits.headersMax) return oversized(headers, bytes)
   const length = headers["content-length"]
   if (isMalformed || !isRequest(headers) || (length !== undefined && !/^\d{1,15}$/.test(length))) return undefined
@@ -106,25 +109,29 @@ export const readHead = (decoder: HpackDecoder, block: Buffer, limits: HeadLimit
 
 const oversized = (all: Readonly<Record<string, string>>, bytes: number): RequestHead => {
   const headers: Record<string, string> = Object.create(null)
-  for (const name of ofRefusals) {
+  for (const name of refusalFields) {
     const value = all[name]
-    if (value !== undefined && value.length <= ofRefusalCharsMax && isFieldValue(value)) headers[name] = value
+    if (value !== undefined && value.length <= refusalFieldCharsMax && isFieldValue(value)) headers[name] = value
   }
   const { ":method": method = "", ":path": path = "", ":scheme": scheme = "" } = headers
   return { method, path, scheme, headers, contentLength: undefined, bytes, isOversized: true }
 }
 
-/** Reads the trailers of a request, which nobody here needs, and gives whether they are some. Throws `CompressionError`. */
+/** Reads a request's trailers, whose values are not used, and returns whether they are well-formed. Throws `CompressionError`. */
 export const readTrailers = (decoder: HpackDecoder, block: Buffer, { headerBytesMax }: HeadLimits): boolean => {
   let isGood = true
   decoder.decode(block, headerBytesMax, (name, value) => {
-    isGood &&= isFieldName(name) && isFieldValue(value) && !ofConnections.has(name)
+    isGood &&= isFieldName(name) && isFieldValue(value) && !connectionFields.has(name)
   })
   return isGood
 }
 
-/** Whether a body is not as long as its head says, when so many bytes have come and it ends, or goes on. */
-export const misstates = ({ contentLength }: RequestHead, receivedBytes: number, ends: boolean): boolean => {
+/** Whether a body of `receivedBytes` so far, complete if `ends`, disagrees with its head's content-length. */
+export const contradictsContentLength = (
+  { contentLength }: RequestHead,
+  receivedBytes: number,
+  ends: boolean
+): boolean => {
   if (contentLength === undefined) return false
   return ends ? receivedBytes !== contentLength : receivedBytes > contentLength
 }

@@ -2,16 +2,16 @@ import { fieldBytes, tableBytes } from "./fields.ts"
 import { huffmanDecoded } from "./huffman.ts"
 import { FieldTable } from "./table.ts"
 
-/** The block cannot be read, and nothing after it either: the connection is lost. */
+/** The block cannot be decoded, and so no later one either: the connection has to end. */
 export class CompressionError extends Error {}
 
-/** Reads the header blocks of one connection, all of them and in order (RFC 7541). */
+/** Decodes the header blocks of one connection, which must all be given, in order (RFC 7541). */
 export class HpackDecoder {
   readonly #table = new FieldTable()
   #block: Buffer = Buffer.alloc(0)
   #at = 0
 
-  /** Changes with whatever a block may mean. */
+  /** Number of table changes so far. While it stays the same, equal blocks mean equal fields. */
   get changes(): number {
     return this.#table.changes
   }
@@ -33,7 +33,7 @@ export class HpackDecoder {
     while (this.#at < block.length) {
       const first = block[this.#at]!
       if ((first & 0xe0) === 0x20) {
-        // A change of the table's size, which only may come first.
+        // A table size update, which may only come first.
         if (fields > 0) throw new CompressionError("a table size in the middle of a block")
         const size = this.#integer(5)
         if (size > tableBytes) throw new CompressionError("a table larger than agreed")
@@ -61,11 +61,11 @@ export class HpackDecoder {
 
   #indexed(index: number): readonly [string, string] {
     const field = this.#table.at(index)
-    if (field === undefined) throw new CompressionError("an index that names nothing")
+    if (field === undefined) throw new CompressionError("an index outside of the table")
     return field
   }
 
-  /** An integer whose first bits share a byte with something else (RFC 7541, 5.1). None of ours needs more than 28 bits. */
+  /** An integer with a prefix of so many bits (RFC 7541, 5.1). At most 28 bits, which every valid length and index fits. */
   #integer(prefixBits: number): number {
     const mask = (1 << prefixBits) - 1
     let value = this.#byte() & mask
@@ -86,7 +86,7 @@ export class HpackDecoder {
     if (this.#at > this.#block.length) throw new CompressionError("a text that is cut short")
     if (!isHuffman) return this.#block.toString("latin1", from, this.#at)
     const text = huffmanDecoded(this.#block, from, this.#at)
-    if (text === undefined) throw new CompressionError("a text that is no Huffman code")
+    if (text === undefined) throw new CompressionError("an invalid Huffman code")
     return text
   }
 

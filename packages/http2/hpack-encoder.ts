@@ -7,7 +7,7 @@ for (const [i, [name, value]] of staticFields.entries()) {
   if (!indexOfName.has(name)) indexOfName.set(name, i + 1)
 }
 
-/** What recurs from answer to answer, so that it is worth a place in the peer's table. Few: an index fits one byte. */
+/** Fields that recur from answer to answer, so they go into the peer's table. Few: their indexes fit into one byte. */
 const recurring: ReadonlySet<string> = new Set([
   "content-type\0application/grpc+proto",
   "content-type\0application/grpc",
@@ -15,32 +15,32 @@ const recurring: ReadonlySet<string> = new Set([
   "grpc-status\x000"
 ])
 
-/** The names of answers whose values are worth a look; with the others only the name may be known. */
+/** Names whose name and value together may be in a table; of the others only the name is looked up. */
 const namesOfKnown: ReadonlySet<string> = new Set([":status", "content-type", "grpc-status"])
 
 /**
- * Writes the header blocks of one connection. Plain and short rather than small: only what recurs is put into the
- * peer's table, and no text is Huffman coded, since that costs us more than it saves.
+ * Encodes the header blocks of one connection. Only recurring fields go into the peer's table, and no string is Huffman
+ * coded: that costs more processor time than it saves bytes.
  */
 export class HpackEncoder {
-  /** The recurring fields, in the order in which they were added; none is ever pushed out. */
+  /** The recurring fields in the order of insertion. They all fit, so none is ever evicted. */
   readonly #added = new Map<string, number>()
   #usesTable = true
-  #tellsSize = false
+  #owesSizeUpdate = false
 
-  /** Follows the setting of the peer. One that grants less than is usual gets blocks that need no table at all. */
+  /** Follows SETTINGS_HEADER_TABLE_SIZE. A peer that grants less than the default gets blocks that need no table. */
   limit(bytes: number): void {
     if (bytes >= tableBytes || !this.#usesTable) return
     this.#usesTable = false
-    this.#tellsSize = true
+    this.#owesSizeUpdate = true
     this.#added.clear()
   }
 
-  /** Appends the block to the bytes at `at`, which must have room for `bytesAtMost`, and gives where it ends. */
+  /** Writes the block at `at`, where `bytesAtMost` must be free, and returns where it ends. */
   encode(fields: Iterable<Field>, into: Buffer, at: number): number {
     let end = at
-    if (this.#tellsSize) {
-      this.#tellsSize = false
+    if (this.#owesSizeUpdate) {
+      this.#owesSizeUpdate = false
       into[end++] = 0x20
     }
     for (const [name, value] of fields) end = this.#field(name, value, into, end)
@@ -69,7 +69,7 @@ export class HpackEncoder {
   }
 }
 
-/** Room that a block of these fields takes at most. */
+/** The most bytes that a block of these fields takes. */
 export const bytesAtMost = (fields: Iterable<Field>): number => {
   let bytes = 8
   for (const [name, value] of fields) bytes += fieldBytes(name, value)

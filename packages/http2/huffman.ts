@@ -1,5 +1,5 @@
-// The Huffman code of HPACK (RFC 7541, appendix B). It is canonical, codes of one length follow the order of their
-// symbols, so that the lengths say it all.
+// The Huffman code of HPACK (RFC 7541, appendix B). It is canonical: codes of one length are in the order of their
+// symbols, so the lengths define it.
 
 // biome-ignore format: a table, not code
 const lengths: ReadonlyArray<number> = [
@@ -14,10 +14,10 @@ const lengths: ReadonlyArray<number> = [
   30
 ]
 
-/** The symbol that ends no text: padding is made of its first bits, and it must not occur whole. */
+/** EOS: padding consists of its first bits, and it must not occur as a whole (RFC 7541, 5.2). */
 const endOfString = 256
 
-/** A binary tree: for a node and a bit, the node below, or the complement of a symbol. Node 0 is the root. */
+/** A binary tree: for a node and a bit, the child node, or the complement of a symbol. Node 0 is the root. */
 const children = ((): Int16Array => {
   const tree = new Int16Array(1024)
   let nodes = 1
@@ -39,7 +39,7 @@ const children = ((): Int16Array => {
   return tree
 })()
 
-/** The text, as latin1; undefined when the bits are none. */
+/** The decoded text as latin1, or undefined when the bits are no valid code. */
 export const huffmanDecoded = (bytes: Buffer, from: number, to: number): string | undefined => {
   // No code is shorter than five bits.
   const text = Buffer.allocUnsafe(Math.ceil(((to - from) * 8) / 5))

@@ -1,6 +1,6 @@
 export type { ConnectionAdmission, Refusal } from "./admission.ts"
-export { allowance, type Earned } from "./allowance.ts"
 export type { Field } from "./fields.ts"
+export { type Earned, floodLimit } from "./flood-limit.ts"
 export { preface } from "./frames.ts"
 export type { Handler, OversizedHandler, ProtocolHandler, StreamHandler } from "./handlers.ts"
 export { isRequest } from "./head.ts"

@@ -1,25 +1,25 @@
-/** Something that a connection could give up, and how little its peer does about it. */
+/** Something that a connection can give up to free memory. */
 export interface Sheddable {
   readonly bytes: number
-  /** The peer neither takes nor sends anything. */
+  /** The peer neither reads nor sends anything. */
   readonly isStalled: boolean
-  /** Orders what is alike otherwise: the larger, the sooner it goes. */
+  /** Order among equals: the larger, the sooner it is shed. */
   readonly weight: number
-  /** Bytes of everybody at the same address. */
+  /** Bytes held for all peers at the same address. */
   readonly addressBytes: number
   readonly shed: () => void
 }
 
-/** A connection for whose peer memory is held. */
+/** A connection that holds memory for its peer. */
 export interface Holder {
-  /** Adds what could be given up. */
+  /** Adds everything that it can give up. */
   readonly sheddable: (now: number, add: (item: Sheddable) => void) => void
 }
 
 /**
- * What all connections of a listener hold for peers that are slow, or pretend to be: a bound for each of them would be
- * none for all. Above it, what nobody reads goes first, then what is read slowest, each from those at the address for
- * which most is held: who reads steadily loses nothing for what others leave unread.
+ * Bounds the memory that all connections of a listener together hold for slow peers; a bound per connection would not
+ * bound their sum. Above it, stalled items are shed first, then the slowest, each from the address that holds most. A
+ * steady reader loses nothing because of data that others leave unread.
  */
 export class MemoryBudget {
   readonly holders = new Set<Holder>()
@@ -35,7 +35,7 @@ export class MemoryBudget {
     this.heldBytes += bytes
     if (this.heldBytes <= this.bytesMax || this.#isScheduled) return
     this.#isScheduled = true
-    // Not at once, since nobody expects a stream to end while it is written to; and not a turn later, when more is held.
+    // Not at once: no caller expects a stream to end during its own write. Not a turn later: more would be held by then.
     queueMicrotask(() => this.#shedWhenOver())
   }
 
@@ -45,11 +45,11 @@ export class MemoryBudget {
 
   #shedWhenOver(): void {
     this.#isScheduled = false
-    // More than what is over: else everything would be looked at again for the next few bytes.
+    // More than the excess, or the next few bytes would start another search.
     if (this.heldBytes > this.bytesMax) this.shedLargest(0.75 * this.bytesMax)
   }
 
-  /** Sheds until no more than this is held. */
+  /** Sheds until at most `bytesMax` are held. */
   shedLargest(bytesMax: number): void {
     const now = performance.now()
     const items: Array<Sheddable> = []

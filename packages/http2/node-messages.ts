@@ -1,4 +1,4 @@
-// A stream as the two objects that handlers written for Node's servers take. They serve everything but the hot path.
+// Adapts a stream to the request and response objects of Node's HTTP server. Everything but the hot path uses them.
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { Readable, Writable } from "node:stream"
@@ -6,11 +6,11 @@ import { type Field, isFieldName, isFieldValue } from "./fields.ts"
 import { type Code, codes } from "./frames.ts"
 import type { Stream } from "./stream.ts"
 
-/** What these two objects, and what is made of them, take beside the stream. */
+/** Memory of these two objects, and of what handlers make of them, beside the stream. */
 const messageBytes = 20_480
 
-/** What belongs to HTTP/1.1 connections, and has no place here (RFC 9113, 8.2.2). */
-const ofConnections: ReadonlySet<string> = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade"])
+/** Connection-specific fields, which HTTP/2 forbids (RFC 9113, 8.2.2). */
+const connectionFields: ReadonlySet<string> = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade"])
 
 class Request extends Readable {
   readonly httpVersion = "2.0"
@@ -21,17 +21,17 @@ class Request extends Readable {
   readonly headers: Record<string, string> = {}
   readonly rawHeaders: Array<string> = []
   readonly socket: object
-  /** The code that ended it, once something has. */
+  /** The code with which the stream closed, once it has. */
   readonly stream: { rstCode: Code | undefined } = { rstCode: undefined }
   complete = false
   readonly #stream: Stream
   #unread = 0
 
   constructor(stream: Stream) {
-    // It lasts as long as its answer.
+    // The object lives as long as its answer.
     super({ autoDestroy: false })
     this.#stream = stream
-    // One of many on a connection: whoever wants to be rid of it ends the stream.
+    // The connection has other streams: destroying its socket resets this stream alone.
     const end = () => stream.reset(codes.noError)
     this.socket = { encrypted: stream.head.scheme === "https", destroySoon: end, destroy: end }
     this.method = stream.head.method
@@ -52,7 +52,7 @@ class Request extends Readable {
 
   took(bytes: Buffer): void {
     this.#unread += bytes.length
-    // Its owner reads it at its own pace; what it holds is bounded by the window.
+    // The handler reads at its own pace; the window bounds what is buffered.
     if (!this.destroyed) this.push(Buffer.from(bytes))
     this.#account()
   }
@@ -68,7 +68,7 @@ class Request extends Readable {
     done(error)
   }
 
-  /** What it does not hold any more is used up: it was read, or went straight to a listener, or nobody will read it. */
+  /** Bytes that are not buffered any more are used up: read, passed to a listener, or discarded. */
   #account(): void {
     const held = this.destroyed ? 0 : Math.min(this.#unread, this.readableLength)
     this.#stream.taken(this.#unread - held)
@@ -149,7 +149,7 @@ class Response extends Writable {
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
     this.flushHeaders()
     const isBodiless = this.req.method === "HEAD" || this.statusCode === 204 || this.statusCode === 304
-    // What is complete is handed on, so that the stream knows it: holding it back would hold as much.
+    // A complete answer goes to the stream at once, which then counts it as one: holding it back saves no memory.
     if (isBodiless || this.#stream.write(chunk) || this.writableEnded) done()
     else this.#onRoom = done
   }
@@ -184,24 +184,24 @@ class Response extends Writable {
   }
 
   over(): void {
-    // What is complete is destroyed by itself, and only after it was called finished.
+    // A complete response destroys itself after its `finish` event.
     if (!this.#isComplete) this.destroy()
   }
 
   #head(end: boolean): void {
     this.headersSent = true
     const fields: Array<Field> = [[":status", String(this.statusCode)]]
-    for (const [name, some] of this.#headers) if (!ofConnections.has(name)) fields.push(...some)
+    for (const [name, some] of this.#headers) if (!connectionFields.has(name)) fields.push(...some)
     if (!this.#headers.has("date")) fields.push(["date", new Date().toUTCString()])
     this.#stream.respond(fields, end)
   }
 }
 
-/** Throws where Node does: what ends a header for one of its readers must not get into it. */
+/** Throws where Node does, so that no value can end a header early for some reader (response splitting). */
 const checked = (name: string, value: string): Field => {
   const field: Field = [name.toLowerCase(), value.trim()]
-  if (!isFieldName(field[0])) throw new TypeError(`${JSON.stringify(name)} is no name of a header`)
-  if (!isFieldValue(field[1])) throw new TypeError(`the header ${field[0]} has a character that none may have`)
+  if (!isFieldName(field[0])) throw new TypeError(`${JSON.stringify(name)} is not a valid header name`)
+  if (!isFieldValue(field[1])) throw new TypeError(`the header ${field[0]} has an invalid character`)
   return field
 }
 
@@ -218,7 +218,7 @@ export const serveByHandler = (
   if (isComplete) stream.settle()
   const request = new Request(stream)
   const response = new Response(stream, request)
-  // What goes wrong with a stream ends it, and nothing else; unheard, an error would end the process.
+  // An error ends its stream alone. Without a listener it would end the process.
   request.on("error", () => {})
   response.on("error", () => {})
   stream.receiver = {

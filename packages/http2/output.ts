@@ -4,14 +4,14 @@ import { type Code, codes, flags, frameBytesMax, frameHeaderBytes, frameTypes } 
 import { bytesAtMost, HpackEncoder } from "./hpack-encoder.ts"
 import { sentBytes } from "./sent-bytes.ts"
 
-/** Frames are gathered in slabs of this many bytes: all that is said in one turn of the event loop leaves in one write. */
+/** Frames are gathered in slabs of this size: all frames of one turn of the event loop leave in one write. */
 const slabBytes = 64 * 1024
-/** What is left of a slab goes to the next connection that has something to say, if it is worth it. */
+/** The unused rest of a slab goes to the next connection that writes, if it is at least this large. */
 const restBytesMin = 8 * 1024
 const rests: Array<Buffer> = []
 const restsMax = 16
 
-/** What has to wait on a socket is copied when it is this little: it would keep a whole slab. */
+/** Up to this size, bytes that wait on a socket are copied, since a view would keep the whole slab. */
 const copiedBytesMax = slabBytes / 4
 
 const nothing = Buffer.alloc(0)
@@ -19,14 +19,14 @@ const nothing = Buffer.alloc(0)
 /** Writes the frames of one connection. */
 export class Output {
   readonly encoder = new HpackEncoder()
-  /** Frames of answers so far. */
+  /** Number of answer frames so far. */
   answers = 0
   readonly #socket: Socket
   readonly #heldBytesMax: number
-  /** Only while something is gathered: most connections are silent most of the time. */
+  /** Present only while frames are gathered: most connections are silent most of the time. */
   #slab: Buffer = nothing
   #to = 0
-  /** Bytes of the slabs that wait on the socket beside what was written in them. */
+  /** Unused bytes of the slabs that wait on the socket. */
   #pinnedBytes = 0
   #isCorked = false
   #isScheduled = false
@@ -38,34 +38,34 @@ export class Output {
     this.#isEncrypted = "encrypted" in socket
   }
 
-  /** Bytes of memory for what the peer has not read. */
+  /** Memory held for unread bytes. */
   get heldBytes(): number {
     const waiting = this.#socket.writableLength
     if (waiting === 0) this.#pinnedBytes = 0
     return waiting + this.#pinnedBytes
   }
 
-  /** Bytes that the peer has not read. */
+  /** Bytes that the operating system has not taken. */
   get unsentBytes(): number {
     return this.#socket.writableLength + this.#to
   }
 
-  /** Whether the peer reads so slowly that nothing should be added which can wait. */
+  /** Whether the peer reads so slowly that frames which can wait should wait. */
   get isFull(): boolean {
     return this.unsentBytes > this.#heldBytesMax
   }
 
-  /** Bytes that have left, as long as others wait to. */
-  get leftOfSome(): number | undefined {
-    return this.#socket.writableLength === 0 ? undefined : this.left
+  /** Bytes sent so far, or undefined when none wait. */
+  get sentWhileWaiting(): number | undefined {
+    return this.#socket.writableLength === 0 ? undefined : this.sent
   }
 
-  /** Bytes that have left. */
-  get left(): number {
+  /** Bytes sent so far. */
+  get sent(): number {
     return sentBytes(this.#socket)
   }
 
-  /** Holds everything back until `uncork`. */
+  /** Holds all frames back until `uncork`. */
   cork(): void {
     this.#isCorked = true
   }
@@ -83,9 +83,9 @@ export class Output {
     const to = this.#to
     this.#slab = nothing
     this.#to = 0
-    // After the last word of a connection there is nothing more to say.
+    // The connection has ended its side.
     if (!socket.writable) return
-    // Of encrypted sockets every write waits, if only for a moment.
+    // On encrypted sockets every write waits, if only for a moment.
     const isCopied = to <= copiedBytesMax && (this.#isEncrypted || socket.writableLength > 0)
     socket.write(isCopied ? copyOf(slab, to) : slab.subarray(0, to))
     if (isCopied) giveBack(slab)
@@ -179,7 +179,7 @@ export class Output {
     slab.writeUInt32BE(stream, at + 5)
   }
 
-  /** Makes room, and sees to it that what is written there leaves. */
+  /** Makes room in the slab, and schedules the flush. */
   #reserve(bytes: number): void {
     if (this.#slab.length - this.#to < bytes) {
       this.flush()
@@ -192,7 +192,7 @@ export class Output {
   }
 }
 
-/** Bytes of their own: those of a pool would keep the pool. */
+/** A copy outside of Node's buffer pool, which it would keep alive. */
 const copyOf = (slab: Buffer, length: number): Buffer => {
   const copy = Buffer.allocUnsafeSlow(length)
   slab.copy(copy, 0, 0, length)

@@ -1,33 +1,33 @@
 import type { ConnectionAdmission } from "./admission.ts"
-import type { Receiver } from "./carrier.ts"
 import { codes } from "./frames.ts"
 import type { Output } from "./output.ts"
 import type { Stream } from "./stream.ts"
+import type { Receiver } from "./stream-host.ts"
 
-/** Requests of a connection that may be begun in one turn of the event loop, where their answers are made by promises. */
-const settlingMax = 4
+/** Requests per connection and turn of the event loop that may start, where promises make their answers. */
+const startedPerTurnMax = 4
 
-/** What waits for its turn. */
+/** A request that waits. */
 interface Waiting {
   readonly since: number
   readonly goOn: (stream: Stream) => void
 }
 
-/** A request that waits until it may begin: what comes of it meanwhile. */
+/** Collects what arrives of a request that has to wait. */
 class ParkedRequest implements Receiver, Waiting {
   readonly since = performance.now()
-  readonly #begin: Around["begin"]
-  /** Copies: a piece keeps all that came with it. */
+  readonly #begin: ParkingOptions["begin"]
+  /** Copies, since a piece is a view of a larger input buffer. */
   readonly #pieces: Array<Buffer> = []
   #isComplete: boolean
 
-  constructor(isComplete: boolean, begin: Around["begin"]) {
+  constructor(isComplete: boolean, begin: ParkingOptions["begin"]) {
     this.#isComplete = isComplete
     this.#begin = begin
   }
 
   goOn(stream: Stream): void {
-    this.#begin(stream, () => this.#handOn(stream.receiver))
+    this.#begin(stream, () => this.#replay(stream.receiver))
   }
 
   onData(bytes: Buffer): void {
@@ -42,8 +42,8 @@ class ParkedRequest implements Receiver, Waiting {
 
   onClose(): void {}
 
-  /** Hands on what has come. */
-  #handOn(receiver: Receiver): void {
+  /** Replays what has arrived. */
+  #replay(receiver: Receiver): void {
     for (const [i, piece] of this.#pieces.entries()) {
       receiver.onData(piece, this.#isComplete && i === this.#pieces.length - 1)
     }
@@ -51,40 +51,40 @@ class ParkedRequest implements Receiver, Waiting {
   }
 }
 
-interface Around {
+interface ParkingOptions {
   readonly admission: ConnectionAdmission
   readonly output: Output
-  /** Bytes of answers that a client may leave unread, and have one more request begun. */
+  /** Unread bytes of answers up to which one more request may start. */
   readonly unreadBytesMax: number
-  /** Serves a request whose receiver then takes what has come of it. */
+  /** Starts a request; `replay` then gives its receiver what has arrived. */
   readonly begin: (stream: Stream, replay: () => void) => void
   /** Calls the handler of a stream. */
   readonly serve: (stream: Stream, act: () => void) => void
 }
 
-/** The requests of a connection that wait, in their order, since their client leaves too much unread or others come first. */
+/** The requests of a connection that wait, in order: their client leaves too much unread, or enough others have just started. */
 export class ParkedRequests {
-  readonly #around: Around
+  readonly #options: ParkingOptions
   readonly #requests = new Map<Stream, Waiting>()
   #isScheduled = false
-  /** What began in this turn of the event loop, and may not have said yet how large its answer is. */
-  #settling = 0
+  /** Requests that started in this turn of the event loop: the size of their answers may not be known yet. */
+  #startedInTurn = 0
   #answerBytes = 0
-  /** When the client last took something of an answer, while requests waited. */
+  /** When the client last read some of an answer while requests waited. */
   #movedAt = 0
 
-  constructor(around: Around) {
-    this.#around = around
+  constructor(options: ParkingOptions) {
+    this.#options = options
   }
 
-  /** Whether a request that comes now has to wait. */
+  /** Whether a request that arrives now has to wait. */
   get mustWait(): boolean {
-    return this.#requests.size > 0 || !this.#maySettle || !this.#hasRoom
+    return this.#requests.size > 0 || !this.#mayStart || !this.#hasRoom
   }
 
   /**
-   * Does something that an answer may come of by promises, when few others have begun in this turn of the event loop: of
-   * those that are begun side by side, all answers are made before the first of them is counted.
+   * Runs `act`, which starts the making of an answer by promises, once few enough others have started in this turn of the
+   * event loop: the answers of requests that start together are all in memory before the first is charged.
    */
   inTurn(stream: Stream, act: () => void): void {
     if (this.mustWait) {
@@ -92,21 +92,21 @@ export class ParkedRequests {
     } else this.#act(stream, act)
   }
 
-  /** Counts one of the few that may begin in this turn of the event loop. */
+  /** Counts one of the requests that may start in this turn of the event loop. */
   settle(): void {
-    this.#settling += 1
-    if (this.#settling > 1) return
+    this.#startedInTurn += 1
+    if (this.#startedInTurn > 1) return
     setImmediate(() => {
-      this.#settling = 0
+      this.#startedInTurn = 0
       this.beginLater()
     })
   }
 
-  get #maySettle(): boolean {
-    return this.#settling < settlingMax
+  get #mayStart(): boolean {
+    return this.#startedInTurn < startedPerTurnMax
   }
 
-  /** Bytes of complete answers that are not sent are more, or fewer. */
+  /** The unsent bytes of complete answers grew or shrank by `bytes`. */
   answersChanged(bytes: number): void {
     this.#answerBytes += bytes
     if (bytes > 0 || this.#requests.size === 0) return
@@ -115,7 +115,7 @@ export class ParkedRequests {
   }
 
   park(stream: Stream, isComplete: boolean): void {
-    const parked = new ParkedRequest(isComplete, this.#around.begin)
+    const parked = new ParkedRequest(isComplete, this.#options.begin)
     stream.receiver = parked
     this.#requests.set(stream, parked)
   }
@@ -124,18 +124,18 @@ export class ParkedRequests {
     this.#requests.delete(stream)
   }
 
-  /** Refuses those that have waited for longer while their client took nothing; nothing was done for them. */
+  /** Refuses requests that waited for longer while their client read nothing. No work was done for them. */
   refuseLate(now: number, waitMsMax: number): void {
     for (const [stream, { since }] of this.#requests) {
       if (now - Math.max(since, this.#movedAt) > waitMsMax) stream.reset(codes.refused)
     }
   }
 
-  /** Begins as many as there is room for, when it is their connection's turn. */
+  /** Starts as many as there is room for, once the connection has processor time. */
   beginLater(): void {
-    if (this.#requests.size === 0 || this.#isScheduled || !this.#maySettle || !this.#hasRoom) return
+    if (this.#requests.size === 0 || this.#isScheduled || !this.#mayStart || !this.#hasRoom) return
     this.#isScheduled = true
-    this.#around.admission.later(() => {
+    this.#options.admission.later(() => {
       this.#isScheduled = false
       this.#begin()
     })
@@ -143,17 +143,17 @@ export class ParkedRequests {
 
   #act(stream: Stream, act: () => void): void {
     this.settle()
-    this.#around.serve(stream, act)
+    this.#options.serve(stream, act)
   }
 
   get #hasRoom(): boolean {
-    return this.#answerBytes + this.#around.output.unsentBytes <= this.#around.unreadBytesMax
+    return this.#answerBytes + this.#options.output.unsentBytes <= this.#options.unreadBytesMax
   }
 
   #begin(): void {
-    const { admission } = this.#around
+    const { admission } = this.#options
     for (const [stream, waiting] of this.#requests) {
-      if (!this.#hasRoom || !this.#maySettle) return
+      if (!this.#hasRoom || !this.#mayStart) return
       if (!admission.hasTime()) {
         this.beginLater()
         return

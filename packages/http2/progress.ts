@@ -1,7 +1,7 @@
-/** How fast a peer takes what is held for it, or sends what it began. Sampled now and then. */
+/** Measures how fast a peer reads its answers, or sends its request. Call `sample` at regular intervals. */
 export class Progress {
   #movedAt: number
-  /** Of the latest samples, each half as much as the next. */
+  /** Moving average over the latest samples; each counts half as much as the one after it. */
   #recentBytes = 0
   #bytes = 0
 
@@ -19,14 +19,14 @@ export class Progress {
     this.#bytes = 0
   }
 
-  /** What its peer takes weighs by how long that goes on; what does not move, the more the longer. */
+  /** Weight of unread bytes: the time until they are read at the present speed; for a stalled peer, as `weighSending`. */
   weighTaking(bytes: number, now: number): Weight {
     return this.#recentBytes < 1
       ? this.weighSending(bytes, now)
       : { isStalled: false, weight: bytes / this.#recentBytes }
   }
 
-  /** How long a peer goes on to send is not known. */
+  /** Weight of an incomplete request: its bytes, and more the longer nothing has moved. */
   weighSending(bytes: number, now: number): Weight {
     const stalledMs = this.#bytes > 0 ? 0 : now - this.#movedAt
     return { isStalled: stalledMs >= stalledMsMin, weight: (bytes * (1_000 + stalledMs)) / 1_000 }
@@ -38,5 +38,5 @@ interface Weight {
   readonly weight: number
 }
 
-/** For so long nothing has moved of what is stalled, rather than new. */
+/** Milliseconds without progress after which a peer counts as stalled rather than new. */
 const stalledMsMin = 1_000

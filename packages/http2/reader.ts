@@ -2,38 +2,38 @@ import { ConnectionError, codes, frameBytesMax, frameHeaderBytes, preface } from
 
 const nothing = Buffer.alloc(0)
 
-/** Cuts what comes in into the preface and frames. The network may have cut it anywhere. */
+/** Splits input into the preface and frames, wherever the network has cut it. */
 export class FrameReader {
-  /** Frames so far. */
+  /** Number of frames so far. */
   frames = 0
   readonly #onFrame: (type: number, flag: number, stream: number, payload: Buffer) => void
   #isGreeted = false
   #isClosed = false
   #isHalted = false
-  /** The beginning of what is not complete yet, in a buffer that grows with it: a copy, which keeps nothing else alive. */
-  #begun: Buffer = nothing
+  /** The incomplete frame, in a buffer that grows with it: a copy, since a view would keep the input alive. */
+  #partial: Buffer = nothing
   #length = 0
 
   constructor(onFrame: (type: number, flag: number, stream: number, payload: Buffer) => void) {
     this.#onFrame = onFrame
   }
 
-  /** Whether something has begun, and not come to its end. */
-  get isWithin(): boolean {
+  /** Whether a frame is incomplete. */
+  get isPartial(): boolean {
     return this.#length > 0
   }
 
-  /** Bytes that are held of what is not complete. */
+  /** Bytes held for the incomplete frame. */
   get heldBytes(): number {
-    return this.#begun.length
+    return this.#partial.length
   }
 
-  /** Gives how many bytes it has taken: all of them, unless it was halted. */
+  /** Returns how many bytes were taken: all, unless `halt` was called. */
   read(chunk: Buffer): number {
     let at = 0
     this.#isHalted = false
     while (this.#length > 0 && !this.#isClosed) {
-      const missing = this.#size(this.#begun, 0, this.#length) - this.#length
+      const missing = this.#size(this.#partial, 0, this.#length) - this.#length
       if (missing > chunk.length - at) {
         this.#keep(chunk.subarray(at))
         return chunk.length
@@ -54,19 +54,19 @@ export class FrameReader {
     return this.#isClosed ? chunk.length : at
   }
 
-  /** Stops behind the frame that is looked at: what comes after it is to be read later. */
+  /** Stops after the present frame; the caller reads the rest later. */
   halt(): void {
     this.#isHalted = true
   }
 
-  /** Nothing that comes from now on is looked at. */
+  /** Ignores all further input. */
   close(): void {
     this.#isClosed = true
-    this.#begun = nothing
+    this.#partial = nothing
     this.#length = 0
   }
 
-  /** Bytes of what begins there, as far as so many of them tell. */
+  /** Size of the preface or frame that starts at `at`; while its header is incomplete, that of the header. */
   #size(bytes: Buffer, at: number, length: number): number {
     if (!this.#isGreeted) return preface.length
     if (length < frameHeaderBytes) return frameHeaderBytes
@@ -77,7 +77,8 @@ export class FrameReader {
 
   #take(bytes: Buffer, at: number, size: number): void {
     if (!this.#isGreeted) {
-      if (preface.compare(bytes, at, at + size) !== 0) throw new ConnectionError(codes.protocol, "no preface")
+      if (preface.compare(bytes, at, at + size) !== 0)
+        throw new ConnectionError(codes.protocol, "the connection preface is wrong")
       this.#isGreeted = true
       return
     }
@@ -88,19 +89,19 @@ export class FrameReader {
 
   #keep(bytes: Buffer): void {
     const length = this.#length + bytes.length
-    if (length > this.#begun.length) {
-      const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#begun.length))
-      this.#begun.copy(larger, 0, 0, this.#length)
-      this.#begun = larger
+    if (length > this.#partial.length) {
+      const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#partial.length))
+      this.#partial.copy(larger, 0, 0, this.#length)
+      this.#partial = larger
     }
-    this.#begun.set(bytes, this.#length)
+    this.#partial.set(bytes, this.#length)
     this.#length = length
   }
 
   #complete(): void {
-    const whole = this.#begun
+    const whole = this.#partial
     const size = this.#length
-    this.#begun = nothing
+    this.#partial = nothing
     this.#length = 0
     this.#take(whole, 0, size)
   }

@@ -1,4 +1,4 @@
-/** Bytes of an answer that wait until they may be sent. */
+/** The bytes of an answer that flow control holds back. */
 export class SendQueue {
   bytes = 0
   readonly #pieces: Array<Uint8Array> = []
@@ -8,7 +8,7 @@ export class SendQueue {
     this.bytes += piece.length
   }
 
-  /** The next bytes, no more than these, of a queue that has some. */
+  /** Removes and returns the next piece, of at most `most` bytes. The queue must not be empty. */
   take(most: number): Uint8Array {
     const next = this.#pieces[0]!
     const piece = next.length > most ? next.subarray(0, most) : next

@@ -8,9 +8,9 @@ interface Handle {
 }
 
 /**
- * Bytes of a connection that the system has taken. To a stream a write waits until all of it has left, so that a client
- * that reads a large answer slowly would look like one that reads nothing. The handle below knows: Node's own timeouts
- * of sockets look at it. Where it does not tell, as on Bun, complete writes are counted.
+ * Bytes of a connection that the operating system has taken. A stream's own counters change only when a whole write is
+ * done, so a client that reads a large answer slowly would look stalled. Node's handle has the exact number, which Node's
+ * socket timeouts use too. Bun's has none; there only complete writes count.
  */
 export const sentBytes = (socket: Socket): number => {
   const handle = (socket as { readonly _handle?: Handle | null })._handle ?? undefined

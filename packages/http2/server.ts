@@ -8,16 +8,16 @@ import type { Stream } from "./stream.ts"
 
 interface Serving {
   readonly handler: Handler
-  /** Asked first. */
+  /** Called first; returns false to leave the stream to `handler`. */
   readonly onStream: StreamHandler
-  /** Unless given, such requests are answered with 431 and no body. */
+  /** By default such requests are answered with 431 and no body. */
   readonly onOversized?: OversizedHandler | undefined
   readonly onFault: (cause: unknown) => void
 }
 
 const refuseOversized: OversizedHandler = (stream) => stream.respond([[":status", "431"]], true)
 
-/** HTTP/2 on connections that somebody else accepted. */
+/** HTTP/2 on connections that the caller has accepted. */
 export const http2 = (
   limits: Http2Limits,
   { handler, onStream, onOversized = refuseOversized, onFault }: Serving
@@ -26,7 +26,7 @@ export const http2 = (
   const budget = new MemoryBudget(limits.sessionsHeldBytesMax)
   const timer = setInterval(() => {
     const now = performance.now()
-    for (const connection of connections) connection.look(now)
+    for (const connection of connections) connection.checkTimeouts(now)
   }, limits.lateCheckMs)
   timer.unref()
   const serve = (stream: Stream) => {
@@ -46,7 +46,7 @@ export const http2 = (
       connections.add(connection)
     },
     drain: () => {
-      for (const connection of connections) connection.leave()
+      for (const connection of connections) connection.drain()
     },
     close: () => clearInterval(timer)
   }

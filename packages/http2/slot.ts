@@ -1,22 +1,22 @@
-/** The slot of a request: free once its stream is closed and nothing works on it any more, whichever comes last. */
+/** The slot of a request. It is free once the stream is closed and its handler is done, whichever comes last. */
 export class Slot {
   readonly #onFree: () => void
-  /** What works on it; its being open is one of those. */
-  #works = 1
+  /** Reasons to keep the slot; the open stream is the first. */
+  #holds = 1
 
   constructor(onFree: () => void) {
     this.#onFree = onFree
   }
 
-  /** Keeps it until what is returned is called, once. */
+  /** Keeps the slot until the returned function is called. Call it once. */
   hold(): () => void {
-    if (this.#works === 0) return () => {}
-    this.#works += 1
+    if (this.#holds === 0) return () => {}
+    this.#holds += 1
     return () => this.release()
   }
 
   release(): void {
-    this.#works -= 1
-    if (this.#works === 0) this.#onFree()
+    this.#holds -= 1
+    if (this.#holds === 0) this.#onFree()
   }
 }

@@ -1,4 +1,4 @@
-/** How long something has been the same, for whoever looks at it now and then. What is undefined is not there. */
+/** Measures how long a value has not changed, by regular looks at it. `undefined` means that nothing is timed. */
 export class StallTimer {
   #value: unknown
   #since = 0

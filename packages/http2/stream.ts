@@ -1,4 +1,3 @@
-import { type Carrier, nobody, type Receiver } from "./carrier.ts"
 import type { Field } from "./fields.ts"
 import { type Code, codes, frameBytesMax, windowBytesMax } from "./frames.ts"
 import type { RequestHead } from "./head.ts"
@@ -6,63 +5,64 @@ import type { Sheddable } from "./memory-budget.ts"
 import { Progress } from "./progress.ts"
 import { SendQueue } from "./send-queue.ts"
 import { Slot } from "./slot.ts"
+import { noReceiver, type Receiver, type StreamHost } from "./stream-host.ts"
 
-/** What a stream takes beside its head and body, and what a piece of that body takes beside its bytes. */
+/** Memory of a stream beside head and body, and of a piece of the body beside its bytes. */
 const streamBytes = 4_096
 const pieceBytes = 256
 
-/** Bytes that a stream sends before it is another's turn. */
+/** Bytes that a stream sends before the next one may. */
 const turnBytes = 4 * frameBytesMax
 
 const nothing = new Uint8Array()
 
-/** One call of a connection: a request that comes in, and the answer to it. */
+/** One stream: a request and its answer. */
 export class Stream {
   readonly id: number
   readonly head: RequestHead
-  receiver: Receiver = nobody
+  receiver: Receiver = noReceiver
   /** The request is complete. */
   ended: boolean
-  /** The answer is, on the wire. */
+  /** The answer is complete and written. */
   answered = false
   closed = false
   responded = false
   timer: NodeJS.Timeout | undefined
   receivedBytes = 0
-  /** Bytes that are held for it whatever becomes of it, as long as it has its slot. */
+  /** Bytes charged for as long as the slot is held. */
   readonly slotBytes: number
-  /** Bytes that are held for its client beside those: the request until it is answered, and what is queued of the answer. */
+  /** Bytes charged in addition: the request until it is answered, and the queued part of the answer. */
   heldBytes = 0
   receiveWindow: number
-  readonly #carrier: Carrier
+  readonly #host: StreamHost
   readonly #windowBytes: number
-  /** Bytes that came in, and are neither used up nor given back. */
+  /** Received bytes that the receiver has not used up. */
   #untaken = 0
-  /** Bytes that were used up, and may not come again yet. */
+  /** Used bytes for which no WINDOW_UPDATE was sent yet. */
   #taken = 0
   #sendWindow: number
   readonly #queue = new SendQueue()
   #requestBytes = 0
-  /** Of those held, bytes of a complete answer. */
+  /** Held bytes that belong to a complete answer. */
   #answerBytes = 0
-  /** What whoever serves it holds for it. */
+  /** Bytes that the handler charged. */
   #servedBytes = 0
   readonly #slot: Slot
   #progress: Progress | undefined
-  /** What comes last, once that is known: nothing can be added behind it. */
+  /** Set once the answer is complete: its trailers. Nothing can be added any more. */
   #last: { readonly trailers: ReadonlyArray<Field> } | undefined
   #isWaiting = false
   #owesDrain = false
   #unreadSince: number | undefined
 
   constructor(
-    carrier: Carrier,
+    host: StreamHost,
     id: number,
     head: RequestHead,
     { ended, windowBytes, sendWindow }: { ended: boolean; windowBytes: number; sendWindow: number }
   ) {
-    this.#carrier = carrier
-    this.#slot = new Slot(() => carrier.freed(this))
+    this.#host = host
+    this.#slot = new Slot(() => host.freed(this))
     this.id = id
     this.head = head
     this.slotBytes = streamBytes + head.bytes
@@ -72,7 +72,7 @@ export class Stream {
     this.#sendWindow = sendWindow
   }
 
-  /** Sends the head of the answer; 1xx may come before it. With `end` there is nothing else. */
+  /** Sends the head of the answer, or a 1xx answer before it. With `end` the answer has no body. */
   respond(fields: Iterable<Field>, end = false, isInformational = false): void {
     if (this.closed || this.#last !== undefined) return
     if (!isInformational) {
@@ -81,11 +81,11 @@ export class Stream {
       this.#account()
     }
     if (end) this.#last = { trailers: [] }
-    this.#carrier.output.headers(this.id, fields, end)
+    this.#host.output.headers(this.id, fields, end)
     if (end) this.#finished()
   }
 
-  /** Sends a piece of the body, or queues it. False when it would be better to wait for `onDrain`. */
+  /** Sends a piece of the body, or queues it. False means: wait for `onDrain` before the next. */
   write(bytes: Uint8Array): boolean {
     if (this.closed || this.#last !== undefined) return true
     this.#queue.add(bytes)
@@ -95,7 +95,7 @@ export class Stream {
     return this.#queue.bytes === 0
   }
 
-  /** Ends the answer behind what was written. */
+  /** Ends the answer after everything that was written. */
   end(trailers: ReadonlyArray<Field> = []): void {
     if (this.closed || this.#last !== undefined) return
     this.#last = { trailers }
@@ -103,42 +103,42 @@ export class Stream {
     this.#send()
   }
 
-  /** Keeps its slot until the work that goes on for it is over, also when the client has gone by then. Call once. */
+  /** Keeps the slot until the returned function is called, even when the client leaves earlier. Call once. */
   holdSlot(): () => void {
     return this.#slot.hold()
   }
 
-  /** Its answer is made by promises: few others of the connection begin before the next turn of the event loop. */
+  /** Promises make its answer: few other requests of the connection start before the next turn of the event loop. */
   settle(): void {
-    this.#carrier.parked.settle()
+    this.#host.parked.settle()
   }
 
-  /** Does what makes the answer, as `settle` says, when it is its turn. */
+  /** Runs `act`, which makes the answer, once `settle` allows it. */
   inTurn(act: () => void): void {
-    this.#carrier.parked.inTurn(this, act)
+    this.#host.parked.inTurn(this, act)
   }
 
-  /** Whoever serves it holds so many bytes more for it, until it closes. */
+  /** Charges `bytes` that the handler holds, until the stream closes. */
   charge(bytes: number): void {
     if (!this.closed) this.#servedBytes += bytes
     this.#account()
   }
 
-  /** Breaks off. */
+  /** Sends RST_STREAM and closes. */
   reset(code: Code): void {
     if (this.closed) return
-    this.#carrier.output.reset(this.id, code)
+    this.#host.output.reset(this.id, code)
     this.close(code, true)
   }
 
-  /** The request did not come in one piece, and gets no more than its time. */
-  waitsForRest(msMax: number): void {
+  /** Resets the stream when its request is not complete in time. */
+  limitRequestTime(msMax: number): void {
     if (this.ended || this.closed || this.timer !== undefined) return
     this.timer = setTimeout(() => this.reset(codes.cancel), msMax)
     this.#progress ??= new Progress(performance.now())
   }
 
-  /** Bytes came in, padding among them. */
+  /** Bytes arrived, padding included. */
   arrived(bytes: number): void {
     this.receiveWindow -= bytes
     this.#untaken += bytes
@@ -153,24 +153,24 @@ export class Stream {
     this.ended = true
     clearTimeout(this.timer)
     if (this.answered) this.close(codes.noError, false)
-    else this.#carrier.serve(this, () => this.receiver.onEnd())
+    else this.#host.serve(this, () => this.receiver.onEnd())
   }
 
-  /** Says that bytes which came in are used up, so that as many may come again. */
+  /** Call when received bytes are used up, so that the client may send as many again. */
   taken(bytes: number): void {
-    // What was left when the stream closed was given back by then.
+    // `close` has given all of them back.
     if (this.closed) return
     this.#untaken -= bytes
-    this.#carrier.took(bytes)
+    this.#host.took(bytes)
     if (this.ended) return
     this.#taken += bytes
     if (this.#taken * 2 < this.#windowBytes) return
-    this.#carrier.output.windowUpdate(this.id, this.#taken)
+    this.#host.output.windowUpdate(this.id, this.#taken)
     this.receiveWindow += this.#taken
     this.#taken = 0
   }
 
-  /** The peer takes more, or less; false when that is more than may be. */
+  /** Changes the send window. False when it exceeds the maximum. */
   grow(bytes: number): boolean {
     this.#sendWindow += bytes
     if (this.#sendWindow > windowBytesMax) return false
@@ -178,7 +178,7 @@ export class Stream {
     return true
   }
 
-  /** Takes a turn: sends what may be sent. The rest waits for the next, for a window, or for a peer that reads slowly. */
+  /** Sends as much as one turn and the windows allow. The rest waits for the next turn or a WINDOW_UPDATE. */
   pump(): void {
     this.#isWaiting = false
     if (this.closed) return
@@ -187,17 +187,17 @@ export class Stream {
   }
 
   #turn(): void {
-    const carrier = this.#carrier
+    const host = this.#host
     let left = turnBytes
     while (this.#queue.bytes > 0) {
-      const room = Math.min(this.#sendWindow, carrier.line.window, left, frameBytesMax)
-      if (room <= 0 || carrier.output.isFull) {
-        if (carrier.line.isSilent && Math.min(this.#sendWindow, carrier.line.window) <= 0) {
+      const room = Math.min(this.#sendWindow, host.scheduler.window, left, frameBytesMax)
+      if (room <= 0 || host.output.isFull) {
+        if (host.scheduler.hasPeerEnded && Math.min(this.#sendWindow, host.scheduler.window) <= 0) {
           this.close(codes.cancel, false)
         } else if (this.#sendWindow > 0) {
-          // Its own window comes with a word of its own; the others are the whole connection's.
+          // Only for the connection's sake: its own window has WINDOW_UPDATE frames of its own.
           this.#isWaiting = true
-          carrier.line.join(this)
+          host.scheduler.join(this)
         }
         return
       }
@@ -206,9 +206,9 @@ export class Stream {
       this.#progress?.moved(piece.length)
       left -= piece.length
       this.#sendWindow -= piece.length
-      carrier.line.window -= piece.length
+      host.scheduler.window -= piece.length
       const endsHere = this.#queue.bytes === 0 && this.#last?.trailers.length === 0
-      carrier.output.data(this.id, piece, endsHere)
+      host.output.data(this.id, piece, endsHere)
       if (endsHere) {
         this.#finished()
         return
@@ -216,18 +216,18 @@ export class Stream {
     }
     if (this.#last !== undefined) {
       const { trailers } = this.#last
-      if (trailers.length === 0) carrier.output.data(this.id, nothing, true)
-      else carrier.output.headers(this.id, trailers, true)
+      if (trailers.length === 0) host.output.data(this.id, nothing, true)
+      else host.output.headers(this.id, trailers, true)
       this.#finished()
     } else if (this.#owesDrain) {
       this.#owesDrain = false
-      carrier.serve(this, () => this.receiver.onDrain())
+      host.serve(this, () => this.receiver.onDrain())
     }
   }
 
   /**
-   * For how long a complete answer has waited for a client that takes nothing of it. A stream that goes on may wait: it is
-   * not its client that decides when.
+   * Milliseconds for which the client has read nothing of a complete answer. An unfinished answer does not count, since
+   * its handler may be the one that waits.
    */
   unreadMs(now: number): number {
     if (this.#last === undefined || this.#queue.bytes === 0) return 0
@@ -235,17 +235,17 @@ export class Stream {
     return now - this.#unreadSince
   }
 
-  /** Whether memory is held until its client sends, or takes, something. */
+  /** Whether it holds memory until its client sends or reads something. */
   get waitsForClient(): boolean {
     return !this.ended || this.#queue.bytes > 0
   }
 
-  /** Whether it is being answered, and nobody knows for how long. */
+  /** Whether the answer has started and has no known end. */
   get isOpenEnded(): boolean {
     return this.responded && this.#last === undefined
   }
 
-  /** Looks at how fast what is held for it goes away. */
+  /** Samples the progress of its client. */
   sample(now: number): void {
     if (this.heldBytes > 0) this.#progress ??= new Progress(now)
     this.#progress?.sample(now)
@@ -258,7 +258,7 @@ export class Stream {
     return { bytes, addressBytes, ...weight, shed: () => this.reset(codes.enhanceYourCalm) }
   }
 
-  /** Over, for whatever reason. */
+  /** Closes the stream, for whatever reason. */
   close(code: Code, isReset: boolean): void {
     if (this.closed) return
     this.closed = true
@@ -266,17 +266,17 @@ export class Stream {
     this.#requestBytes = this.#servedBytes = 0
     this.#account()
     clearTimeout(this.timer)
-    // Nobody reads it any more, and the other streams of the connection share its window.
-    this.#carrier.took(this.#untaken)
-    this.#carrier.closed(this, isReset)
-    this.#carrier.serve(this, () => this.receiver.onClose(code))
+    // Bytes that are not read any more go back to the connection's window, which all streams share.
+    this.#host.took(this.#untaken)
+    this.#host.closed(this, isReset)
+    this.#host.serve(this, () => this.receiver.onClose(code))
     this.#slot.release()
   }
 
   #send(): void {
     if (this.#isWaiting) return
     this.pump()
-    if (this.#isWaiting) this.#carrier.line.pump()
+    if (this.#isWaiting) this.#host.scheduler.pump()
   }
 
   #account(): void {
@@ -287,12 +287,12 @@ export class Stream {
     const change = held - this.heldBytes
     this.#answerBytes = answer
     this.heldBytes = held
-    this.#carrier.charge(change, answerChange)
+    this.#host.charge(change, answerChange)
   }
 
   #finished(): void {
     this.answered = true
     if (this.ended) this.close(codes.noError, false)
-    else this.#carrier.answered(this)
+    else this.#host.answered(this)
   }
 }

@@ -1,74 +1,74 @@
-import type { Carrier } from "./carrier.ts"
 import { ConnectionError, codes, flags, tinyBytes, unpadded, windowTooLarge } from "./frames.ts"
-import { misstates } from "./head.ts"
-import { type Block, Heads } from "./heads.ts"
+import { contradictsContentLength } from "./head.ts"
+import { type Block, HeaderBlocks } from "./header-blocks.ts"
 import type { Sheddable } from "./memory-budget.ts"
 import type { Output } from "./output.ts"
 import { ParkedRequests } from "./parked-requests.ts"
-import { Recent } from "./recent.ts"
-import { SendLine } from "./send-line.ts"
+import { RecentlyResetStreams } from "./recently-reset-streams.ts"
+import { SendScheduler } from "./send-scheduler.ts"
 import { Stream } from "./stream.ts"
+import type { StreamHost } from "./stream-host.ts"
 import type { StreamsOptions } from "./streams-options.ts"
 
 /** The streams of one connection, and the frames about them (RFC 9113, 5.1 and 6). */
-export class Streams implements Carrier {
+export class Streams implements StreamHost {
   readonly output: Output
-  readonly line: SendLine
-  /** The last stream that was served, or refused. */
+  readonly scheduler: SendScheduler
+  /** Id of the last stream that was served or refused. */
   last = 0
-  /** No stream is served any more that has not begun yet. */
+  /** No new stream is served. */
   isClosed = false
-  readonly #around: StreamsOptions
-  readonly heads: Heads
+  readonly #options: StreamsOptions
+  readonly headerBlocks: HeaderBlocks
   readonly #open = new Map<number, Stream>()
-  /** Those that we broke off, the latest of them: what their clients had sent by then is no mistake of theirs. */
-  readonly #broken: Recent
-  /** Those that have not begun, since their client leaves too much unread. */
+  /** Streams that this side reset lately: frames for them may have been on their way, and are no error. */
+  readonly #recentlyReset: RecentlyResetStreams
+  /** Requests that have not started, since their client leaves too much unread. */
   readonly parked: ParkedRequests
-  /** Bytes for streams beside what their slots take. */
+  /** Bytes held for streams beside those of their slots. */
   #heldBytes = 0
-  /** Streams that are open, or closed while something still works on them. */
+  /** Streams that are open, or whose handlers still run. */
   #slots = 0
-  /** Those whose requests did not come in one piece. */
-  readonly #begun: Array<Stream> = []
+  /** Streams whose requests are incomplete after the present input. */
+  readonly #incomplete: Array<Stream> = []
   #receiveWindow: number
   #taken = 0
 
-  constructor(around: StreamsOptions) {
-    this.output = around.output
-    this.line = new SendLine(around.output)
-    this.#around = around
+  constructor(options: StreamsOptions) {
+    this.output = options.output
+    this.scheduler = new SendScheduler(options.output)
+    this.#options = options
     this.parked = new ParkedRequests({
-      admission: around.admission,
-      output: around.output,
-      unreadBytesMax: around.limits.heldBytesMax,
+      admission: options.admission,
+      output: options.output,
+      unreadBytesMax: options.limits.heldBytesMax,
       begin: (stream, replay) => {
-        this.serve(stream, () => around.onStream(stream))
+        this.serve(stream, () => options.onStream(stream))
         if (!stream.closed) this.serve(stream, replay)
       },
       serve: (stream, act) => this.serve(stream, act)
     })
-    this.heads = new Heads(around.limits)
-    this.#broken = new Recent(around.limits.streamsPerSessionMax)
-    this.#receiveWindow = around.limits.sessionWindowBytes
+    this.headerBlocks = new HeaderBlocks(options.limits)
+    this.#recentlyReset = new RecentlyResetStreams(options.limits.streamsPerSessionMax)
+    this.#receiveWindow = options.limits.sessionWindowBytes
   }
 
   get size(): number {
     return this.#open.size
   }
 
-  /** The header block that has begun: nothing but the rest of it may come. */
+  /** The incomplete header block, if any: only its rest may follow. */
   get block(): object | undefined {
-    return this.heads.open
+    return this.headerBlocks.open
   }
 
   charge(bytes: number, answerBytes: number): void {
     this.#heldBytes += bytes
-    if (bytes !== 0) this.#around.admission.charge(bytes)
+    if (bytes !== 0) this.#options.admission.charge(bytes)
     if (answerBytes !== 0) this.parked.answersChanged(answerBytes)
   }
 
-  /** Adds those that wait for their clients. */
+  /** Adds the streams that wait for their client. */
   sheddable(now: number, addressBytes: number, add: (item: Sheddable) => void): void {
     for (const stream of this.#open.values()) {
       if (stream.waitsForClient) add(stream.sheddable(now, addressBytes))
@@ -77,36 +77,36 @@ export class Streams implements Carrier {
 
   took(bytes: number): void {
     this.#taken += bytes
-    if (this.#taken * 2 < this.#around.limits.sessionWindowBytes) return
+    if (this.#taken * 2 < this.#options.limits.sessionWindowBytes) return
     this.output.windowUpdate(0, this.#taken)
     this.#receiveWindow += this.#taken
     this.#taken = 0
   }
 
   answered(stream: Stream): void {
-    // Else a request that was answered early would stay open until its client has sent all of it (RFC 9113, 8.1).
+    // A request that was answered early would otherwise stay open until its client has sent all of it (RFC 9113, 8.1).
     clearTimeout(stream.timer)
-    stream.timer = setTimeout(() => stream.reset(codes.noError), this.#around.limits.unreadLingerMs)
+    stream.timer = setTimeout(() => stream.reset(codes.noError), this.#options.limits.unreadLingerMs)
   }
 
   closed(stream: Stream, isReset: boolean): void {
     this.#open.delete(stream.id)
-    this.line.leave(stream)
+    this.scheduler.leave(stream)
     this.parked.delete(stream)
-    if (isReset) this.#broken.add(stream.id)
-    // Whoever broke it off, and however it was called: work was begun, and nobody waits for its end.
-    if (!stream.answered) this.#around.onFailed()
-    if (this.#open.size === 0) this.#around.onEmpty()
+    if (isReset) this.#recentlyReset.add(stream.id)
+    // Reset by either side, for any reason: work was started whose result is not wanted.
+    if (!stream.answered) this.#options.onFailed()
+    if (this.#open.size === 0) this.#options.onEmpty()
   }
 
   freed(stream: Stream): void {
     this.#slots -= 1
-    this.#around.admission.end(stream.slotBytes)
+    this.#options.admission.end(stream.slotBytes)
   }
 
-  /** The peer sends nothing more: complete requests are answered, as far as its windows allow; all others end. */
+  /** The peer closed its side: complete requests are answered while their windows last, all others end. */
   finish(): void {
-    this.isClosed = this.line.isSilent = true
+    this.isClosed = this.scheduler.hasPeerEnded = true
     for (const stream of this.#open.values()) {
       if (!stream.ended || stream.isOpenEnded) stream.close(codes.cancel, false)
       else stream.pump()
@@ -122,19 +122,19 @@ export class Streams implements Carrier {
     try {
       act()
     } catch (cause) {
-      this.#around.onFault(cause)
+      this.#options.onFault(cause)
       stream.reset(codes.internal)
     }
   }
 
-  /** The peer changed what may be sent on every stream. */
+  /** The peer changed the initial send window, which applies to every stream. */
   grow(bytes: number): void {
     for (const stream of this.#open.values()) if (!stream.grow(bytes)) throw windowTooLarge
   }
 
-  /** Ends answers that are complete, and of which their clients take nothing. */
-  look(now: number): void {
-    const { requestWaitMsMax, unreadMsMax } = this.#around.limits
+  /** Resets streams whose complete answers are not read, and refuses requests that wait too long. */
+  checkTimeouts(now: number): void {
+    const { requestWaitMsMax, unreadMsMax } = this.#options.limits
     this.parked.refuseLate(now, requestWaitMsMax)
     if (this.#heldBytes === 0) return
     for (const stream of this.#open.values()) {
@@ -143,11 +143,11 @@ export class Streams implements Carrier {
     }
   }
 
-  /** After a piece of input: it may have ended in the middle of requests. */
-  paused(): void {
-    if (this.#begun.length === 0) return
-    for (const stream of this.#begun) stream.waitsForRest(this.#around.limits.requestMsMax)
-    this.#begun.length = 0
+  /** Call after each piece of input: starts the timers of incomplete requests. */
+  inputEnded(): void {
+    if (this.#incomplete.length === 0) return
+    for (const stream of this.#incomplete) stream.limitRequestTime(this.#options.limits.requestMsMax)
+    this.#incomplete.length = 0
   }
 
   data(flag: number, id: number, payload: Buffer): void {
@@ -158,9 +158,9 @@ export class Streams implements Carrier {
     const stream = this.#open.get(id)
     if (stream === undefined || stream.ended) {
       this.took(payload.length)
-      // What was on its way when we broke the stream off, or said that it would not be served, is no mistake.
-      if (!this.#broken.has(id) && id <= this.last) this.refuse(id, codes.streamClosed)
-      this.#around.onIdle()
+      // Frames that were on their way at the time of our RST_STREAM or GOAWAY are no error.
+      if (!this.#recentlyReset.has(id) && id <= this.last) this.refuse(id, codes.streamClosed)
+      this.#options.onIdle()
       return
     }
     stream.arrived(payload.length)
@@ -169,7 +169,7 @@ export class Streams implements Carrier {
     const problem =
       stream.receiveWindow < 0
         ? codes.flowControl
-        : misstates(stream.head, stream.receivedBytes, ends)
+        : contradictsContentLength(stream.head, stream.receivedBytes, ends)
           ? codes.protocol
           : undefined
     if (problem !== undefined) {
@@ -180,29 +180,30 @@ export class Streams implements Carrier {
     if (stream.answered) stream.taken(body.length)
     else if (body.length > 0) this.serve(stream, () => stream.receiver.onData(body, ends))
     if (!ends) {
-      // Each takes more room than it brings.
-      if (body.length < tinyBytes) this.#around.onIdle()
+      // A frame costs more than so few bytes are worth.
+      if (body.length < tinyBytes) this.#options.onIdle()
     } else if (!stream.closed) stream.complete()
   }
 
   headers(type: number, flag: number, id: number, payload: Buffer): void {
-    const block = this.heads.frame(type, flag, id, payload)
+    const block = this.headerBlocks.frame(type, flag, id, payload)
     if (block === undefined) return
     const stream = this.#open.get(id)
     if (stream === undefined && id > this.last) {
       this.#begin(id, block)
       return
     }
-    const isGood = this.heads.trailers(block.bytes) && !block.isMalformed
-    // In flight when we broke the stream off.
-    if (stream === undefined && this.#broken.has(id)) {
-      this.#around.onIdle()
+    const isGood = this.headerBlocks.trailers(block.bytes) && !block.isMalformed
+    // The frame was on its way when the stream was reset.
+    if (stream === undefined && this.#recentlyReset.has(id)) {
+      this.#options.onIdle()
       return
     }
     if (stream === undefined || stream.ended) {
       throw new ConnectionError(codes.streamClosed, "HEADERS on a closed stream")
     }
-    if (!isGood || !block.ends || misstates(stream.head, stream.receivedBytes, true)) stream.reset(codes.protocol)
+    if (!isGood || !block.ends || contradictsContentLength(stream.head, stream.receivedBytes, true))
+      stream.reset(codes.protocol)
     else stream.complete()
   }
 
@@ -210,7 +211,7 @@ export class Streams implements Carrier {
     if (id === 0 || this.#isIdle(id)) throw new ConnectionError(codes.protocol, "RST_STREAM on no stream")
     if (payload.length !== 4) throw new ConnectionError(codes.frameSize, "RST_STREAM has four bytes")
     const stream = this.#open.get(id)
-    if (stream === undefined) this.#around.onIdle()
+    if (stream === undefined) this.#options.onIdle()
     else stream.close(payload.readUInt32BE(0), false)
   }
 
@@ -218,9 +219,9 @@ export class Streams implements Carrier {
     if (payload.length !== 4) throw new ConnectionError(codes.frameSize, "WINDOW_UPDATE has four bytes")
     if (this.#isIdle(id)) throw new ConnectionError(codes.protocol, "WINDOW_UPDATE on no stream")
     const bytes = payload.readUInt32BE(0) & 0x7fffffff
-    this.#around.onIdle()
-    // Each may cost a frame for a few bytes, and these are answers (CVE-2019-9511).
-    if (bytes < tinyBytes) this.#around.onDribble()
+    this.#options.onIdle()
+    // Each may cost a DATA frame of a few bytes, which would earn allowances as an answer (CVE-2019-9511).
+    if (bytes < tinyBytes) this.#options.onDribble()
     const stream = this.#open.get(id)
     if (stream !== undefined) {
       if (bytes === 0) stream.reset(codes.protocol)
@@ -228,11 +229,11 @@ export class Streams implements Carrier {
       return
     }
     if (id !== 0) return
-    if (bytes === 0) throw new ConnectionError(codes.protocol, "WINDOW_UPDATE of nothing")
-    this.line.grow(bytes)
+    if (bytes === 0) throw new ConnectionError(codes.protocol, "WINDOW_UPDATE with an increment of 0")
+    this.scheduler.grow(bytes)
   }
 
-  /** Breaks a stream off that may not have begun. */
+  /** Resets a stream, be it open or not. */
   refuse(id: number, code: number): void {
     const stream = this.#open.get(id)
     if (stream !== undefined) {
@@ -240,19 +241,19 @@ export class Streams implements Carrier {
       return
     }
     this.output.reset(id, code)
-    this.#broken.add(id)
+    this.#recentlyReset.add(id)
   }
 
   #begin(id: number, { bytes, ends, isMalformed }: Block): void {
-    if (id % 2 === 0) throw new ConnectionError(codes.protocol, "a stream of a client has an odd number")
-    const head = this.heads.request(bytes)
-    // What comes after a farewell is not served, and its client knows.
+    if (id % 2 === 0) throw new ConnectionError(codes.protocol, "the id of a client's stream must be odd")
+    const head = this.headerBlocks.request(bytes)
+    // After GOAWAY no new stream is served; the client knows that it may retry elsewhere.
     if (this.isClosed) {
-      this.#around.onIdle()
+      this.#options.onIdle()
       return
     }
     this.last = id
-    const { limits, admission, onFailed, onStream, windowBytes: sendWindow } = this.#around
+    const { limits, admission, onFailed, onStream, windowBytes: sendWindow } = this.#options
     const isFull = this.#slots >= limits.streamsPerSessionMax
     if (isFull || isMalformed || head === undefined || (ends && (head.contentLength ?? 0) > 0)) {
       this.refuse(id, isFull ? codes.refused : codes.protocol)
@@ -265,13 +266,13 @@ export class Streams implements Carrier {
       sendWindow: sendWindow()
     })
     if (admission.begin(stream.slotBytes) !== undefined) {
-      // Nothing was done for it, so that its client may ask again (RFC 9113, 8.7).
+      // No work was done, so the client may retry (RFC 9113, 8.7).
       this.refuse(id, codes.refused)
       return
     }
     this.#slots += 1
     this.#open.set(id, stream)
-    if (!ends) this.#begun.push(stream)
+    if (!ends) this.#incomplete.push(stream)
     if (this.parked.mustWait) {
       this.parked.park(stream, ends)
       return
@@ -280,7 +281,7 @@ export class Streams implements Carrier {
     if (ends && !stream.closed) this.serve(stream, () => stream.receiver.onEnd())
   }
 
-  /** Sent by nobody yet: those of a server, which are even, never are. Stream 0 is the connection. */
+  /** Whether a stream is idle (RFC 9113, 5.1). Even ids would be the server's, which opens none. 0 is the connection. */
   #isIdle(id: number): boolean {
     return (id > this.last && !this.isClosed) || (id !== 0 && id % 2 === 0)
   }

@@ -1,14 +1,14 @@
 import { type Field, fieldBytes, staticFields, tableBytes } from "./fields.ts"
 
-/** The fields that one direction of a connection has seen, newest first, behind those that all begin with (RFC 7541, 2.3). */
+/** The HPACK table of one direction: the static entries, then the dynamic ones, newest first (RFC 7541, 2.3). */
 export class FieldTable {
   #newest: Array<Field> = []
   #bytes = 0
   #bytesMax = tableBytes
-  /** How often it has changed: what an index meant at one count, it means as long as that stands. */
+  /** Number of changes so far. As long as it stays the same, so does the meaning of every index. */
   changes = 0
 
-  /** The field at an index; undefined when there is none. */
+  /** The field at an index, or undefined. */
   at(index: number): Field | undefined {
     return index <= staticFields.length ? staticFields[index - 1] : this.#newest[index - 1 - staticFields.length]
   }

@@ -7,9 +7,9 @@ import {
 } from "node:http2"
 import type { Socket } from "node:net"
 import {
-  allowance,
   type ConnectionAdmission,
   type Earned,
+  floodLimit,
   type Handler,
   isRequest,
   type ProtocolHandler
@@ -106,7 +106,7 @@ export const http2ByNode = (
 const watchSession = (session: ServerHttp2Session, socket: Socket, limits: ListenerLimits): (() => void) => {
   const exceeded = () => session.destroy(new Error("the peer floods this session"), constants.NGHTTP2_ENHANCE_YOUR_CALM)
   let answers = 0
-  const within = (max: number, earned?: Earned) => allowance(max, limits.floodWindowMs, exceeded, earned)
+  const within = (max: number, earned?: Earned) => floodLimit(max, limits.floodWindowMs, exceeded, earned)
   const onReset = within(limits.resetsPerWindowMax)
   const onSettings = within(limits.settingsPerWindowMax)
   session.setLocalWindowSize(limits.sessionWindowBytes)

@@ -25,7 +25,7 @@ const streamOf = (i: number) => 2 * i + 1
 
 const large: Handler = (_, response) => void response.end(Buffer.alloc(1_000_000, "x"))
 
-/** Sends it all, and asserts that the connection was ended for it. A neighbour is served afterwards. */
+/** Sends everything, and asserts that this ended the connection. Another connection is served afterwards. */
 const ends = (what: string, attack: Buffer, handler: Handler = echo, limits: Partial<Http2Limits> = {}) =>
   it.live(what, () =>
     Effect.gen(function* () {
@@ -125,7 +125,7 @@ describe("CVE-2019-9515, settings flood", () => {
 })
 
 describe("CVE-2019-9516, 0-length headers leak", () => {
-  it.live("fields without a name are malformed, and nothing of them is left", () =>
+  it.live("fields without a name are malformed, and nothing of them stays in memory", () =>
     Effect.gen(function* () {
       const { port } = yield* serve(echo)
       const client = yield* peer(port)
@@ -209,7 +209,7 @@ describe("CVE-2025-8671, MadeYouReset: requests go on after the server was made 
       how,
       times(1_000, (i) => Buffer.concat([frame(1, 4, streamOf(i), block(fields)), way(streamOf(i))])),
       () => {},
-      // What counts is how the requests ended, and not how idle the frames are.
+      // The limit on resets must be what ends it, not the one on idle frames.
       { idleFramesPerWindowMax: 100_000 }
     )
   }

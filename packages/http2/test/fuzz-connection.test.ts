@@ -19,7 +19,7 @@ const limits = {
   heldBytesMax: 50_000
 }
 
-/** A socket that is not there: what is written to it is counted, and thrown away. */
+/** A fake socket: written bytes are counted and discarded. */
 class Pipe extends Duplex {
   written = 0
   override _read(): void {}

@@ -11,9 +11,9 @@ const collect = (): void => {
   }
 }
 
-/** How many of these are still there, when all that nobody holds is gone. */
+/** How many of these still exist after a garbage collection. */
 export const held = async (some: ReadonlyArray<WeakRef<object>>): Promise<number> => {
-  // What was looked at in this turn of the event loop is held until its end.
+  // A WeakRef that was read in this turn of the event loop keeps its object until the next.
   await new Promise(setImmediate)
   collect()
   return some.filter((one) => one.deref() !== undefined).length

@@ -4,7 +4,7 @@ import type { Handler } from "../index.ts"
 import { call, echo, frame, get, ping, preface, reset, session, settings, wire } from "./clients.ts"
 import { serve } from "./server.ts"
 
-// What is held for all peers together is bounded. Nobody is refused for it: those who hold most make room.
+// The memory held for all peers together is bounded. No peer is refused: the largest holders are shed.
 
 const limits = { sessionsHeldBytesMax: 240_000 }
 const post = (stream: number) => frame(1, 4, stream, Buffer.from([0x83, 0x86, 0x84, 0x41, 0x01, 0x61]))
@@ -25,7 +25,7 @@ const large: Handler = (request, response) => {
   else echo(request, response)
 }
 
-describe("those who hold most make room", () => {
+describe("the peers that hold most are shed first", () => {
   /** How to make the listener hold some 60,000 bytes, again and again. */
   const ways = {
     "with requests that do not come to their ends": (stream: number) => [

@@ -17,7 +17,7 @@ const encoded = (encoder: HpackEncoder, fields: ReadonlyArray<Field>): Buffer =>
 
 const hex = (...lines: ReadonlyArray<string>) => Buffer.from(lines.join("").replaceAll(" ", ""), "hex")
 
-describe("a block that cannot be read is told apart from all others", () => {
+describe("a block that cannot be decoded ends the connection", () => {
   const bad: ReadonlyArray<readonly [what: string, block: Buffer]> = [
     ["an index of nothing", hex("80")],
     ["an index beyond the tables", hex("be")],

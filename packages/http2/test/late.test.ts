@@ -4,7 +4,7 @@ import { Effect, Exit, Fiber, Queue, Scope } from "effect"
 import { call, echo, frame, get, ping, preface, reset, session, settings, wire } from "./clients.ts"
 import { serve } from "./server.ts"
 
-// Peers that take their time, or more than that: what they have begun, what they were told, what they were asked to leave.
+// Slow and silent peers: incomplete requests, unread answers, and connections that were asked to close.
 
 /** All of them long, but the one in question. */
 const limits = (some: Readonly<Record<string, number>>) => ({ lateCheckMs: 10, ...some })
@@ -49,8 +49,8 @@ describe("a connection is ended when what was begun on it does not come to its e
   )
 })
 
-describe("a connection on which nothing goes on", () => {
-  it.live("is left, also when a stream was open when that was first looked at", () =>
+describe("an idle connection", () => {
+  it.live("is closed, also when a stream was open at the first check", () =>
     Effect.gen(function* () {
       const { port } = yield* serve((_, response) => void setTimeout(() => response.end("at last"), 200), {
         limits: limits({ sessionIdleMs: 30 })
@@ -113,7 +113,7 @@ describe("an answer that is on its way", () => {
   })
   const arrivedAt = (text: string) => text.replaceAll(/[^x]/g, "").length
 
-  it.live("reaches a client that says something after the farewell", () =>
+  it.live("reaches a client that sends something after GOAWAY", () =>
     Effect.gen(function* () {
       const { client, left } = yield* slow
       client.send(ping, ping)
@@ -187,7 +187,7 @@ describe("a client that takes nothing", () => {
   )
 })
 
-it.live("what is said to a connection that was left is heard by nobody, and ends nothing", () =>
+it.live("input after GOAWAY is ignored, and ends nothing", () =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     let finish = () => {}

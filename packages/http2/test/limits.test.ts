@@ -14,8 +14,8 @@ const post = (stream: number) => frame(1, 4, stream, Buffer.from([0x83, 0x86, 0x
 /** A window of nothing, for streams that begin later. */
 const noWindow = frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]))
 
-describe("a peer that costs more than it asks for", () => {
-  it.live("loses its session when it sends a body in crumbs", () =>
+describe("a peer that sends floods of cheap frames", () => {
+  it.live("is cut when it sends a body in tiny DATA frames", () =>
     Effect.gen(function* () {
       const { port } = yield* serve(echo, { limits: { idleFramesPerWindowMax: 50 } })
       const client = yield* wire(port)
@@ -25,7 +25,7 @@ describe("a peer that costs more than it asks for", () => {
     })
   )
 
-  it.live("loses its session when it gives up what it asked for, over and over, and calls that no error", () =>
+  it.live("is cut when it resets its requests over and over with NO_ERROR", () =>
     Effect.gen(function* () {
       const { port } = yield* serve(() => {}, { limits: { resetsPerWindowMax: 50 } })
       const client = yield* wire(port)
@@ -50,7 +50,7 @@ describe("a peer that costs more than it asks for", () => {
     })
   )
 
-  it.live("loses its session when it sends frames that nobody knows", () =>
+  it.live("is cut when it floods frames of unknown types", () =>
     Effect.gen(function* () {
       const { port } = yield* serve(echo, { limits: { idleFramesPerWindowMax: 50 } })
       const client = yield* wire(port)
@@ -118,7 +118,7 @@ describe("a peer that costs more than it asks for", () => {
   )
 })
 
-describe("whatever comes in", () => {
+describe("any input", () => {
   it.live("in pieces of any size, means the same", () =>
     Effect.gen(function* () {
       const { port } = yield* serve(echo)

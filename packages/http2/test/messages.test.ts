@@ -12,7 +12,7 @@ const block = (fields: Readonly<Record<string, string>>) =>
   )
 const whole = { ":method": "GET", ":scheme": "http", ":path": "/", ":authority": "localhost:8080" }
 
-describe("a request that says what none may say is refused, and the next one is not", () => {
+describe("a malformed request is refused, and the next one is served", () => {
   const refused: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "a path without its slash": { ...whole, ":path": "path" },
     "a path with a host in it": { ...whole, ":path": "http://elsewhere/" },
@@ -133,7 +133,7 @@ describe("an answer", () => {
     })
   )
 
-  it.live("is waited for by whoever writes it, piece by piece", () =>
+  it.live("makes its writer wait, piece by piece", () =>
     Effect.gen(function* () {
       let most = 0
       const { url } = yield* serve((_, response) => {

@@ -19,7 +19,7 @@ const windowUpdate = (stream: number, bytes: number) => {
 const wideStreams = frame(4, 0, 0, Buffer.from([0, 4, 0x7f, 0, 0, 0]))
 const large = "x".repeat(1_000_000)
 
-describe("whoever serves a stream may throw, at any moment", () => {
+describe("the code that serves a stream may throw at any moment", () => {
   const nothing = { onData: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: () => {} }
   const fault = () => {
     throw new Error("on purpose")

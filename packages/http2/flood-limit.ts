@@ -1,6 +1,6 @@
-/** What a limit allows beside its number: so much for each answer. */
+/** An allowance on top of a limit's number: so many more for each answer. */
 export interface Earned {
-  /** Answers so far. */
+  /** Number of answers so far. */
   readonly answers: () => number
   readonly perAnswer: number
 }
@@ -8,10 +8,10 @@ export interface Earned {
 const nothing: Earned = { answers: () => 0, perAnswer: 0 }
 
 /**
- * Counts, and calls `exceeded` when something happens more than `max` times within a window, plus `perAnswer` times for
- * each answer in that window: a peer that is served may send more, but never without end for one answer.
+ * Returns a counter that calls `exceeded` when it is called more than `max` times in one window of `windowMs`, plus
+ * `perAnswer` times for each answer in that window: a peer may send more while it is served, but not without end.
  */
-export const allowance = (
+export const floodLimit = (
   max: number,
   windowMs: number,
   exceeded: () => void,

@@ -2,9 +2,9 @@ import { ConnectionError, codes, flags, frameTypes, unpadded } from "./frames.ts
 import { type HeadLimits, type RequestHead, readHead, readTrailers } from "./head.ts"
 import { CompressionError, HpackDecoder } from "./hpack-decoder.ts"
 
-/** Heads that are kept: a client that asks for the same again and again sends the same few bytes every time. */
-const headsMax = 16
-/** Bytes of a block that may be one of those, and of the list of fields that is in it. */
+/** Decoded heads that are cached: a client that repeats a request sends the same few bytes every time. */
+const cachedHeadsMax = 16
+/** Bytes of a block that may be cached, and of its field list. */
 const blockBytesMax = 2_048
 const listBytesMax = 4_096
 
@@ -14,12 +14,12 @@ export interface Block {
   readonly bytes: Buffer
   /** Whether the stream ends with it. */
   readonly ends: boolean
-  /** Its fields are read all the same, for the sake of the table that all blocks of a connection share. */
+  /** Even then its fields are decoded, since all blocks of a connection share one HPACK table. */
   readonly isMalformed: boolean
 }
 
-/** Puts header blocks together from their frames, and reads them. */
-export class Heads {
+/** Assembles header blocks from their frames, decodes them, and caches the heads that recur. */
+export class HeaderBlocks {
   readonly #decoder = new HpackDecoder()
   readonly #limits: HeadLimits
   readonly #known = new Map<string, RequestHead>()
@@ -31,40 +31,40 @@ export class Heads {
     this.#limits = limits
   }
 
-  /** The block that has begun, and not come to its end. */
+  /** The block whose end has not arrived, if any. */
   get open(): object | undefined {
     return this.#open
   }
 
-  /** Bytes of the blocks that are kept, and of the one that has begun. */
+  /** Bytes of the cached blocks, and of the incomplete one. */
   get heldBytes(): number {
     return this.#knownBytes + (this.#open?.bytes ?? 0)
   }
 
-  /** Lets the blocks go that are kept for next time. */
-  forget(): void {
+  /** Empties the cache. */
+  clearCache(): void {
     this.#known.clear()
     this.#knownBytes = 0
   }
 
-  /** Takes a HEADERS or CONTINUATION frame. Gives the block once it is whole. */
+  /** Takes a HEADERS or CONTINUATION frame. Returns the block once it is complete. */
   frame(type: number, flag: number, id: number, payload: Buffer): Block | undefined {
     const isWhole = (flag & flags.endHeaders) !== 0
     if (type === frameTypes.headers) {
       if (id === 0) throw new ConnectionError(codes.protocol, "HEADERS without a stream")
       const block = firstPart(flag, id, payload)
       if (isWhole) return block
-      // A copy: what has come together with it is not kept for its sake.
+      // A copy: a view would keep the whole input buffer alive.
       this.#open = { id, block, parts: [Buffer.from(block.bytes)], bytes: block.bytes.length }
       return undefined
     }
     const open = this.#open
-    if (open?.id !== id) throw new ConnectionError(codes.protocol, "CONTINUATION of nothing")
+    if (open?.id !== id) throw new ConnectionError(codes.protocol, "CONTINUATION without HEADERS")
     open.parts.push(payload)
     open.bytes += payload.length
-    // Frames may be empty, so their number is bounded as well.
+    // Frames may be empty, so their number is bounded too.
     if (open.bytes > this.#limits.headerBlockBytesMax || open.parts.length > this.#limits.headersMax) {
-      throw new ConnectionError(codes.enhanceYourCalm, "a header block without end")
+      throw new ConnectionError(codes.enhanceYourCalm, "a header block of too many frames or bytes")
     }
     if (!isWhole) return undefined
     this.#open = undefined
@@ -74,7 +74,7 @@ export class Heads {
   /** The head of a request; undefined when the request is malformed. */
   request(block: Buffer): RequestHead | undefined {
     if (this.#decoder.changes !== this.#knownAt) {
-      this.forget()
+      this.clearCache()
       this.#knownAt = this.#decoder.changes
     }
     if (block.length > blockBytesMax) return this.#read(() => readHead(this.#decoder, block, this.#limits))
@@ -83,7 +83,7 @@ export class Heads {
     if (known !== undefined) return known
     const head = this.#read(() => readHead(this.#decoder, block, this.#limits))
     if (head === undefined || head.bytes > listBytesMax || this.#decoder.changes !== this.#knownAt) return head
-    if (this.#known.size === headsMax) this.#forgetOldest()
+    if (this.#known.size === cachedHeadsMax) this.#forgetOldest()
     this.#known.set(key, head)
     this.#knownBytes += knownBytes(key, head)
     return head
@@ -111,7 +111,7 @@ export class Heads {
   }
 }
 
-/** What is in a HEADERS frame beside padding and priority (RFC 9113, 6.2). */
+/** The field block fragment of a HEADERS frame, without padding and priority (RFC 9113, 6.2). */
 const firstPart = (flag: number, id: number, payload: Buffer): Block => {
   const bytes = unpadded(flag, payload)
   const ends = (flag & flags.endStream) !== 0

@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { assert, describe, test } from "vitest"
 import { ConnectionError, frameTypes } from "../frames.ts"
 import { readHead } from "../head.ts"
-import { Heads } from "../heads.ts"
+import { HeaderBlocks } from "../header-blocks.ts"
 import { HpackDecoder } from "../hpack-decoder.ts"
 import { held } from "./garbage.ts"
 
@@ -17,7 +17,7 @@ const field = (name: string, value: string, isKept = false) =>
 const get = (...more: ReadonlyArray<Buffer>) =>
   Buffer.concat([Buffer.from([0x82, 0x86, 0x84, 0x01, 0x01, 0x61]), ...more])
 
-describe("heads that are known by their bytes", () => {
+describe("cached heads", () => {
   // The table takes nothing, some, and everything.
   const sizes = fc.constantFrom("", "", "", "20", "3f64", "3fe11f").map((hex) => Buffer.from(hex, "hex"))
   const fields = fc.oneof(
@@ -33,13 +33,13 @@ describe("heads that are known by their bytes", () => {
     .map(([size, some]) => Buffer.concat([size, get(...some)]))
   const table = get(...["a", "b", "c", "d"].map((name) => field(name, "1", true)))
 
-  test("are what reading them again would give, whatever came in between", () => {
+  test("equal what decoding gives, whatever came in between", () => {
     fc.assert(
       fc.property(
         fc.array(blocks, { minLength: 1, maxLength: 5 }),
         fc.array(fc.nat(), { maxLength: 40 }),
         (some, order) => {
-          const heads = new Heads(limits)
+          const heads = new HeaderBlocks(limits)
           const decoder = new HpackDecoder()
           for (const block of [table, ...order.map((i) => some[i % some.length]!)]) {
             let expected: unknown
@@ -57,15 +57,15 @@ describe("heads that are known by their bytes", () => {
     )
   })
 
-  test("are those that came last, when there are many", () => {
-    const heads = new Heads(limits)
+  test("are the latest, when there are many", () => {
+    const heads = new HeaderBlocks(limits)
     for (let i = 0; i < 100; i++) heads.request(get(field("x-request", String(i))))
     const block = get(field("x-request", "again"))
     assert.strictEqual(heads.request(block), heads.request(block))
   })
 
-  test("are not those that are large, however few bytes they came in", () => {
-    const heads = new Heads({ ...limits, headerBytesMax: 100_000, headersMax: 100 })
+  test("are not large, however few bytes encode them", () => {
+    const heads = new HeaderBlocks({ ...limits, headerBytesMax: 100_000, headersMax: 100 })
     const long = "x".repeat(120)
     heads.request(get(...Array.from({ length: 20 }, () => field("x-a", long, true))))
     for (const block of [get(...Array.from({ length: 30 }, () => field("x-a", long))), get(Buffer.alloc(40, 0xbe))]) {
@@ -87,7 +87,7 @@ test("a text that is compressed takes no more than its characters once it is rea
   await held([])
   const before = process.memoryUsage().heapUsed
   const all = Array.from({ length: 300 }, () => {
-    const heads = new Heads(limits)
+    const heads = new HeaderBlocks(limits)
     assert.isTrue(heads.request(block)?.isOversized)
     return heads
   })
@@ -96,7 +96,7 @@ test("a text that is compressed takes no more than its characters once it is rea
 })
 
 test("a header block that does not come to its end is given up, though nothing comes in its frames", () => {
-  const heads = new Heads(limits)
+  const heads = new HeaderBlocks(limits)
   heads.frame(frameTypes.headers, 0, 1, get())
   assert.throws(() => {
     for (let i = 0; i < limits.headersMax; i++) heads.frame(frameTypes.continuation, 0, 1, Buffer.alloc(0))

@@ -2,12 +2,12 @@ import { codes, windowBytes, windowBytesMax, windowTooLarge } from "./frames.ts"
 import type { Output } from "./output.ts"
 import type { Stream } from "./stream.ts"
 
-/** The streams of a connection that have more to send than they may, in the order in which they get to. */
-export class SendLine {
-  /** What may be sent on all streams together. */
+/** Shares the send window of a connection between the streams that have more to send, in round-robin order. */
+export class SendScheduler {
+  /** The connection's send window: bytes that may be sent on all streams together. */
   window = windowBytes
-  /** The peer sends nothing more: no window grows any more. */
-  isSilent = false
+  /** The peer has closed its side, so no window grows any more. */
+  hasPeerEnded = false
   readonly #output: Output
   readonly #waiting = new Set<Stream>()
 
@@ -15,7 +15,7 @@ export class SendLine {
     this.#output = output
   }
 
-  /** Lets a stream wait until more may be sent. */
+  /** Adds a stream that waits until more may be sent. */
   join(stream: Stream): void {
     this.#waiting.add(stream)
   }
@@ -24,14 +24,14 @@ export class SendLine {
     this.#waiting.delete(stream)
   }
 
-  /** The peer takes more on all streams together. */
+  /** The peer enlarged the connection's window. */
   grow(bytes: number): void {
     this.window += bytes
     if (this.window > windowBytesMax) throw windowTooLarge
     this.pump()
   }
 
-  /** Gives turns to those that wait, as long as anything may be sent; one that has to wait again does so behind the others. */
+  /** Lets waiting streams send, one after the other, while the window lasts. One that must wait again goes to the end. */
   pump(): void {
     while (this.window > 0 && !this.#output.isFull) {
       const next = this.#waiting.values().next().value
@@ -39,7 +39,7 @@ export class SendLine {
       this.#waiting.delete(next)
       next.pump()
     }
-    if (this.isSilent && this.window <= 0) {
+    if (this.hasPeerEnded && this.window <= 0) {
       for (const stream of this.#waiting) stream.close(codes.cancel, false)
     }
   }
