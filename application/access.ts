@@ -9,7 +9,10 @@ const denied = new PermissionDenied({ message: "the policy does not allow this c
 export class Access extends Context.Service<
   Access,
   {
-    readonly authenticate: (token: string | undefined) => Effect.Effect<Principal, Unauthenticated | Unavailable>
+    /** The principal behind the value of an `authorization` header. */
+    readonly authenticate: (
+      authorization: string | undefined
+    ) => Effect.Effect<Principal, Unauthenticated | PermissionDenied | Unavailable>
     /** Fails unless the policy allows all of the requests; an Apply brings itself and each of its commands. */
     readonly admit: (inputs: ReadonlyArray<PolicyInput>) => Effect.Effect<void, PermissionDenied | Unavailable>
     /** Whether the message may be shown to the caller. */

@@ -14,6 +14,7 @@ export const backgroundFibers = [
   "feed-fill",
   "feed-heartbeat",
   "feed-poll",
+  "keys",
   "late-commits",
   "operators",
   "readiness",

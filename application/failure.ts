@@ -41,12 +41,21 @@ export class LogRewound extends Schema.TaggedError<LogRewound>()("LogRewound", {
 
 /** Nobody vouches for the caller. */
 export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", {
-  message: Schema.String
+  /** For the caller: says nothing about which check failed. */
+  message: Schema.String,
+  /** What is wrong with the credentials, by its name in RFC 6750; absent where the caller sent none. */
+  error: Schema.optional(Schema.Literals(["invalid_request", "invalid_token"])),
+  /** Which check failed, for the log. */
+  reason: Schema.optional(Schema.String)
 }) {}
 
-/** The policy does not allow the call. */
+/** The caller may not make the call. */
 export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
-  message: Schema.String
+  message: Schema.String,
+  /** The scopes that a token needs, separated by spaces, where that is what is missing. */
+  scope: Schema.optional(Schema.String),
+  /** More about it, for the log. */
+  reason: Schema.optional(Schema.String)
 }) {}
 
 /** The caller's deadline passed first. */

@@ -1,5 +1,6 @@
 /** Every bound of a running gateway in one place, each with its unit. What the model accepts comes along from the domain. */
 export * from "../domain/limits.ts"
+export * from "./auth-limits.ts"
 export * from "./listener-limits.ts"
 export * from "./request-limits.ts"
 export * from "./search-limits.ts"

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Option } from "effect"
 import { reportDefects } from "./background.ts"
 import { Feed } from "./feed/feed.ts"
 import { readinessMs, readinessMsMax } from "./limits.ts"
+import { Authenticator, type KeysStatus } from "./ports/Authenticator.ts"
 import { EventStore } from "./ports/EventStore.ts"
 
 /** What has to be well for calls to be sent here. A channel is not among it: without one, streams are only later. */
@@ -15,6 +16,8 @@ export interface Readings {
    * gateways on the store see the same log, so calls that are sent elsewhere would fare no better.
    */
   readonly log?: "rewound"
+  /** How it stands with the keys that verify tokens; absent where none are needed. */
+  readonly keys?: KeysStatus
   /** Draining: it finishes what it has, and wants nothing new. */
   readonly gateway: "ok" | "draining"
 }
@@ -34,6 +37,7 @@ export class Readiness extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const feed = yield* Feed
+      const authenticator = yield* Authenticator
       let isDraining = false
       // The cheapest question to which a store cannot know the answer by itself.
       const asked: Effect.Effect<Pick<Readings, "store" | "reason">> = store.movedSince(undefined).pipe(
@@ -44,10 +48,11 @@ export class Readiness extends Context.Service<
       )
       const recently = yield* Effect.cachedWithTTL(asked, readinessMs)
       const check = Effect.map(
-        Effect.all([recently, feed.rewoundLately]),
-        ([reading, isRewound]): Readings => ({
-          ready: reading.store === "ok" && !isDraining,
+        Effect.all([recently, feed.rewoundLately, authenticator.keys]),
+        ([reading, isRewound, keys]): Readings => ({
+          ready: reading.store === "ok" && keys !== "unavailable" && !isDraining,
           ...reading,
+          ...(keys === undefined ? {} : { keys }),
           ...(isRewound ? { log: "rewound" } : {}),
           gateway: isDraining ? "draining" : "ok"
         })

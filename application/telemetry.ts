@@ -19,6 +19,8 @@ export interface CallRecord {
   readonly drained?: true
   /** The trace that the call belongs to, if there is one. */
   readonly traceId?: string | undefined
+  /** Why a caller was refused, for the log. The caller learns less. */
+  readonly reason?: string
   /** The inner cause, for operators. Callers never see it. */
   readonly cause?: unknown
 }
@@ -47,6 +49,8 @@ export type CounterName =
   | "rewinds"
   /** Log lines that were lost, because nobody read standard output or the disk was full. */
   | "logLinesLost"
+  /** Reads of an issuer's keys that failed. */
+  | "keyReadFailures"
 
 /** Why the listener refused a connection or a request: a bound of the process, a bound of one address, or a malformed request. */
 export const refusedReasons = [
@@ -73,6 +77,9 @@ export type GaugeName =
   | "slowest"
   | "tailBytes"
   | "logChars"
+  | "keys"
+  | "keysAgeSeconds"
+  | "tokens"
 
 /** Takes what the gateway measures, for logs and metrics. Its functions never throw; every call pays for `recordCall` and `count`. */
 export interface Telemetry {

@@ -13,6 +13,7 @@ import type { EventStore, Opening } from "../application/ports/EventStore.ts"
 import type { Policy } from "../application/ports/Policy.ts"
 import type { Projection } from "../application/ports/Projection.ts"
 import { Readiness } from "../application/readiness.ts"
+import type { AuthSettings } from "./auth.ts"
 import type { ChannelProvider, Settings, StorageProvider } from "./settings.ts"
 
 // Only what the settings name is loaded: a process must not carry nine drivers to use two. The paths are literal, so
@@ -35,11 +36,16 @@ const channel = {
   inmem: async () => (await import("../adapters/channel/inmem/channel.ts")).layer
 } satisfies Providers<ChannelProvider, Channel>
 
-const access = async (): Promise<Layer.Layer<Authenticator | Policy>> => {
-  const authenticator = await import("../adapters/auth/disabled/authenticator.ts")
-  const policy = await import("../adapters/policy/allow-all/policy.ts")
-  return Layer.merge(authenticator.layer, policy.layer)
-}
+const authenticator = async (settings: AuthSettings | undefined): Promise<Layer.Layer<Authenticator, Error>> =>
+  settings === undefined
+    ? (await import("../adapters/auth/disabled/authenticator.ts")).layer
+    : (await import("../adapters/auth/jwt/layer.ts")).layer(settings)
+
+// Without a word about what callers may do, those who are known may do nothing.
+const policy = async ({ authDisabled, policyDisabled }: Settings): Promise<Layer.Layer<Policy>> =>
+  authDisabled || policyDisabled
+    ? (await import("../adapters/policy/allow-all/policy.ts")).layer
+    : (await import("../adapters/policy/deny-all/policy.ts")).layer
 
 type Providers<P extends { readonly name: string }, Port> = {
   readonly [Name in P["name"]]: (settings: Extract<P, { name: Name }>) => Promise<Layer.Layer<Port, Error>>
@@ -78,5 +84,6 @@ export const compose = (settings: Settings): Layer.Layer<Gate | Feed | Readiness
   application.pipe(
     Layer.provide(chosen<ChannelProvider, Channel>(channel, settings.channel)),
     Layer.provide(storageOf(settings.storage)),
-    Layer.provide(Layer.unwrap(Effect.promise(access)))
+    Layer.provide(Layer.unwrap(Effect.promise(() => authenticator(settings.auth)))),
+    Layer.provide(Layer.unwrap(Effect.promise(() => policy(settings))))
   )

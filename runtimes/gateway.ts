@@ -39,7 +39,7 @@ const telemetry = Layer.succeed(Telemetry, combineTelemetry(callLog(log), metric
 const announce = (
   url: string,
   operators: string,
-  { storage, channel, authDisabled, tls, tracing, defaulted }: Settings
+  { storage, channel, authDisabled, auth, policyDisabled, tls, tracing, defaulted }: Settings
 ): void => {
   const store = storage.name === "sqlite" ? `sqlite, ${storage.path}` : storage.name
   const line = {
@@ -48,7 +48,8 @@ const announce = (
     serves: ["grpc", "grpc-web", "connect", "rest", "ndjson", "sse"],
     storage: store,
     channel: channel.name,
-    auth: authDisabled ? "disabled" : "jwt",
+    auth: authDisabled ? "disabled" : auth?.isOptional ? "jwt, optional" : "jwt",
+    policy: authDisabled || policyDisabled ? "allow-all" : "deny-all",
     tls: tls === undefined ? "off" : tls.clientCa === undefined ? "on" : "mutual",
     // The whole address may hold a secret.
     traces: tracing === undefined ? "off" : new URL(tracing.url).origin,
@@ -61,6 +62,15 @@ const announce = (
   log.info(line, `stategate serves gRPC, gRPC-web, Connect, REST and SSE at ${url}, from ${store}`)
   if (storage.name === "memory") log.warn("the memory store keeps nothing: all state is gone when this process ends")
   if (authDisabled) log.warn("authentication is disabled: whoever reaches the port may read and write everything")
+  else if (policyDisabled) {
+    log.warn(
+      `there is no policy: every caller${auth?.isOptional ? "" : " with a good token"} may read and write everything`
+    )
+  } else {
+    log.warn(
+      "there is no policy, so every call is denied; STATEGATE_POLICY_DISABLED=true lets all known callers do everything"
+    )
+  }
   if (channel.name === "inmem") {
     log.info(
       "the inmem channel carries events within this process; other gateways on the same store find them by polling"

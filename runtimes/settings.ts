@@ -1,5 +1,6 @@
 // The environment, read once, as one typed value. Whatever is wrong is told at once, for every variable.
 
+import { type AuthSettings, authSettings } from "./auth.ts"
 import type { Http2Server, LogLevel, Origins, Parsed } from "./formats.ts"
 import * as formats from "./formats.ts"
 import { type ChannelProvider, channelProvider, type StorageProvider, storageProvider } from "./providers.ts"
@@ -29,6 +30,10 @@ export interface Settings {
   readonly debug: boolean
   readonly logLevel: LogLevel
   readonly authDisabled: boolean
+  /** Undefined where authentication is disabled. */
+  readonly auth: AuthSettings | undefined
+  /** Every authenticated caller may do everything. */
+  readonly policyDisabled: boolean
   /** What describes the API is open: reflection and documents. */
   readonly publicDocs: boolean
   readonly tls: Tls | undefined
@@ -79,10 +84,9 @@ export const parseSettings = (
   const storage = read("STATEGATE_STORAGE_PROVIDER", storageProvider)
   const channel = read("STATEGATE_CHANNEL_PROVIDER", channelProvider)
 
-  const mistakesSoFar = errors.length
-  const authDisabled = read("STATEGATE_AUTH_DISABLED", formats.boolean) ?? false
-  const authIsUnreadable = errors.length > mistakesSoFar
-  if (!authDisabled && !authIsUnreadable) refuse("STATEGATE_AUTH_DISABLED", noAuthentication)
+  const { authDisabled, auth, ...authFound } = authSettings(env)
+  errors.push(...authFound.errors)
+  const policyDisabled = read("STATEGATE_POLICY_DISABLED", formats.boolean) ?? false
   const publicDocs = read("STATEGATE_PUBLIC_DOCS", formats.boolean) ?? authDisabled
 
   const tls = tlsSettings(env)
@@ -101,12 +105,10 @@ export const parseSettings = (
   errors.push(...policies.map((name) => `${name}: this version applies no policies; unset it to start without`))
   if (errors.length > 0) return { errors }
 
-  const unknown = strangers.map((name) =>
-    laterNames.has(name)
-      ? `${name}: not in this version, and without effect`
-      : `${name}: unknown, and without effect; the nearest known name is ${nearestName(name)}`
+  const unknown = strangers.map(
+    (name) => `${name}: unknown, and without effect; the nearest known name is ${nearestName(name)}`
   )
-  const warnings = [...unknown, ...tls.warnings]
+  const warnings = [...unknown, ...tls.warnings, ...authFound.warnings]
   const settings: Settings = {
     port,
     host,
@@ -115,6 +117,8 @@ export const parseSettings = (
     debug,
     logLevel,
     authDisabled,
+    auth,
+    policyDisabled,
     publicDocs,
     tls: tls.tls,
     corsOrigins,
@@ -130,9 +134,6 @@ export const parseSettings = (
 
 const known: ReadonlySet<string> = new Set(variables.map((variable) => variable.name))
 const policyNames: ReadonlySet<string> = new Set(["STATEGATE_REQUEST_POLICY", "STATEGATE_RESPONSE_POLICY"])
-const laterNames: ReadonlySet<string> = new Set(
-  ["JWKS_URI", "JWT_ISSUER", "JWT_AUDIENCE"].map((name) => `STATEGATE_${name}`)
-)
 
 /** Empty is unset, as in a compose file's `${VARIABLE}`; files mounted as variables often end in a line break. */
 const textOf = (value: string | undefined): string | undefined => value?.trim() || undefined
@@ -140,7 +141,3 @@ const textOf = (value: string | undefined): string | undefined => value?.trim() 
 const injectedPort =
   "this is the address of a Kubernetes Service called stategate, which Kubernetes puts here by itself. Set " +
   "enableServiceLinks: false in the pod's spec, or give the Service another name"
-
-const noAuthentication =
-  "must be true in this version, which cannot verify tokens yet. Everyone who reaches the port may then read and " +
-  "write everything"

@@ -25,7 +25,42 @@ const table = {
   STATEGATE_LOG_LEVEL: ["info", "fatal, error, warn, info, debug, trace or silent."],
   STATEGATE_AUTH_DISABLED: [
     "false",
-    "`true` lets in every caller, without a token. Without it this version does not start."
+    "`true` lets in every caller, without a token. Without it, one of the next three says which tokens are believed."
+  ],
+  STATEGATE_JWKS_URI: [undefined, "Address of the key set (JWKS) that tokens are verified with."],
+  STATEGATE_JWKS_FILE: [undefined, "File with such a key set; it is read again when it changes."],
+  STATEGATE_OIDC_ISSUER: [
+    undefined,
+    "Issuers of OpenID Connect, separated by commas: their keys are discovered, and the `iss` of a token picks."
+  ],
+  STATEGATE_JWT_ISSUER: [
+    undefined,
+    "Issuers that are believed, separated by commas: the `iss` of a token is one of them."
+  ],
+  STATEGATE_JWT_AUDIENCE: [
+    undefined,
+    "Audiences that tokens may be for, separated by commas: the `aud` of a token has one of them."
+  ],
+  STATEGATE_JWT_SCOPES: [
+    undefined,
+    "Scopes that a token needs, separated by spaces: its `scope` or `scp` has them all."
+  ],
+  STATEGATE_JWT_LEEWAY: [
+    "30s",
+    "By how much the clocks of issuer and gateway may differ, for `exp` and `nbf`; 5m at most. Streams end without it."
+  ],
+  STATEGATE_JWKS_MAX_AGE: ["24h", "For how long the last good keys serve while no others can be fetched."],
+  STATEGATE_AUTH_OPTIONAL: [
+    "false",
+    "`true` leaves it to the policy what callers without a token may do. A bad token is refused all the same."
+  ],
+  STATEGATE_EVENT_CLAIMS: [
+    undefined,
+    "Claims that go into events, separated by commas. Unless set, all; they stay as long as the log."
+  ],
+  STATEGATE_POLICY_DISABLED: [
+    "false",
+    "`true` lets every caller with a good token do everything. Without it, this version denies them all."
   ],
   STATEGATE_PUBLIC_DOCS: [
     undefined,

@@ -14,7 +14,10 @@ const gauges: ReadonlyArray<GaugeName> = [
   "lag",
   "slowest",
   "tailBytes",
-  "logChars"
+  "logChars",
+  "keys",
+  "keysAgeSeconds",
+  "tokens"
 ]
 
 const call = (more: Partial<CallRecord> = {}): CallRecord => ({
@@ -45,7 +48,8 @@ const busy = () => {
     "backfills",
     "logReads",
     "rewinds",
-    "logLinesLost"
+    "logLinesLost",
+    "keyReadFailures"
   ] as const
   for (const what of totals) count(what, 5)
   return metrics

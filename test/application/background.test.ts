@@ -3,6 +3,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Layer, Logger, type Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { layer as disabled } from "../../adapters/auth/disabled/authenticator.ts"
 import { layer as inmem } from "../../adapters/channel/inmem/channel.ts"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import { backgroundFibers, backgroundStarter, keepRunning } from "../../application/background.ts"
@@ -228,7 +229,10 @@ const cases: Record<string, (heard: Heard) => Effect.Effect<void, unknown, Scope
     return Effect.gen(function* () {
       const { check } = yield* Readiness
       expect(yield* check).toEqual({ ready: false, store: "unavailable", gateway: "ok" })
-    }).pipe(Effect.provide(Layer.provide(Readiness.layer, Layer.merge(stored, feed))), Effect.provide(heard.layer))
+    }).pipe(
+      Effect.provide(Layer.provide(Readiness.layer, Layer.mergeAll(stored, feed, disabled))),
+      Effect.provide(heard.layer)
+    )
   }
 }
 
@@ -246,8 +250,8 @@ describe("a bug in", () => {
   })
 
   it("each of them is tried, here or where it runs", () => {
-    // These two need sockets: test/runtimes/drain.test.ts and test/transport/ops.test.ts.
-    expect([...Object.keys(cases), "drain", "operators"].sort()).toEqual([...backgroundFibers].sort())
+    // Elsewhere: test/runtimes/drain.test.ts, test/auth/key-source.test.ts and test/transport/ops.test.ts.
+    expect([...Object.keys(cases), "drain", "keys", "operators"].sort()).toEqual([...backgroundFibers].sort())
   })
 })
 

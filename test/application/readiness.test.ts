@@ -3,6 +3,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import { layer as disabled } from "../../adapters/auth/disabled/authenticator.ts"
 import { layer as inmem } from "../../adapters/channel/inmem/channel.ts"
 import { MemoryStore } from "../../adapters/storage/memory/store.ts"
 import type { Unavailable } from "../../application/failure.ts"
@@ -21,7 +22,7 @@ describe("the gateway is ready", () => {
     )
     const stored = Layer.provide(store, new GatedStore().layer())
     const feed = Layer.provide(Feed.layer, Layer.merge(stored, inmem))
-    return Effect.provide(Layer.provide(Readiness.layer, Layer.merge(stored, feed)))
+    return Effect.provide(Layer.provide(Readiness.layer, Layer.mergeAll(stored, feed, disabled)))
   }
   const moved = Effect.succeed<Moved>({ heads: [], mark: "" })
 
@@ -61,7 +62,10 @@ describe("the gateway is ready", () => {
 
   it.effect("though a log went back in time, which it tells for a while", () => {
     const world = new World()
-    const layer = Layer.provide(Layer.provideMerge(Readiness.layer, world.layer), new GatedStore().layer())
+    const layer = Layer.provide(
+      Layer.provideMerge(Readiness.layer, world.layer),
+      Layer.merge(new GatedStore().layer(), disabled)
+    )
     return Effect.gen(function* () {
       const { check } = yield* Readiness
       yield* write("d", ["old"])
@@ -80,7 +84,10 @@ describe("the gateway is ready", () => {
   it.effect("and a log that only a slow stream finds gone back is told as well", () => {
     const world = new World()
     world.carry = () => []
-    const layer = Layer.provide(Layer.provideMerge(Readiness.layer, world.layer), new GatedStore().layer())
+    const layer = Layer.provide(
+      Layer.provideMerge(Readiness.layer, world.layer),
+      Layer.merge(new GatedStore().layer(), disabled)
+    )
     return Effect.gen(function* () {
       const { check } = yield* Readiness
       yield* write("d", numbered(10))

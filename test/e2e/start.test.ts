@@ -24,7 +24,7 @@ const assertOneRefusal = ({ stdout, stderr }: Awaited<ReturnType<typeof refusedS
 test("npm start without a word about authentication does not start, and names the variable", async () => {
   const ended = await ending(npmStart({ STATEGATE_AUTH_DISABLED: "" }))
   assert.strictEqual(ended.code, 1)
-  assert.include(ended.stderr, "STATEGATE_AUTH_DISABLED: must be true in this version")
+  assert.include(ended.stderr, "STATEGATE_JWKS_URI, STATEGATE_JWKS_FILE or STATEGATE_OIDC_ISSUER: set one of them")
 })
 
 test("several bad settings are told together", async () => {

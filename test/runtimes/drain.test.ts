@@ -1,5 +1,6 @@
 import { Cause, Effect, Layer, Logger } from "effect"
 import { assert, test } from "vitest"
+import { layer as disabled } from "../../adapters/auth/disabled/authenticator.ts"
 import { Feed } from "../../application/feed/feed.ts"
 import { Readiness } from "../../application/readiness.ts"
 import { combineTelemetry, Telemetry } from "../../application/telemetry.ts"
@@ -28,7 +29,7 @@ test("a bug in a drain is logged and counted, and the gateway ends all the same"
     drain: Effect.die(new Error("a mistake of ours")),
     rewoundLately: Effect.succeed(false)
   })
-  const gateway = Layer.provideMerge(Readiness.layer, gatewayLayer([]))
+  const gateway = Layer.provideMerge(Readiness.layer, Layer.merge(gatewayLayer([]), disabled))
   const served = Effect.provideService(Effect.scoped(serve(parsed.settings)), Feed, feed)
   await Effect.runPromise(Effect.provide(Effect.provide(served, gateway), heard))
   assert.deepStrictEqual(defects, ["drain"])

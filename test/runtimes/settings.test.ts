@@ -13,6 +13,8 @@ describe("defaults", () => {
         debug: false,
         logLevel: "info",
         authDisabled: true,
+        auth: undefined,
+        policyDisabled: false,
         publicDocs: true,
         tls: undefined,
         corsOrigins: [],
@@ -65,15 +67,96 @@ describe("the port for operators", () => {
 })
 
 describe("authentication", () => {
+  const on = { STATEGATE_AUTH_DISABLED: undefined, STATEGATE_JWKS_URI: "https://id.example.com/keys" }
+
   test("has to be switched off in so many words", () => {
     for (const value of [undefined, "", "false", "0"]) {
       const errors = refused({ STATEGATE_AUTH_DISABLED: value })
       assert.strictEqual(errors.length, 1)
-      assert.match(errors[0]!, /^STATEGATE_AUTH_DISABLED: must be true in this version, which cannot verify tokens/)
+      assert.match(errors[0]!, /^STATEGATE_JWKS_URI, STATEGATE_JWKS_FILE or STATEGATE_OIDC_ISSUER: set one of them/)
     }
     assert.deepStrictEqual(refused({ STATEGATE_AUTH_DISABLED: "yes" }), [
       'STATEGATE_AUTH_DISABLED: "yes" is neither true nor false'
     ])
+  })
+
+  test("is by tokens, with what they have to be like", () => {
+    const { auth, authDisabled, publicDocs, policyDisabled } = accepted(on).settings
+    assert.deepStrictEqual([authDisabled, publicDocs, policyDisabled], [false, false, false])
+    assert.deepStrictEqual(auth, {
+      keys: { uri: "https://id.example.com/keys" },
+      issuers: undefined,
+      audiences: undefined,
+      scopes: [],
+      leewayMs: 30_000,
+      keyAgeMsMax: 86_400_000,
+      isOptional: false,
+      eventClaims: undefined
+    })
+    const all = {
+      STATEGATE_JWT_ISSUER: "https://id.example.com, other",
+      STATEGATE_JWT_AUDIENCE: "shop,state",
+      STATEGATE_JWT_SCOPES: "read write",
+      STATEGATE_JWT_LEEWAY: "5s",
+      STATEGATE_JWKS_MAX_AGE: "1h",
+      STATEGATE_AUTH_OPTIONAL: "true",
+      STATEGATE_EVENT_CLAIMS: "sub, tenant"
+    }
+    assert.deepStrictEqual(accepted({ ...on, ...all }).settings.auth, {
+      keys: { uri: "https://id.example.com/keys" },
+      issuers: ["https://id.example.com", "other"],
+      audiences: ["shop", "state"],
+      scopes: ["read", "write"],
+      leewayMs: 5_000,
+      keyAgeMsMax: 3_600_000,
+      isOptional: true,
+      eventClaims: ["sub", "tenant"]
+    })
+  })
+
+  test("takes its keys from one place", () => {
+    const oidc = { STATEGATE_AUTH_DISABLED: undefined, STATEGATE_OIDC_ISSUER: "https://a.example, https://b.example/x" }
+    const { auth } = accepted(oidc).settings
+    assert.deepStrictEqual(auth?.keys, { issuers: ["https://a.example", "https://b.example/x"] })
+    assert.deepStrictEqual(auth?.issuers, ["https://a.example", "https://b.example/x"])
+    assert.match(refused({ ...oidc, STATEGATE_JWT_ISSUER: "other" })[0]!, /^STATEGATE_JWT_ISSUER: unset it/)
+    assert.match(
+      refused({ ...on, ...oidc, STATEGATE_JWKS_FILE: "keys.json" })[0]!,
+      /^STATEGATE_JWKS_URI and STATEGATE_JWKS_FILE and STATEGATE_OIDC_ISSUER: set one of them alone/
+    )
+  })
+
+  test("has rules for each value", () => {
+    for (const uri of ["keys", "ftp://a/b", "https://a/#b"]) {
+      assert.match(refused({ ...on, STATEGATE_JWKS_URI: uri })[0]!, /^STATEGATE_JWKS_URI: must /)
+    }
+    const secret = refused({ ...on, STATEGATE_JWKS_URI: "https://user:hunter2@a/b" })
+    assert.deepStrictEqual(secret, ["STATEGATE_JWKS_URI: must not hold a user or password"])
+    for (const [name, value] of [
+      ["STATEGATE_JWT_ISSUER", "a,,b"],
+      ["STATEGATE_JWT_AUDIENCE", ","],
+      ["STATEGATE_JWT_SCOPES", 'a "b"'],
+      ["STATEGATE_JWT_LEEWAY", "6m"],
+      ["STATEGATE_JWKS_MAX_AGE", "never"],
+      ["STATEGATE_AUTH_OPTIONAL", "perhaps"],
+      ["STATEGATE_EVENT_CLAIMS", "sub,"],
+      ["STATEGATE_POLICY_DISABLED", "perhaps"]
+    ] as const)
+      assert.deepStrictEqual(
+        refused({ ...on, [name]: value }).map((error) => error.split(":")[0]),
+        [name]
+      )
+  })
+
+  test("says where a setting means nothing, and where keys are not safe on their way", () => {
+    assert.deepStrictEqual(accepted({ STATEGATE_JWKS_URI: "https://a" }).warnings, [
+      "STATEGATE_JWKS_URI: without effect, since STATEGATE_AUTH_DISABLED is true"
+    ])
+    const warnings = (uri: string) => accepted({ ...on, STATEGATE_JWKS_URI: uri }).warnings
+    assert.match(warnings("http://id.internal/keys")[0]!, /^http:\/\/id.internal: keys are fetched without TLS/)
+    for (const uri of ["http://localhost:8000/a", "http://127.0.0.1/a", "http://[::1]/a", "https://id.internal/a"]) {
+      assert.deepStrictEqual(warnings(uri), [])
+    }
   })
 
   test("is not there in part: a policy that would not be applied is refused", () => {
@@ -87,7 +170,7 @@ describe("authentication", () => {
 
 test("tells everything that is wrong, not only the first", () => {
   const errors = refused({
-    STATEGATE_AUTH_DISABLED: undefined,
+    STATEGATE_AUTH_DISABLED: "maybe",
     STATEGATE_PORT: "http",
     STATEGATE_DEBUG: "on",
     STATEGATE_LOG_LEVEL: "loud",
@@ -178,9 +261,7 @@ describe("variables that are not ours to know", () => {
       "STATEGATE_LOGLEVEL: unknown, and without effect; the nearest known name is STATEGATE_LOG_LEVEL",
       "STATEGATE_STORAGE: unknown, and without effect; the nearest known name is STATEGATE_STORAGE_PROVIDER"
     ])
-    assert.deepStrictEqual(accepted({ STATEGATE_JWKS_URI: "https://a", PATH: "x", STATE: "y" }).warnings, [
-      "STATEGATE_JWKS_URI: not in this version, and without effect"
-    ])
+    assert.deepStrictEqual(accepted({ PATH: "x", STATE: "y" }).warnings, [])
   })
 
   test("are ignored where Kubernetes made them, and refused where they took the place of ours", () => {

@@ -10,10 +10,14 @@ import { startGateway } from "../support/gateway.ts"
 const authenticator = Layer.succeed(
   Authenticator,
   Authenticator.of({
-    authenticate: (token) =>
-      token === undefined
+    keys: Effect.succeed(undefined),
+    authenticate: (authorization) =>
+      authorization === undefined
         ? Effect.fail(new Unauthenticated({ message: "a bearer token is required" }))
-        : Effect.succeed({ claims: { sub: "anna" }, expiresMs: Date.now() + Number(token) })
+        : Effect.succeed({
+            claims: { sub: "anna" },
+            expiresMs: Date.now() + Number(authorization.slice("Bearer ".length))
+          })
   })
 )
 

@@ -92,7 +92,20 @@ const described = (cause: unknown): unknown =>
 /** One line a call: what, how it went and how long it took, never what was in it. */
 const recordCall =
   (log: Pino) =>
-  ({ method, protocol, code, durationMs, callId, domain, type, sent, drained, traceId, cause }: CallRecord): void => {
+  ({
+    method,
+    protocol,
+    code,
+    durationMs,
+    callId,
+    domain,
+    type,
+    sent,
+    drained,
+    traceId,
+    reason,
+    cause
+  }: CallRecord): void => {
     const line = {
       callId,
       method,
@@ -103,7 +116,8 @@ const recordCall =
       type,
       sent,
       drained,
-      traceId
+      traceId,
+      reason
     }
     if (cause !== undefined || (grave.has(code) && !drained))
       log.error({ ...line, cause: described(cause) }, "call failed")

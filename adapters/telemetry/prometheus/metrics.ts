@@ -23,7 +23,8 @@ const counters: Readonly<Record<CounterName, Text>> = {
   logLinesLost: [
     "stategate_log_lines_lost_total",
     "Log lines that could not be written, such as when nobody read them."
-  ]
+  ],
+  keyReadFailures: ["stategate_auth_key_read_failures_total", "Reads of an issuer's keys that failed."]
 }
 
 const gauges: Readonly<Record<GaugeName, Text>> = {
@@ -37,7 +38,13 @@ const gauges: Readonly<Record<GaugeName, Text>> = {
     "Events that the stream which is furthest behind has yet to pass."
   ],
   tailBytes: ["stategate_feed_tail_bytes", "Bytes of the events that are kept in memory for streams."],
-  logChars: ["stategate_log_waiting_characters", "Characters of log lines in memory that nobody has read yet."]
+  logChars: ["stategate_log_waiting_characters", "Characters of log lines in memory that nobody has read yet."],
+  keys: ["stategate_auth_keys", "Keys that tokens are verified with."],
+  keysAgeSeconds: [
+    "stategate_auth_keys_age_seconds",
+    "Seconds since the keys were last read; of the issuer that is worst off."
+  ],
+  tokens: ["stategate_auth_tokens_cached", "Verified tokens that are remembered until they expire."]
 }
 
 /** What tells this process from others; constant. */

@@ -35,7 +35,6 @@ export const failureAnswer = (status: WireStatus, request: Headers, more: Record
   return jsonAnswer(status.code === Code.Aborted && conditional ? 412 : status.http, statusJson(status), {
     ...status.headers,
     ...more,
-    ...(status.http === 401 ? { "www-authenticate": "Bearer" } : {}),
     "cache-control": "no-store"
   })
 }

@@ -27,6 +27,8 @@ export interface Progress {
   begun: boolean
   /** Why the caller could not be authenticated, if that was not the caller's fault. */
   cause?: unknown
+  /** The same where it was, for the log alone. */
+  reason?: string | undefined
   /** The headers are complete; a stream may be silent for long after. */
   readonly onHeaders: (headers: Headers) => void
 }
@@ -111,7 +113,10 @@ export const gatewayGate =
       )
     } catch (error) {
       const progress = context.values.get(progressKey)
-      if (progress !== undefined && error instanceof CallFailed) progress.cause = error.cause
+      if (progress !== undefined && error instanceof CallFailed) {
+        progress.cause = error.cause
+        progress.reason = error.status.reason
+      }
       throw errorOf(error)
     }
   }

@@ -71,7 +71,7 @@ export class Gate extends Context.Service<
     readonly refused: (
       path: string,
       call: Pick<FaceCall, "protocol" | "callId"> & { readonly since?: number },
-      status: Pick<WireStatus, "code">,
+      status: Pick<WireStatus, "code" | "reason">,
       cause?: unknown
     ) => void
   }
@@ -101,6 +101,7 @@ export class Gate extends Context.Service<
         call: Pick<FaceCall, "protocol" | "callId">,
         since: number,
         code: string,
+        reason: string | undefined,
         about: About,
         span?: CallSpan
       ) => {
@@ -112,6 +113,7 @@ export class Gate extends Context.Service<
           durationMs: performance.now() - since,
           callId: call.callId,
           traceId: span?.traceId,
+          ...(reason === undefined ? {} : { reason }),
           ...about
         })
       }
@@ -147,11 +149,11 @@ export class Gate extends Context.Service<
           calls -= 1
           const about = names()
           if (Exit.isSuccess(exit)) {
-            record(method.path, call, since, "ok", about, span)
+            record(method.path, call, since, "ok", undefined, about, span)
             return done(exit.value)
           }
           const { status, ...more } = failureOf(exit.cause, expired)
-          record(method.path, call, since, nameOf(status.code), { ...about, ...more }, span)
+          record(method.path, call, since, nameOf(status.code), status.reason, { ...about, ...more }, span)
           done(status)
         })
         return () => fiber.interruptUnsafe()
@@ -187,7 +189,7 @@ export class Gate extends Context.Service<
           await run(Scope.close(scope, Exit.void))
           // A stream that goes on at another gateway has not failed.
           const code = more.drained && hasBegun ? "ok" : nameOf(status.code)
-          record(streamPath, call, since, code, { ...names(), sent, ...more }, span)
+          record(streamPath, call, since, code, status.reason, { ...names(), sent, ...more }, span)
         }
         const opening = Scope.provide(pipeline.stream(call, read), scope)
         const opened = await run(span === undefined ? opening : span.around(opening), { signal: call.signal })
@@ -253,7 +255,7 @@ export class Gate extends Context.Service<
         unary,
         stream,
         refused: (path, call, status, cause) =>
-          record(path, call, call.since ?? performance.now(), nameOf(status.code), {
+          record(path, call, call.since ?? performance.now(), nameOf(status.code), status.reason, {
             ...(cause === undefined ? {} : { cause }),
             ...(path === streamPath ? { sent: 0 } : {})
           })

@@ -30,7 +30,7 @@ export interface RefusedCall {
 }
 
 /** Told of such a call, and how it was answered; the cause is what went wrong in here, if anything. */
-type Refused = (path: string, call: RefusedCall, code: Code, cause?: unknown) => void
+type Refused = (path: string, call: RefusedCall, code: Code, cause?: unknown, reason?: string) => void
 
 /**
  * The RPC protocols on Node's HTTP/1.1 and HTTP/2 servers. Differs from connect-node's own adapter in these: the headers
@@ -61,7 +61,7 @@ export const nodeFace = (
       const given = request.headers["x-request-id"]
       const callId = callIdOf(typeof given === "string" ? given : undefined)
       const call = { protocol: protocolOf(request.headers["content-type"]), callId, since: performance.now() }
-      const told = (code: Code, cause?: unknown) => refused(path, call, code, cause)
+      const told = (code: Code, cause?: unknown, reason?: string) => refused(path, call, code, cause, reason)
       await serve(told, callId, readMaxBytes, handlers.get(path)!, request, response).catch((cause) => {
         if (cause !== gone && !response.destroyed) told(Code.Internal, cause)
         response.destroy()
@@ -72,15 +72,18 @@ export const nodeFace = (
 
 /** The services of the gateway, and others beside them. */
 export const rpcFace = (gate: Gate["Service"], others: ReadonlyArray<Routes> = []): RpcFace =>
-  nodeFace([gatewayRoutes(gate), ...others], (path, call, code, cause) => gate.refused(path, call, { code }, cause), {
-    requestGate: gatewayGate(gate)
-  })
+  nodeFace(
+    [gatewayRoutes(gate), ...others],
+    (path, call, code, cause, reason) =>
+      gate.refused(path, call, reason === undefined ? { code } : { code, reason }, cause),
+    { requestGate: gatewayGate(gate) }
+  )
 
 const protocolOf = (type = ""): string =>
   type.startsWith("application/grpc-web") ? "grpc-web" : type.startsWith("application/grpc") ? "grpc" : "connect"
 
 const serve = async (
-  refused: (code: Code, cause?: unknown) => void,
+  refused: (code: Code, cause?: unknown, reason?: string) => void,
   callId: string,
   bytesMax: number,
   handler: UniversalHandler,
@@ -108,7 +111,7 @@ const serve = async (
     // Asked for only now: a body that fails at once has its status in the trailers, which are filled by then.
     if (!progress.begun) {
       const refusal = await asInvalid(answer, first, body)
-      refused(universal.signal.aborted ? Code.Canceled : countedCode(refusal), progress.cause)
+      refused(universal.signal.aborted ? Code.Canceled : countedCode(refusal), progress.cause, progress.reason)
       await unread(request)
       return refuse(response, callId, refusal, isText)
     }

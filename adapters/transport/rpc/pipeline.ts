@@ -51,7 +51,10 @@ export interface OpenedStream {
 }
 
 export const streamPath = `/${pb.EventService.typeName}/${pb.EventService.method.stream.name}`
-const expired = new Unauthenticated({ message: "the token has expired; open the stream again with a new one" })
+const expired = new Unauthenticated({
+  message: "the token has expired; open the stream again with a new one",
+  error: "invalid_token"
+})
 
 /**
  * The steps of every call, in this order: authenticate, validate, request policy, use case, response policy. The faces
@@ -78,27 +81,27 @@ export class Pipeline extends Context.Service<
       const feed = yield* Feed
       const services: Services = { entities: yield* Entities, history: yield* History }
 
-      const authenticate = (header: Header) => access.authenticate(bearer(header))
+      const authenticate = (header: Header) => access.authenticate(header("authorization"))
 
       const unary = Effect.fnUntraced(function* (
         method: Method,
         call: Call,
         source: Source<MessageShape<DescMessage>>
       ) {
-        const { claims } = call.principal ?? (yield* authenticate(call.header))
+        const { claims, eventClaims = claims } = call.principal ?? (yield* authenticate(call.header))
         const message = typeof source === "function" ? source() : source
         if (isInvalid(message)) return yield* Effect.fail(message)
         const checks = new Checks()
         const serve = method.prepare(checks, message, call.header)
         const key = method.mutates ? checks.idempotencyKey(call.header("idempotency-key")) : undefined
-        if (method.mutates && exceedsBytes(jsonText(claims), claimsBytesMax)) {
+        if (method.mutates && exceedsBytes(jsonText(eventClaims), claimsBytesMax)) {
           checks.add("authorization", `must not hold more than ${claimsBytesMax} bytes of claims`)
         }
         if (checks.violations.length > 0) return yield* Effect.fail(invalid(...checks.violations))
         yield* access.admit(method.judged(message).map((judged) => inputOf(call, claims, judged, false)))
         const traceparent = method.mutates ? traceparentOf(call) : undefined
         const caller: Caller = {
-          claims,
+          claims: eventClaims,
           ...(key === undefined ? {} : { idempotency: yield* idempotencyOf(method, call, message, claims, key) }),
           ...(traceparent === undefined ? {} : { traceparent })
         }
@@ -165,11 +168,6 @@ export const isInvalid = (message: object): message is Invalid => "_tag" in mess
 
 const denied = new PermissionDenied({ message: "the policy does not show you this" })
 
-const bearer = (header: Header): string | undefined => {
-  const [, token] = /^Bearer +(\S+) *$/i.exec(header("authorization") ?? "") ?? []
-  return token
-}
-
 /** What the events of a call say of its trace. */
 const traceparentOf = (call: Call): string | undefined => {
   if (call.traceparent !== undefined) return call.traceparent
@@ -212,5 +210,7 @@ const untilExpiry = <A>(pull: Effect.Effect<A, Failure>, expiresMs: number | und
   expiresMs === undefined
     ? pull
     : Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.timeoutOrElse(pull, { duration: Math.max(0, expiresMs - now), orElse: () => Effect.fail(expired) })
+        now >= expiresMs
+          ? Effect.fail(expired)
+          : Effect.timeoutOrElse(pull, { duration: expiresMs - now, orElse: () => Effect.fail(expired) })
       )

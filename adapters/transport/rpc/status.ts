@@ -38,6 +38,8 @@ export interface WireStatus {
   readonly details: ReadonlyArray<Detail>
   /** Headers or metadata that go along. */
   readonly headers: Readonly<Record<string, string>>
+  /** More than the caller is told, for the log. */
+  readonly reason?: string
 }
 
 /** What a bug looks like from outside: nothing internal leaks, the log has the rest under the call id. */
@@ -59,7 +61,15 @@ export const canceled: WireStatus = {
 
 export const statusOf = (failure: Failure): WireStatus => {
   const { code, http } = table[failure._tag]
-  return { code, http, message: messageOf(failure), details: detailsOf(failure), headers: headersOf(failure) }
+  const reason = "reason" in failure ? failure.reason : undefined
+  return {
+    code,
+    http,
+    message: messageOf(failure),
+    details: detailsOf(failure),
+    headers: headersOf(failure),
+    ...(reason === undefined ? {} : { reason })
+  }
 }
 
 const shortened = (message: string): string =>
@@ -106,6 +116,12 @@ const headersOf = (failure: Failure): Readonly<Record<string, string>> => {
       return { "stategate-version": String(failure.current) }
     case "Overloaded":
       return { "retry-after": "1" }
+    case "Unauthenticated":
+      return { "www-authenticate": failure.error === undefined ? "Bearer" : `Bearer error="${failure.error}"` }
+    case "PermissionDenied":
+      return failure.scope === undefined
+        ? {}
+        : { "www-authenticate": `Bearer error="insufficient_scope", scope="${failure.scope}"` }
     default:
       return {}
   }

@@ -106,7 +106,11 @@ const authenticator = (
   does: string,
   breaks: string,
   authenticate: Authenticator["Service"]["authenticate"]
-): Mutant<Authenticator["Service"]> => ({ does, breaks, make: () => ({ authenticate }) })
+): Mutant<Authenticator["Service"]> => ({
+  does,
+  breaks,
+  make: () => ({ authenticate, keys: Effect.succeed(undefined) })
+})
 
 let lastToken: string | undefined
 let lastMethod = ""
