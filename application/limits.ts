@@ -200,18 +200,18 @@ export const opsConnectionsMax = 100
 export const backgroundRetryMs = 100
 export const backgroundRetryMsMax = 10_000
 
-// Upkeep: moving logs between stores, and making projections anew
+// Maintenance: copying logs between stores, and rebuilding projections
 
 /** Domains that one run looks at. */
-export const upkeepDomainsMax = 1_000_000
+export const maintenanceDomainsMax = 1_000_000
 /** Domains that are copied at a time. */
-export const upkeepDomainsAtOnce = 4
+export const maintenanceDomainsAtOnce = 4
 /** How often a commit is tried again when a store is away, and milliseconds in between. */
-export const upkeepTries = 30
-export const upkeepRetryMs = 1_000
+export const maintenanceTries = 30
+export const maintenanceRetryMs = 1_000
 /** Events that are hashed at once. */
-export const upkeepHashedEvents = 256
+export const maintenanceHashedEvents = 256
 /** Entities whose last positions are held at a time; more are looked at in several passes. */
-export const upkeepEntitiesMax = 1_000_000
+export const maintenanceEntitiesMax = 1_000_000
 /** Entities that are read at once to be compared. */
-export const upkeepReadsAtOnce = 16
+export const maintenanceReadsAtOnce = 16

@@ -18,7 +18,7 @@ const repository = (): ReadonlyArray<Source> =>
     .filter(({ text }) => !text.includes("\0"))
 
 test("the repository keeps its rules", () => {
-  const found = violations(repository()).map(({ where, mend }) => `${where}  ${mend}`)
+  const found = violations(repository()).map(({ where, fix }) => `${where}  ${fix}`)
   assert.strictEqual(found.join("\n"), "")
 })
 

@@ -3,21 +3,21 @@ import type { Ref, State } from "../../domain/entity.ts"
 import type { Unavailable } from "../failure.ts"
 
 /**
- * The entities as a store keeps them beside its logs, to be compared with what the logs make of them, and mended. Every
+ * The stored entities, for maintenance: they can be compared with the states that the logs make, and repaired. Every
  * adapter must pass `test/contract/Projection.ts`.
  */
 export class Projection extends Context.Service<
   Projection,
   {
-    /** At most `limit` of a domain's entities, tombstones included, each once, from behind `after` on in an order of the store's own. */
+    /** At most `limit` entities of a domain after `after`, tombstones included, each once, in an order of the store's own. */
     readonly stored: (
       domain: string,
       after: Ref | undefined,
       limit: number
     ) => Effect.Effect<ReadonlyArray<State>, Unavailable>
     /**
-     * Puts entities of a domain to these states, whatever is stored of them, and takes those away that are `gone`.
-     * Only while nobody commits to the domain.
+     * Replaces the stored states of these entities of a domain, and deletes the rows of `gone`. The caller makes sure that
+     * nobody commits to the domain meanwhile.
      */
     readonly restate: (
       domain: string,

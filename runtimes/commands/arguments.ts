@@ -6,7 +6,7 @@ import { defaultStorage } from "../variables.ts"
 export type Command =
   | { readonly name: "serve" }
   | { readonly name: "migrate"; readonly from: StorageProvider; readonly to: StorageProvider }
-  | { readonly name: "rebuild"; readonly storage: StorageProvider; readonly mend: boolean }
+  | { readonly name: "rebuild"; readonly storage: StorageProvider; readonly repair: boolean }
   | { readonly name: "backup"; readonly path: string; readonly to: string }
 
 export interface Problem {
@@ -16,7 +16,7 @@ export interface Problem {
 export const usage = `without a command: serves, as the environment says.
 
   migrate --from <provider> --to <provider>   copies all logs into another store, or goes on with it; compares both
-  rebuild [--storage <provider>] [--mend]     compares the stored entities with their logs; with --mend, puts them right
+  rebuild [--storage <provider>] [--repair]     compares the stored entities with their logs; with --repair, repairs them
   backup [--storage <provider>] --to <file>   copies a SQLite file, which may be served meanwhile
 
 A provider is what STATEGATE_STORAGE_PROVIDER takes, or @ and the path of a file that holds it.
@@ -48,10 +48,10 @@ const rebuildOf = (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string | undefined>>
 ): Command | Problem => {
-  const given = read(args, { storage: { type: "string" }, mend: { type: "boolean" } })
+  const given = read(args, { storage: { type: "string" }, repair: { type: "boolean" } })
   if ("problem" in given) return given
   const storage = storageOf(given.values["storage"], env)
-  return "problem" in storage ? storage : { name: "rebuild", storage, mend: given.values["mend"] === true }
+  return "problem" in storage ? storage : { name: "rebuild", storage, repair: given.values["repair"] === true }
 }
 
 const backupOf = (

@@ -1,14 +1,14 @@
 import { Cause, Context, Effect, Exit, Layer } from "effect"
+import { type MigrationResult, migrate } from "../../application/maintenance/migrate.ts"
+import { type Difference, rebuild } from "../../application/maintenance/rebuild.ts"
 import { EventStore, type Opening } from "../../application/ports/EventStore.ts"
 import { Projection } from "../../application/ports/Projection.ts"
-import { type Migrated, migrate } from "../../application/upkeep/migrate.ts"
-import { type Difference, rebuild } from "../../application/upkeep/rebuild.ts"
 import { storageOf } from "../compose.ts"
 import type { StorageProvider } from "../providers.ts"
 import { reportRefusal } from "../refusal.ts"
 import type { Command } from "./arguments.ts"
 
-/** Runs a command, tells how it goes, and gives the code that the process ends with: 0 when all is as it should be. */
+/** Runs a command, prints its progress, and returns the exit code: 0 when nothing is wrong. */
 export const run = async (command: Exclude<Command, { readonly name: "serve" }>): Promise<number> => {
   const exit = await Effect.runPromiseExit(Effect.scoped(workOf(command)))
   if (Exit.isSuccess(exit)) return exit.value
@@ -23,7 +23,7 @@ const workOf = (command: Exclude<Command, { readonly name: "serve" }>) => {
     case "migrate":
       return migrated(command.from, command.to)
     case "rebuild":
-      return rebuilt(command.storage, command.mend)
+      return rebuilt(command.storage, command.repair)
     case "backup":
       return backedUp(command.path, command.to)
   }
@@ -68,22 +68,25 @@ const migrated = Effect.fnUntraced(function* (from: StorageProvider, to: Storage
   return other + behind === 0 ? 0 : 1
 })
 
-const lineOf = ({ domain, copied, from, to, hashes, same }: Migrated): string =>
+const lineOf = ({ domain, copied, from, to, hashes, same }: MigrationResult): string =>
   `${JSON.stringify(domain)}: ${copied} copied, ${to} of ${from} events, ${
     same ? `the same (sha256 ${hashes.from})` : `DIFFERENT (sha256 ${hashes.from} and ${hashes.to})`
   }`
 
-const rebuilt = Effect.fnUntraced(function* (storage: StorageProvider, mend: boolean) {
+const rebuilt = Effect.fnUntraced(function* (storage: StorageProvider, repair: boolean) {
   const { store, projection } = yield* opened(storage, "existing")
-  const all = yield* rebuild(store, projection, { mend, tell: (difference) => say(differenceLine(difference)) })
+  const all = yield* rebuild(store, projection, {
+    repair,
+    onDifference: (difference) => say(differenceLine(difference))
+  })
   for (const { domain, events, entities, differences } of all) {
     yield* say(`${JSON.stringify(domain)}: ${events} events make ${entities} entities; ${differences} differ`)
   }
   const sum = all.reduce((found, { differences }) => found + differences, 0)
   yield* say(
-    sum === 0 ? "every entity is what its log makes of it" : `${sum} differed${mend ? ", and were put right" : ""}`
+    sum === 0 ? "every entity is what its log makes of it" : `${sum} differed${repair ? ", and were repaired" : ""}`
   )
-  return sum === 0 || mend ? 0 : 1
+  return sum === 0 || repair ? 0 : 1
 })
 
 const differenceLine = ({ ref, expected, stored }: Difference): string => {

@@ -3,15 +3,15 @@ import fc from "fast-check"
 import { assert, describe, test } from "vitest"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
+import { migrate } from "../../application/maintenance/migrate.ts"
+import { compareLogs, logHash } from "../../application/maintenance/verify.ts"
 import type { EventStore } from "../../application/ports/EventStore.ts"
-import { migrate } from "../../application/upkeep/migrate.ts"
-import { compareLogs, logHash } from "../../application/upkeep/verify.ts"
 import { commit, del, edit, job, refIn, set, unitOf } from "../contract/event-store/writing.ts"
 import { provided } from "./provided.ts"
 
 type Store = EventStore["Service"]
 
-/** A store with so many events in each of some domains, of every kind. */
+/** A store with the given number of events in each domain, of every kind. */
 const filled = async (lengths: Readonly<Record<string, number>>) => {
   const memory = new MemoryStore()
   const store = port(memory)
@@ -32,7 +32,7 @@ const filled = async (lengths: Readonly<Record<string, number>>) => {
 const run = (from: Store, to: Store) => Effect.runPromise(migrate(from, to, () => Effect.void))
 const failureOf = (from: Store, to: Store) => Effect.runPromise(Effect.flip(migrate(from, to, () => Effect.void)))
 
-/** All that a store holds, as far as anyone can tell. */
+/** All observable content of a store. */
 const everythingOf = (memory: MemoryStore) => ({
   heads: memory.heads(),
   logs: memory.heads().map(({ domain }) => memory.log(domain)),
@@ -54,7 +54,7 @@ describe("a migration", () => {
     )
   })
 
-  test("goes on where the last one ended, and leaves alone what is there", async () => {
+  test("continues where the last one ended, and copies nothing twice", async () => {
     const source = await filled({ a: 5 })
     const target = new MemoryStore()
     await run(source.store, port(target))
@@ -71,7 +71,7 @@ describe("a migration", () => {
     assert.deepStrictEqual(everythingOf(target), everythingOf(source.memory))
   })
 
-  test("tells of what came to the source while others were copied", async () => {
+  test("reports events that the source got while others were copied", async () => {
     const source = await filled({ a: 3 })
     const target = new MemoryStore()
     const healthy = port(target)
@@ -84,14 +84,14 @@ describe("a migration", () => {
           return yield* healthy.commit(units)
         })
     }
-    const told = (await run(source.store, slow)).map(({ domain, from, to }) => [domain, from, to])
-    assert.deepStrictEqual(told, [
+    const result = (await run(source.store, slow)).map(({ domain, from, to }) => [domain, from, to])
+    assert.deepStrictEqual(result, [
       ["a", 4n, 3n],
       ["new", 1n, 0n]
     ])
   })
 
-  test("cuts what it copies to what the target takes", async () => {
+  test("splits events by the capacity of the target", async () => {
     const source = await filled({ a: 40 })
     const target = new MemoryStore()
     const sizes: Array<number> = []
@@ -117,7 +117,7 @@ describe("a migration", () => {
     assert.isAbove(sizes.length, 40 / 7)
   })
 
-  test("refuses a target that has another log of the same name, or one that went on by itself", async () => {
+  test("refuses a target with another log of the same name, or with events of its own", async () => {
     const source = await filled({ a: 5 })
     const other = await filled({ a: 5 })
     assert.match((await failureOf(source.store, other.store)).message, /another log of a/)
@@ -127,7 +127,7 @@ describe("a migration", () => {
     assert.match((await failureOf(source.store, port(target))).message, /another log of a/)
   })
 
-  test("settles what it did not hear the outcome of, whether it was done or not", async () => {
+  test("resolves a commit of unknown outcome, whether it was stored or not", async () => {
     for (const isDone of [true, false]) {
       const source = await filled({ a: 5 })
       const target = new MemoryStore()
@@ -146,7 +146,7 @@ describe("a migration", () => {
     }
   }, 20_000)
 
-  test("tells a source with a hole", async () => {
+  test("reports a gap in the source", async () => {
     const source = await filled({ a: 5 })
     const holed: Store = {
       ...source.store,
@@ -159,7 +159,7 @@ describe("a migration", () => {
     assert.match((await failureOf(holed, port(new MemoryStore()))).message, /no event at position 3/)
   })
 
-  test("gives up when the target stays away", async () => {
+  test("gives up when the target stays unavailable", async () => {
     const source = await filled({ a: 1 })
     const away: Store = { ...port(new MemoryStore()), heads: () => Effect.fail(new Unavailable({ message: "away" })) }
     assert.strictEqual((await failureOf(source.store, away))._tag, "Unavailable")
@@ -167,7 +167,7 @@ describe("a migration", () => {
 })
 
 describe("a comparison", () => {
-  test("does not depend on how a store cuts its pages", async () => {
+  test("does not depend on the page size of a store", async () => {
     const { store } = await filled({ a: 30 })
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), async (sizes) => {

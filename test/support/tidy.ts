@@ -7,7 +7,7 @@ export interface Violation {
   readonly rule: Rule
   /** `path:line`, as editors and terminals understand it. */
   readonly where: string
-  readonly mend: string
+  readonly fix: string
 }
 
 export type Rule =
@@ -41,8 +41,8 @@ const layers = new Set(["domain", "application", "adapters", "runtimes"])
 
 const imports = (file: Source): ReadonlyArray<Violation> =>
   importsOf(file).flatMap(({ target, line }) => {
-    const mend = forbidden(file.path, target)
-    return mend === undefined ? [] : [{ rule: "imports" as const, where: `${file.path}:${line}`, mend }]
+    const fix = forbidden(file.path, target)
+    return fix === undefined ? [] : [{ rule: "imports" as const, where: `${file.path}:${line}`, fix }]
   })
 
 /** Why a file may not import a target (a path of the repository, or a package), if it may not. */
@@ -95,7 +95,7 @@ interface CodeRule {
   readonly rule: Rule
   readonly where: (path: string) => boolean
   readonly pattern: RegExp
-  readonly mend: string
+  readonly fix: string
 }
 
 const isCore = (path: string) => ["domain", "application"].includes(layerOf(path))
@@ -105,25 +105,25 @@ const codeRules: ReadonlyArray<CodeRule> = [
     rule: "platform",
     where: (path) => isCore(path),
     pattern: /(?:(?<![\w$.])|globalThis\.)(?:process|Bun|Deno)\s*[.[]|["']node:/g,
-    mend: "the core runs anywhere: web standards only; node:, process, Bun and Deno belong in adapters/ or runtimes/"
+    fix: "the core runs anywhere: web standards only; node:, process, Bun and Deno belong in adapters/ or runtimes/"
   },
   {
     rule: "ambient",
     where: (path) => isCore(path),
     pattern: /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|(?<![\w$.])console\./g,
-    mend: "time, chance and output come from outside: take them as arguments, or from Clock, Random and a port"
+    fix: "time, chance and output come from outside: take them as arguments, or from Clock, Random and a port"
   },
   {
     rule: "environment",
     where: (path) => isCore(path) || layerOf(path) === "adapters",
     pattern: /\b(?:process|Bun|Deno)\s*\.\s*env\b/g,
-    mend: "only runtimes/ read the environment: take a setting as an argument, from runtimes/settings.ts"
+    fix: "only runtimes/ read the environment: take a setting as an argument, from runtimes/settings.ts"
   },
   {
     rule: "fibers",
     where: (path) => (isCore(path) || layerOf(path) === "adapters") && path !== "application/background.ts",
     pattern: /\bEffect\.(?:fork\w*|run(?:Fork|Promise|PromiseExit|Sync|SyncExit|Callback))\b(?!With)/g,
-    mend: "a fiber of its own loses its defects: start it with application/background.ts, or in the program's context"
+    fix: "a fiber of its own loses its defects: start it with application/background.ts, or in the program's context"
   }
 ]
 
@@ -132,13 +132,13 @@ const code = (file: Source): ReadonlyArray<Violation> => {
   if (rules.length === 0) return []
   const plain = withoutComments(file.text)
   const bare = withoutStrings(plain)
-  return rules.flatMap(({ rule, pattern, mend }) => {
+  return rules.flatMap(({ rule, pattern, fix }) => {
     // A text may speak of process.env, but a module's name is a text too.
     const found = [
       ...matches(bare, pattern),
       ...matches(plain, pattern).filter((match) => match.text.includes("node:"))
     ]
-    return found.map((match) => ({ rule, where: `${file.path}:${match.line}`, mend }))
+    return found.map((match) => ({ rule, where: `${file.path}:${match.line}`, fix }))
   })
 }
 
@@ -146,7 +146,7 @@ const length = ({ path, text }: Source): ReadonlyArray<Violation> => {
   const lines = text.replace(/\n$/, "").split("\n").length
   if (lines <= linesMax) return []
   return [
-    { rule: "length", where: `${path}:${linesMax + 1}`, mend: `${lines} lines; split it by idea (at most ${linesMax})` }
+    { rule: "length", where: `${path}:${linesMax + 1}`, fix: `${lines} lines; split it by idea (at most ${linesMax})` }
   ]
 }
 
@@ -154,7 +154,7 @@ const names = ({ path }: Source): ReadonlyArray<Violation> => {
   const words = path.split(/[/._-]|(?<=[a-z\d])(?=[A-Z])/).map((word) => word.toLowerCase())
   const banned = words.find((word) => /^(utils?|helpers?|common|managers?)$/.test(word))
   if (banned === undefined) return []
-  return [{ rule: "names", where: `${path}:1`, mend: `"${banned}" says nothing: name it after what it holds` }]
+  return [{ rule: "names", where: `${path}:1`, fix: `"${banned}" says nothing: name it after what it holds` }]
 }
 
 const contracts = (files: ReadonlyArray<Source>): ReadonlyArray<Violation> => {
@@ -163,14 +163,14 @@ const contracts = (files: ReadonlyArray<Source>): ReadonlyArray<Violation> => {
     const [, port] = /^application\/ports\/([^/]+)\.ts$/.exec(path) ?? []
     const contract = `test/contract/${port}.ts`
     if (port === undefined || paths.has(contract)) return []
-    return [{ rule: "contracts" as const, where: `${path}:1`, mend: `write ${contract}, and run it on every adapter` }]
+    return [{ rule: "contracts" as const, where: `${path}:1`, fix: `write ${contract}, and run it on every adapter` }]
   })
 }
 
 const licence = (files: ReadonlyArray<Source>): ReadonlyArray<Violation> =>
   files.some(({ path, text }) => path === "LICENSE" && text.includes("Apache License"))
     ? []
-    : [{ rule: "licence", where: "LICENSE:1", mend: "the text of the Apache License 2.0 belongs here" }]
+    : [{ rule: "licence", where: "LICENSE:1", fix: "the text of the Apache License 2.0 belongs here" }]
 
 const machinePaths = ({ path, text }: Source): ReadonlyArray<Violation> =>
   layerOf(path) === "test"
@@ -178,5 +178,5 @@ const machinePaths = ({ path, text }: Source): ReadonlyArray<Violation> =>
     : [...text.matchAll(/(?<![\w.$})*-])\/(?:root|home|tmp|Users)\/(?=[\w.$])/g)].map((match) => ({
         rule: "paths" as const,
         where: `${path}:${lineAt(text, match.index)}`,
-        mend: "a path of one machine: make it relative, or ask the system (os.tmpdir(), os.homedir())"
+        fix: "a path of one machine: make it relative, or ask the system (os.tmpdir(), os.homedir())"
       }))

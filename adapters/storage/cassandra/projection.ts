@@ -10,7 +10,7 @@ import { statesIn } from "./states.ts"
 /** Rows that are read at once, as large as they may be. */
 const pageRows = 16
 
-/** The entities of a keyspace, for its upkeep. */
+/** The entities of a keyspace, for its maintenance. */
 export const projection = (open: Open): Projection["Service"] => {
   const { cql, rows, each, write } = open
   const states = statesIn(open)

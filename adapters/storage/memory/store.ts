@@ -181,7 +181,7 @@ export const port = (store: MemoryStore): EventStore["Service"] =>
     movedSince: (mark) => Effect.sync(() => store.movedSince(mark))
   })
 
-/** The projection of a memory store, for its upkeep. */
+/** The projection of a memory store, for its maintenance. */
 export const projection = (store: MemoryStore): Projection["Service"] =>
   Projection.of({
     stored: (domain, after, limit) =>

@@ -3,7 +3,7 @@ import { Projection } from "../../../application/ports/Projection.ts"
 import { attempt, byId, type Open } from "./connection.ts"
 import { entityRow, refId, stateOf } from "./rows.ts"
 
-/** The entities of a database, for its upkeep. */
+/** The entities of a database, for its maintenance. */
 export const projection = ({ collections: { entities }, fresh }: Open): Projection["Service"] =>
   Projection.of({
     stored: (domain, after, limit) =>

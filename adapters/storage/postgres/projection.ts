@@ -7,7 +7,7 @@ import { asked } from "./pool.ts"
 import { type EntityRow, stateOf } from "./rows.ts"
 import * as statements from "./statements.ts"
 
-/** The entities of a database, for its upkeep. */
+/** The entities of a database, for its maintenance. */
 export const projection = ({ commits, reads }: Database): Projection["Service"] =>
   Projection.of({
     stored: (domain, after, limit) => {

@@ -6,7 +6,7 @@ import { type DomainRow, type EntityRow, stateOf } from "./rows.ts"
 import type { Read } from "./search.ts"
 import type { Step } from "./statements.ts"
 
-/** The entities of a file, for its upkeep. */
+/** The entities of a file, for its maintenance. */
 export const projection = (
   read: Read,
   write: (steps: ReadonlyArray<Step>) => Effect.Effect<void, Unavailable | OutcomeUnknown | Defect>

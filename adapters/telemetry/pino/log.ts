@@ -81,7 +81,7 @@ const effectLogger = (log: Pino) =>
     atLevel(log, logLevel)(why, text)
   })
 
-// Failures that only the operator can mend are louder than those that a caller can.
+// Failures that only the operator can fix are louder than those that a caller can.
 const grave = new Set(["internal", "unknown", "unavailable", "data_loss"])
 
 const described = (cause: unknown): unknown =>

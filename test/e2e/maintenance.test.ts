@@ -116,7 +116,7 @@ describe("migrate", () => {
 })
 
 describe("rebuild", () => {
-  test("tells what differs from the log, and with --mend puts it right", async () => {
+  test("prints what differs from the log, and repairs it with --repair", async () => {
     const path = fileOf("rebuild.db")
     await serving(sqlite(path), async (url) => {
       await set(url, "1001", 1)
@@ -134,9 +134,9 @@ describe("rebuild", () => {
     assert.strictEqual(damaged.code, 1)
     assert.include(damaged.stdout, '"shop/order/1001": is stored with other values, and should be at version 1')
     assert.include(damaged.stdout, '"shop/order/1002": version 1 is missing')
-    assert.strictEqual((await stategate(...args, "--mend")).code, 0)
-    const mended = await stategate(...args)
-    assert.strictEqual(mended.code, 0, mended.stdout)
+    assert.strictEqual((await stategate(...args, "--repair")).code, 0)
+    const repaired = await stategate(...args)
+    assert.strictEqual(repaired.code, 0, repaired.stdout)
     await serving(sqlite(path), async (url) => {
       const found = await createClient(EntityService, createGrpcTransport({ baseUrl: url })).get({
         domain: "shop",

@@ -5,21 +5,27 @@ import { type Event, evolve } from "../../domain/event.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import { canonicalText } from "../../domain/json.ts"
 import type { Unavailable } from "../failure.ts"
-import { logPageEventsMax, upkeepEntitiesMax, upkeepReadsAtOnce } from "../limits.ts"
+import { logPageEventsMax, maintenanceEntitiesMax, maintenanceReadsAtOnce } from "../limits.ts"
 import type { Projection } from "../ports/Projection.ts"
 import { eachPage, headsOf, type NotPossible, notPossible, type Store } from "./log.ts"
 
-/** An entity that is not what its log makes of it. */
+/** An entity whose stored state differs from the state that its log makes. */
 export interface Difference {
   readonly ref: Ref
-  /** Absent: the log never made it. */
+  /** Absent: no event made the entity. */
   readonly expected?: State
-  /** Absent: it is not stored. */
+  /** Absent: the store does not hold the entity. */
   readonly stored?: State
 }
 
-/** What was found in one domain. */
-export interface Rebuilt {
+export interface RebuildOptions {
+  /** Whether to replace the entities that differ. */
+  readonly repair: boolean
+  readonly onDifference: (difference: Difference) => Effect.Effect<void>
+}
+
+/** The outcome of the rebuild of one domain. */
+export interface RebuildResult {
   readonly domain: string
   readonly events: bigint
   readonly entities: number
@@ -27,79 +33,79 @@ export interface Rebuilt {
 }
 
 /**
- * Makes every entity anew from the logs and compares it with what is stored; with `mend`, puts right what differs. Nobody
- * may commit meanwhile.
+ * Rebuilds every entity from the logs and compares it with the stored one; with `repair`, replaces those that differ.
+ * Gateways must not write meanwhile: `rebuild` repairs nothing in a domain whose head has moved.
  */
 export const rebuild = (
   store: Store,
   projection: Projection["Service"],
-  { mend, tell }: { readonly mend: boolean; readonly tell: (difference: Difference) => Effect.Effect<void> }
-): Effect.Effect<ReadonlyArray<Rebuilt>, NotPossible | Unavailable> =>
+  { repair, onDifference }: RebuildOptions
+): Effect.Effect<ReadonlyArray<RebuildResult>, NotPossible | Unavailable> =>
   Effect.flatMap(headsOf(store), (heads) =>
-    Effect.forEach(heads, (head) => rebuildDomain(store, projection, head, mend, tell))
+    Effect.forEach(heads, (head) => rebuildDomain(store, projection, head, { repair, onDifference }))
   )
 
 const rebuildDomain = (
   store: Store,
   projection: Projection["Service"],
   { domain, position }: Head,
-  mend: boolean,
-  tell: (difference: Difference) => Effect.Effect<void>
-): Effect.Effect<Rebuilt, NotPossible | Unavailable> =>
+  { repair, onDifference }: RebuildOptions
+): Effect.Effect<RebuildResult, NotPossible | Unavailable> =>
   Effect.gen(function* () {
-    // There are no more entities than events.
-    const passes = Math.max(1, Math.ceil(Number(position) / upkeepEntitiesMax))
+    // A log of n events makes at most n entities.
+    const passes = Math.max(1, Math.ceil(Number(position) / maintenanceEntitiesMax))
     let entities = 0
     let differences = 0
-    const differ = (found: ReadonlyArray<Difference>) =>
+    const handle = (found: ReadonlyArray<Difference>) =>
       Effect.gen(function* () {
         if (found.length === 0) return
         differences += found.length
-        yield* Effect.forEach(found, tell, { discard: true })
-        if (!mend) return
-        // What differs may be what somebody has just written, and must not be put back.
+        yield* Effect.forEach(found, onDifference, { discard: true })
+        if (!repair) return
+        // A commit since the start may explain the difference; a repair would then undo it.
         const [now] = yield* store.heads(literalGlob(domain), 1)
-        if (now?.position !== position) return yield* Effect.fail(notPossible(`somebody writes to ${domain}`))
+        if (now?.position !== position)
+          return yield* Effect.fail(notPossible(`another process writes to ${domain}; stop it and run rebuild again`))
         const states = found.flatMap(({ expected }) => (expected === undefined ? [] : [expected]))
         const gone = found.flatMap(({ expected, ref }) => (expected === undefined ? [ref] : []))
         yield* projection.restate(domain, states, gone)
       })
 
     for (let pass = 0; pass < passes; pass++) {
-      const isOurs = (text: string) => hashOf(text) % passes === pass
-      const last = yield* lastPositions(store, domain, position, isOurs)
+      const isInPass = (text: string) => hashOf(text) % passes === pass
+      const last = yield* lastPositions(store, domain, position, isInPass)
       entities += last.size
       yield* eachPage(store, domain, 0n, position, (events) =>
         Effect.flatMap(
           Effect.forEach(
             events.filter((event) => last.get(refText(event.entity)) === event.position),
-            (event) => compared(store, event),
-            { concurrency: upkeepReadsAtOnce }
+            (event) => compare(store, event),
+            { concurrency: maintenanceReadsAtOnce }
           ),
-          (found) => differ(found.flat())
+          (found) => handle(found.flat())
         )
       )
-      yield* strangers(projection, domain, (text) => isOurs(text) && !last.has(text), differ)
+      yield* eachOrphan(projection, domain, (text) => isInPass(text) && !last.has(text), handle)
     }
     return { domain, events: position, entities, differences }
   })
 
-/** Where the last event of each entity is. */
-const lastPositions = (store: Store, domain: string, until: bigint, isOurs: (text: string) => boolean) =>
+/** The position of the last event of each entity. */
+const lastPositions = (store: Store, domain: string, until: bigint, isInPass: (text: string) => boolean) =>
   Effect.gen(function* () {
     const last = new Map<string, bigint>()
     yield* eachPage(store, domain, 0n, until, (events) =>
       Effect.sync(() => {
         for (const { entity, position } of events) {
           const text = refText(entity)
-          if (isOurs(text)) last.set(text, position)
+          if (isInPass(text)) last.set(text, position)
         }
       })
     )
     return last
   })
 
-const compared = (store: Store, event: Event): Effect.Effect<ReadonlyArray<Difference>, Unavailable> => {
+const compare = (store: Store, event: Event): Effect.Effect<ReadonlyArray<Difference>, Unavailable> => {
   const expected = evolve(event)
   const { domain, type, key } = event.entity
   const ref = { domain, type, key }
@@ -112,12 +118,12 @@ const compared = (store: Store, event: Event): Effect.Effect<ReadonlyArray<Diffe
 const isSame = (a: State, b: State): boolean =>
   a.version === b.version && a.deleted === b.deleted && canonicalText(a.values) === canonicalText(b.values)
 
-/** Looks through what is stored for what no event made. */
-const strangers = <E>(
+/** Gives `handle` the stored entities that no event made. */
+const eachOrphan = <E>(
   projection: Projection["Service"],
   domain: string,
-  isStrange: (text: string) => boolean,
-  differ: (found: ReadonlyArray<Difference>) => Effect.Effect<void, E>
+  isOrphan: (text: string) => boolean,
+  handle: (found: ReadonlyArray<Difference>) => Effect.Effect<void, E>
 ): Effect.Effect<void, E | Unavailable> =>
   Effect.gen(function* () {
     let after: Ref | undefined
@@ -126,9 +132,9 @@ const strangers = <E>(
       const last = page.at(-1)
       if (last === undefined) return
       after = { domain, type: last.type, key: last.key }
-      yield* differ(
+      yield* handle(
         page
-          .filter((stored) => isStrange(refText(stored)))
+          .filter((stored) => isOrphan(refText(stored)))
           .map((stored) => ({ ref: { domain, type: stored.type, key: stored.key }, stored }))
       )
     }

@@ -5,27 +5,26 @@ import type { Event } from "../../domain/event.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import { jsonText, utf8BytesAtMost } from "../../domain/json.ts"
 import { type OutcomeUnknown, Unavailable } from "../failure.ts"
-import { upkeepDomainsAtOnce, upkeepRetryMs, upkeepTries } from "../limits.ts"
+import { maintenanceDomainsAtOnce, maintenanceRetryMs, maintenanceTries } from "../limits.ts"
 import { eachPage, headsOf, type NotPossible, notPossible, type Store } from "./log.ts"
 import { type Comparison, compareLogs } from "./verify.ts"
 
-/** What became of one domain. */
-export interface Migrated extends Comparison {
-  /** Events that this run has copied; the others were there. */
+/** The outcome of the migration of one domain. */
+export interface MigrationResult extends Comparison {
+  /** Events that this run copied. An earlier run copied the others. */
   readonly copied: bigint
 }
 
 /**
- * Copies every log of one store into another, event by event as they are: positions, ids, times and the identities of the
- * logs stay, so that cursors and retries go on to work. Goes on where an earlier run ended. What is written to the source
- * meanwhile is copied as far as it is seen; at the end both stores are looked at once more, and it is said how far both
- * are the same.
+ * Copies every log of one store into another. Positions, ids, times and incarnations stay the same, so that cursors and
+ * idempotency keys remain valid. A later run continues where an earlier one ended. Gateways may write to the source
+ * meanwhile: the result compares the heads of both stores at the end, and shows what a further run would copy.
  */
 export const migrate = (
   from: Store,
   to: Store,
-  tell: (migrated: Migrated) => Effect.Effect<void>
-): Effect.Effect<ReadonlyArray<Migrated>, NotPossible | Unavailable> =>
+  onDomain: (result: MigrationResult) => Effect.Effect<void>
+): Effect.Effect<ReadonlyArray<MigrationResult>, NotPossible | Unavailable> =>
   Effect.gen(function* () {
     const heads = yield* headsOf(from)
     const all = yield* Effect.forEach(
@@ -33,15 +32,15 @@ export const migrate = (
       (head) =>
         Effect.gen(function* () {
           const copied = yield* copyLog(from, to, head)
-          const migrated = { ...(yield* compareLogs(from, to, head.domain)), copied }
-          yield* tell(migrated)
-          return migrated
+          const result = { ...(yield* compareLogs(from, to, head.domain)), copied }
+          yield* onDomain(result)
+          return result
         }),
-      { concurrency: upkeepDomainsAtOnce }
+      { concurrency: maintenanceDomainsAtOnce }
     )
-    const known = new Map(all.map((migrated) => [migrated.domain, migrated]))
+    const known = new Map(all.map((result) => [result.domain, result]))
     const [source, target] = [yield* headsOf(from), yield* headsOf(to)]
-    const positions = (found: ReadonlyArray<Head>) => new Map(found.map(({ domain, position }) => [domain, position]))
+    const positions = (heads: ReadonlyArray<Head>) => new Map(heads.map(({ domain, position }) => [domain, position]))
     const [fromNow, toNow] = [positions(source), positions(target)]
     return Array.from(new Set([...known.keys(), ...fromNow.keys()]), (domain) => ({
       ...(known.get(domain) ?? { domain, copied: 0n, hashes: { from: "", to: "" }, same: true }),
@@ -58,17 +57,19 @@ const copyLog = (from: Store, to: Store, source: Head): Effect.Effect<bigint, No
     const { domain } = source
     const target = yield* headOf(to, domain)
     const start = target?.position ?? 0n
-    if (target !== undefined) yield* mustBeItsBeginning(from, source, target)
+    if (target !== undefined) yield* requirePrefix(from, source, target)
     yield* eachPage(from, domain, start, source.position, (events) =>
-      Effect.forEach(fitting(events, to.capacity), (some) => appended(to, source, some), { discard: true })
+      Effect.forEach(splitByCapacity(events, to.capacity), (part) => append(to, source, part), { discard: true })
     )
     return source.position > start ? source.position - start : 0n
   })
 
-/** Only the beginning of the very same log can be gone on with. */
-const mustBeItsBeginning = (from: Store, source: Head, target: Head): Effect.Effect<void, NotPossible | Unavailable> =>
+/** Fails unless the target holds a prefix of the same log: only that can be continued. */
+const requirePrefix = (from: Store, source: Head, target: Head): Effect.Effect<void, NotPossible | Unavailable> =>
   Effect.gen(function* () {
-    const other = notPossible(`the target has another log of ${source.domain}; it must be the same, or not there`)
+    const other = notPossible(
+      `the target has another log of ${source.domain}; migrate into a store without that domain`
+    )
     if (target.incarnation !== source.incarnation) return yield* Effect.fail(other)
     if (target.position === 0n) return
     const { events } = yield* from.read(source.domain, target.position - 1n, 1)
@@ -78,29 +79,29 @@ const mustBeItsBeginning = (from: Store, source: Head, target: Head): Effect.Eff
 const eventBytes = ({ entity, claims }: Event): number =>
   utf8BytesAtMost(jsonText(entity.values)) + utf8BytesAtMost(jsonText(claims)) + utf8BytesAtMost(refText(entity)) + 512
 
-/** Cuts events to what one commit may hold. */
-const fitting = (
+/** Splits events into parts that one commit of the store can hold. */
+const splitByCapacity = (
   events: ReadonlyArray<Event>,
   capacity: Store["capacity"]
 ): ReadonlyArray<readonly [Event, ...ReadonlyArray<Event>]> => {
-  const cut: Array<[Event, ...Array<Event>]> = []
+  const parts: Array<[Event, ...Array<Event>]> = []
   let bytes = 0
   for (const event of events) {
-    const last = cut.at(-1)
+    const last = parts.at(-1)
     const more = eventBytes(event)
     if (last === undefined || last.length >= capacity.events || bytes + more > capacity.bytes) {
-      cut.push([event])
+      parts.push([event])
       bytes = more
     } else {
       last.push(event)
       bytes += more
     }
   }
-  return cut
+  return parts
 }
 
-/** Appends events as they are, again if the store was away. One whose outcome is unknown is there, or is not: looked up. */
-const appended = (
+/** Appends events unchanged, and retries while the store is unavailable. The head resolves an unknown outcome. */
+const append = (
   to: Store,
   source: Head,
   events: readonly [Event, ...ReadonlyArray<Event>]
@@ -120,19 +121,21 @@ const appended = (
     if (Result.isFailure(result!)) return yield* Effect.fail(result.failure)
     const head = result!.success
     if (head.position === last.position && head.eventId === last.id) return
-    return yield* Effect.fail(notPossible(`somebody else writes to ${source.domain} in the target`))
+    return yield* Effect.fail(
+      notPossible(`another process writes to ${source.domain} in the target; stop it and run migrate again`)
+    )
   })
-  const settled = Effect.catchTag(once, "OutcomeUnknown", (unknown: OutcomeUnknown) =>
+  const resolved = Effect.catchTag(once, "OutcomeUnknown", (unknown: OutcomeUnknown) =>
     Effect.flatMap(headOf(to, source.domain), (head) =>
       head?.eventId === last.id
         ? Effect.void
         : Effect.fail(new Unavailable({ message: "the target did not answer", cause: unknown.cause }))
     )
   )
-  const known = Effect.catchTag(settled, "Defect", ({ cause }) => Effect.die(cause))
-  return Effect.retry(known, {
+  const attempt = Effect.catchTag(resolved, "Defect", ({ cause }) => Effect.die(cause))
+  return Effect.retry(attempt, {
     while: (failure) => failure._tag === "Unavailable",
-    times: upkeepTries,
-    schedule: Schedule.spaced(upkeepRetryMs)
+    times: maintenanceTries,
+    schedule: Schedule.spaced(maintenanceRetryMs)
   })
 }

@@ -3,12 +3,12 @@ import type { Head } from "../../domain/batch.ts"
 import type { Event } from "../../domain/event.ts"
 import { type Glob, parseGlob } from "../../domain/glob.ts"
 import type { Unavailable } from "../failure.ts"
-import { logPageEventsMax, upkeepDomainsMax } from "../limits.ts"
+import { logPageEventsMax, maintenanceDomainsMax } from "../limits.ts"
 import type { EventStore } from "../ports/EventStore.ts"
 
 export type Store = EventStore["Service"]
 
-/** A store or a log is not as it has to be for what was asked; the message says in which way. */
+/** The state of a store or a log rules the operation out; the message says why. */
 export interface NotPossible {
   readonly _tag: "NotPossible"
   readonly message: string
@@ -20,13 +20,15 @@ const everyDomain = (parseGlob("*") as { readonly glob: Glob }).glob
 
 /** The heads of all logs, by name. */
 export const headsOf = (store: Store): Effect.Effect<ReadonlyArray<Head>, NotPossible | Unavailable> =>
-  Effect.flatMap(store.heads(everyDomain, upkeepDomainsMax + 1), (heads) =>
-    heads.length <= upkeepDomainsMax
+  Effect.flatMap(store.heads(everyDomain, maintenanceDomainsMax + 1), (heads) =>
+    heads.length <= maintenanceDomainsMax
       ? Effect.succeed(heads)
-      : Effect.fail(notPossible(`the store has more than ${upkeepDomainsMax} domains, and no more are looked at`))
+      : Effect.fail(
+          notPossible(`the store has more than ${maintenanceDomainsMax} domains, the most that one run handles`)
+        )
   )
 
-/** Hands the events of a log after one position, up to another, to `use`, some at a time and in order. */
+/** Gives `use` the events after one position up to another, page by page and in order. Fails at a gap. */
 export const eachPage = <E>(
   store: Store,
   domain: string,

@@ -35,7 +35,7 @@ describe("a store that holds nothing of stategate is refused by name, and stays 
     // The second finds it as the first left it.
     for (const args of [
       ["migrate", "--from", source, "--to", target],
-      ["rebuild", "--mend", "--storage", source]
+      ["rebuild", "--repair", "--storage", source]
     ]) {
       const { code, stdout, stderr } = await stategate(...args)
       assert.strictEqual(code, 1, stdout)

@@ -3,19 +3,19 @@ import type { Event } from "../../domain/event.ts"
 import { literalGlob } from "../../domain/glob.ts"
 import { canonicalText, type Json } from "../../domain/json.ts"
 import type { Unavailable } from "../failure.ts"
-import { upkeepHashedEvents } from "../limits.ts"
+import { maintenanceHashedEvents } from "../limits.ts"
 import { sha256 } from "../sha256.ts"
 import { eachPage, type NotPossible, type Store } from "./log.ts"
 
-/** Two stores' logs of one domain, as far as both go. */
+/** The comparison of one domain's logs in two stores, up to the end of the shorter. */
 export interface Comparison {
   readonly domain: string
-  /** Positions that each has, which is how many events: positions have no gaps. */
+  /** The last position in each store. It equals the number of events, since positions have no gaps. */
   readonly from: bigint
   readonly to: bigint
-  /** SHA-256 of all that both have, in hex. */
+  /** SHA-256 in hex of each store's log, up to the end of the shorter. */
   readonly hashes: { readonly from: string; readonly to: string }
-  /** Whether it is one log: the same identity, and the same events as far as the shorter goes. */
+  /** Whether both are the same log: one incarnation, and the same events up to the end of the shorter. */
   readonly same: boolean
 }
 
@@ -34,7 +34,7 @@ export const compareLogs = (
     return { domain, from: fromEnd, to: toEnd, hashes: { from: a, to: b }, same }
   })
 
-/** Says everything about an event, and the same for the same event in any store: the order of keys is not part of it. */
+/** A canonical text of all parts of an event. Stores may change the order of JSON keys; it does not depend on that. */
 const textOf = (event: Event): string => {
   const { id, position, time, method, entity, claims, idempotency, traceparent, erased } = event
   const { domain, type, key, values, version } = entity
@@ -48,7 +48,7 @@ const textOf = (event: Event): string => {
   return canonicalText(parts)
 }
 
-/** SHA-256 of a log up to a position, in blocks that do not depend on how a store cuts its pages. */
+/** SHA-256 of a log up to a position, in blocks of a fixed size, so that it does not depend on a store's page size. */
 export const logHash = (
   store: Store,
   domain: string,
@@ -72,7 +72,7 @@ export const logHash = (
         events,
         (event) => {
           block.push(textOf(event))
-          return block.length < upkeepHashedEvents ? Effect.void : close
+          return block.length < maintenanceHashedEvents ? Effect.void : close
         },
         { discard: true }
       )
