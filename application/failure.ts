@@ -10,7 +10,7 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
 }) {}
 
 /** What callers are told while a store cannot be used, whatever is the matter with it. */
-export const away = (cause?: unknown): Unavailable =>
+export const storeUnavailable = (cause?: unknown): Unavailable =>
   new Unavailable({
     message: "the store is not available; try again later",
     ...(cause === undefined ? {} : { cause })

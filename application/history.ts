@@ -31,7 +31,7 @@ export class History extends Context.Service<
       const search = Effect.fnUntraced(function* (wanted: EventSearch, place?: TokenPlace) {
         if (place === undefined) return yield* store.events(wanted)
         const item = Effect.suspend(() => store.read(wanted.domain, BigInt(place.tie) - 1n, 1))
-        const event = Effect.map(item, ({ events }) => events[0])
+        const event = Effect.map(item, (events) => events[0])
         return yield* store.events({ ...wanted, after: yield* wholePlace(wanted.order, place, event) })
       })
       return History.of({ event, search })

@@ -16,36 +16,36 @@ export const commitEventsMax = 1000
 /** Bytes in one commit, whatever more the store would take. */
 export const commitBytesMax = 8 * 1024 * 1024
 /**
- * Bytes in one commit that is claimed by one record. Escaped, and with its callers' names in each event, the record may
+ * Bytes in one commit that is stored as one record. Escaped, and with its callers' names in each event, the record may
  * take three times as many; document databases take 16 MB.
  */
-export const claimBytesMax = 4 * 1024 * 1024
+export const recordBytesMax = 4 * 1024 * 1024
 /** Milliseconds that a commit may take before it holds up nobody else: who waits behind it is refused then. */
 export const commitMsMax = 3_000
 /** Milliseconds between looks at which commits take longer. */
 export const commitCheckMs = 250
 /** Units of one commit that a store without transactions works on at once. */
 export const unitsAtOnceMax = 16
-/** Commits that one gateway has under way at once where each is of one domain. */
-export const claimsAtOnceMax = 64
-/** Times that one commit may find another in its place, and milliseconds until it gives up. */
-export const claimTriesMax = 256
-export const claimMsMax = 30_000
-/** Milliseconds that a claim is taken to last at least. */
-export const claimMsMin = 2
-/** Milliseconds for which others are let claim first without any of them doing so. */
-export const turnMsMax = 1_500
-/** Turns, of as many gateways as there are, after which one that claims nothing any more counts as gone. */
-export const rivalRounds = 4
-/** Domains of which a gateway knows at once who else claims in them. */
-export const rivalDomainsMax = 10_000
-/** Milliseconds that a commit of another gateway is taken to last before any was measured, and the most. */
-export const claimWaitMs = 50
-export const claimWaitMsMax = 1_000
-/** Milliseconds between tries to learn what became of a write, at first and at most, and until it stays unknown. */
-export const settlePauseMs = 10
-export const settlePauseMsMax = 500
-export const settleMsMax = 10_000
+/** Commits of one domain each that one gateway has in flight at once. */
+export const recordCommitsMax = 64
+/** Times that a commit may find another record at its position, and milliseconds until it gives up. */
+export const recordTriesMax = 256
+export const recordCommitMsMax = 30_000
+/** The least average, in milliseconds, that claim slots are made of. */
+export const claimSlotMsMin = 2
+/** Milliseconds for which a commit waits for the slots of other gateways while none of them commits. */
+export const claimSlotWaitMsMax = 1_500
+/** Rounds of all contenders after which one that commits nothing any more counts as gone. */
+export const contenderRounds = 4
+/** Domains of which a gateway remembers the contenders. */
+export const contenderDomainsMax = 10_000
+/** Milliseconds assumed for a commit of another gateway before any was measured, and at most. */
+export const peerCommitMs = 50
+export const peerCommitMsMax = 1_000
+/** Milliseconds between tries to learn the outcome of a write, at first and at most, and until it stays unknown. */
+export const outcomeRetryMs = 10
+export const outcomeRetryMsMax = 500
+export const outcomeUnknownAfterMs = 10_000
 /** Bytes of values that wait to be announced; what comes on top is not announced, and found in the log. */
 export const announcingBytesMax = 16 * 1024 * 1024
 /** Milliseconds that a gateway which stops gives its channel for the last announcements. */
@@ -76,8 +76,8 @@ export const storeAskMsMax = 1_000
 /** Milliseconds by which the clock of a gateway may differ from that of its database, and between two looks at both. */
 export const clockOffMsMax = 500
 export const clockCheckMs = 60_000
-/** Milliseconds between two warnings that the clock is behind the times in the log. */
-export const clockBehindWarnMs = 60_000
+/** Milliseconds between two warnings that the clock lags the times in the log. */
+export const clockLagWarnMs = 60_000
 /** Milliseconds by which looks at what moved overlap: more than the clocks of a database's servers are apart. */
 export const movedOverlapMs = 10_000
 /** Milliseconds of silence after which the other end of a connection is asked whether it is still there. */

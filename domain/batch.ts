@@ -22,8 +22,6 @@ export interface Head {
   readonly domain: string
   /** Random, born with the domain: tells a log from another that took its place. */
   readonly incarnation: string
-  /** The earliest position that can be read. */
-  readonly first: bigint
   readonly position: bigint
   /** Time and id of the event there; 0 and "" when there is none. */
   readonly time: bigint

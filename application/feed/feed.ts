@@ -66,7 +66,7 @@ export class Feed extends Context.Service<
       const heartbeats = new Heartbeats(clock, (work) => start("feed-heartbeat", work))
       telemetry.registerGauge("streams", () => tails.readers.size)
       /** Heads that move after this are looked at; unset while nobody streams. */
-      let mark: string | undefined
+      let changeToken: string | undefined
       let isDraining = false
       let wakePoller = () => {}
 
@@ -75,10 +75,10 @@ export class Feed extends Context.Service<
         if (tails.readers.size > 0) wakePoller()
       })
       const look = Effect.gen(function* () {
-        if (mark === undefined) return
+        if (changeToken === undefined) return
         const before = tails.positions()
-        const moved = yield* store.movedSince(mark)
-        if (tails.readers.size > 0) mark = moved.mark
+        const moved = yield* store.movedSince(changeToken)
+        if (tails.readers.size > 0) changeToken = moved.changeToken
         tails.onHeads(moved.heads, before, "polled")
         tails.retry()
       })
@@ -198,15 +198,15 @@ export class Feed extends Context.Service<
             Effect.sync(() => {
               slices.end()
               tails.leave(reader)
-              if (tails.readers.size === 0) mark = undefined
+              if (tails.readers.size === 0) changeToken = undefined
             })
         )
         wakePoller()
         yield* slices.begin("live")
         // The order is what makes it gapless: be told of movements first, then look where everything stands.
-        if (mark === undefined) {
-          const now = (yield* store.movedSince(undefined)).mark
-          mark ??= now
+        if (changeToken === undefined) {
+          const now = (yield* store.movedSince(undefined)).changeToken
+          changeToken ??= now
         }
         const before = tails.positions()
         const starts = yield* marksOf(

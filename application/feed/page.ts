@@ -13,12 +13,12 @@ export const pageFrom = Effect.fnUntraced(function* (
   position: bigint,
   limit: number
 ): Effect.fn.Return<ReadonlyArray<Event>, Unavailable> {
-  if (position === 0n) return (yield* store.read(domain, 0n, limit)).events
-  const { events } = yield* store.read(domain, position - 1n, limit + 1)
+  if (position === 0n) return yield* store.read(domain, 0n, limit)
+  const events = yield* store.read(domain, position - 1n, limit + 1)
   if (events.length !== 1) return events
-  const { events: next } = yield* store.read(domain, position, limit)
+  const next = yield* store.read(domain, position, limit)
   if (next.length === 0) return events
   // Read last: had the log gone back in between, the first event would be another one, or gone.
-  const { events: first } = yield* store.read(domain, position - 1n, 1)
+  const first = yield* store.read(domain, position - 1n, 1)
   return first.length === 0 ? first : [...first, ...next]
 })

@@ -96,27 +96,20 @@ const markIn = (
 const checked = Effect.fnUntraced(function* (store: Store, head: Head, mark: Mark) {
   const isGone = mark.incarnation !== head.incarnation || mark.position > head.position
   if (isGone) return yield* Effect.fail(gone(head.domain))
-  if (mark.position + 1n < head.first) {
-    return yield* Effect.fail<OutOfRange>({
-      _tag: "OutOfRange",
-      message: `the log of domain ${head.domain} begins at position ${head.first}, after the cursor's place`
-    })
-  }
   if (mark.position === 0n) return mark
-  const { events } = yield* store.read(head.domain, mark.position - 1n, 1)
-  if (events[0] === undefined || shortId(events[0].id) !== mark.eventId) return yield* Effect.fail(gone(head.domain))
+  const [event] = yield* store.read(head.domain, mark.position - 1n, 1)
+  if (event === undefined || shortId(event.id) !== mark.eventId) return yield* Effect.fail(gone(head.domain))
   return mark
 })
 
 /** The last event before a time, by bisection: time rises with the position. */
 const lastBefore = Effect.fnUntraced(function* (store: Store, head: Head, time: bigint) {
-  let low = head.first - 1n
+  let low = 0n
   let high = head.position
   let found: { readonly position: bigint; readonly id: string } | undefined
   while (low < high) {
     const middle = (low + high + 1n) / 2n
-    const { events } = yield* store.read(head.domain, middle - 1n, 1)
-    const event = events[0]
+    const [event] = yield* store.read(head.domain, middle - 1n, 1)
     if (event !== undefined && event.time < time) {
       found = event
       low = middle

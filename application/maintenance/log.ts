@@ -39,7 +39,7 @@ export const eachPage = <E>(
   Effect.gen(function* () {
     let position = after
     while (position < until) {
-      const { events } = yield* store.read(domain, position, logPageEventsMax)
+      const events = yield* store.read(domain, position, logPageEventsMax)
       const wanted = events.filter((event) => event.position <= until)
       const from = position
       const hole = wanted.length === 0 ? 0 : wanted.findIndex((event, i) => event.position !== from + BigInt(i) + 1n)

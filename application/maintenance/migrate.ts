@@ -72,7 +72,7 @@ const requirePrefix = (from: Store, source: Head, target: Head): Effect.Effect<v
     )
     if (target.incarnation !== source.incarnation) return yield* Effect.fail(other)
     if (target.position === 0n) return
-    const { events } = yield* from.read(source.domain, target.position - 1n, 1)
+    const events = yield* from.read(source.domain, target.position - 1n, 1)
     if (events[0]?.id !== target.eventId) return yield* Effect.fail(other)
   })
 

@@ -13,8 +13,8 @@ export interface Unit {
   /** The identity of its log, should this commit begin it; a new one when absent. For logs that come from elsewhere. */
   readonly incarnation?: string
   /**
-   * May be called before a snapshot is made, where the commit has to wait, and as often as it gets on: who has come
-   * meanwhile joins it, so that refs and keys are others from then on.
+   * A store may call it before it makes a snapshot for a commit that had to wait, also several times: jobs that have
+   * arrived meanwhile join the unit, so `refs` and `keys` are read anew afterwards.
    */
   readonly join?: () => void
   /** The entities and idempotency keys that `decide` will ask its snapshot for. */
@@ -62,16 +62,10 @@ export interface EventSearch extends Search {
   readonly max: bigint
 }
 
-/** A stretch of a log, in order, and how far it was looked at: `after` itself when there is nothing more. */
-export interface LogPage {
-  readonly events: ReadonlyArray<Event>
-  readonly scanned: bigint
-}
-
-/** Heads that moved, and the mark to ask from next time. */
+/** Heads that moved, and the token for the next poll. */
 export interface Moved {
   readonly heads: ReadonlyArray<Head>
-  readonly mark: string
+  readonly changeToken: string
 }
 
 /**
@@ -95,12 +89,12 @@ export class EventStore extends Context.Service<
     /**
      * For each unit: gives `decide` the domain as it is, appends what it returns right behind the head, and updates
      * the projection, all together or not at all, with nothing appended in between. Succeeds, in the order of the
-     * units, once it is durable. Units are not atomic together: `told` may hear of one, by its place among them, as soon
-     * as that is over, so that nobody waits for the units of others.
+     * units, once it is durable. Units are not atomic together: `onUnitCommitted` may be called with the index and the
+     * outcome of each as soon as it is over, so that no caller waits for the units of others.
      */
     readonly commit: (
       units: ReadonlyArray<Unit>,
-      told?: (unit: number, outcome: Committed) => void
+      onUnitCommitted?: (unit: number, outcome: Committed) => void
     ) => Effect.Effect<ReadonlyArray<Committed>>
     /** What the log makes of a ref, tombstones included. Sees every commit that succeeded before the call. */
     readonly state: (ref: Ref) => Effect.Effect<State | undefined, Unavailable>
@@ -112,11 +106,11 @@ export class EventStore extends Context.Service<
     readonly entities: (search: Search) => Effect.Effect<Page<Entity>, TooLarge | Unavailable>
     /** Events, likewise. */
     readonly events: (search: EventSearch) => Effect.Effect<Page<Event>, TooLarge | Unavailable>
-    /** The log after a position, without gaps, at most `limit` events and fewer when they are large. */
-    readonly read: (domain: string, after: bigint, limit: number) => Effect.Effect<LogPage, Unavailable>
+    /** The log after a position, without gaps: at most `limit` events, fewer when they are large, none at its end. */
+    readonly read: (domain: string, after: bigint, limit: number) => Effect.Effect<ReadonlyArray<Event>, Unavailable>
     /** At most `limit` heads of the domains that match, by name. A domain without events has none. */
     readonly heads: (domains: Glob, limit: number) => Effect.Effect<ReadonlyArray<Head>, Unavailable>
-    /** Heads that moved since the mark: maybe too many, never too few. Without a mark: none, and a mark of now. */
-    readonly movedSince: (mark: string | undefined) => Effect.Effect<Moved, Unavailable>
+    /** Heads that moved since the token: maybe too many, never too few. Without a token: none, and a token of now. */
+    readonly movedSince: (changeToken: string | undefined) => Effect.Effect<Moved, Unavailable>
   }
 >()("stategate/application/ports/EventStore") {}

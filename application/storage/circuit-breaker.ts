@@ -1,6 +1,6 @@
 import { Cause, Clock, Deferred, Effect, Exit, Option, Result, type Scope } from "effect"
 import { keepRunning, reportDefects } from "../background.ts"
-import { away, Defect, Unavailable } from "../failure.ts"
+import { Defect, storeUnavailable, Unavailable } from "../failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "../limits.ts"
 import { monotonicMillis } from "../monotonic.ts"
 import type { Committed, EventStore } from "../ports/EventStore.ts"
@@ -8,80 +8,77 @@ import type { Committed, EventStore } from "../ports/EventStore.ts"
 type Store = EventStore["Service"]
 
 /**
- * A store beyond a network, as calls may use it: one that says nothing any more must not hold up each of them for as
- * long as a connection may be silent. Where calls are under way and nothing has come back for a while, it is asked
- * something easy, twice; if that is not answered either, reads are given up and every call is refused at once, until an
- * answer comes. Commits that are under way are not given up, for they may have written.
+ * A store behind a circuit breaker, so that a silent server does not hold up each call until its connection times out.
+ * The circuit opens when calls are in flight, none has completed for `storeQuietMs`, and two health checks fail as well.
+ * Reads in flight fail then, and new calls fail at once, until a health check succeeds. Commits in flight go on, because
+ * the server may have stored them.
  *
- * A question that is refused is answered: `isSaid` tells by what it failed with whether those were words of a server.
+ * A server that refuses a request is there: `isServerReply` tells its replies from the lack of one.
  */
-export const silenceGuarded = Effect.fnUntraced(function* (
+export const withCircuitBreaker = Effect.fnUntraced(function* (
   store: Store,
-  ask: Effect.Effect<unknown, Unavailable>,
-  isSaid: (cause: unknown) => boolean
+  healthCheck: Effect.Effect<unknown, Unavailable>,
+  isServerReply: (cause: unknown) => boolean
 ): Effect.fn.Return<Store, never, Scope.Scope> {
   const clock = yield* Clock.Clock
-  /** Calls that nothing has come back of, and since when nothing came back of any. */
-  let underWay = 0
-  let quietSince = 0
-  /** How often something came back. */
-  let answers = 0
-  let isAway = false
-  let gone = Deferred.makeUnsafe<never, Unavailable>()
+  let callsInFlight = 0
+  /** When a call completed last, or the first of those in flight began. */
+  let lastProgressAt = 0
+  let completed = 0
+  let isOpen = false
+  let opened = Deferred.makeUnsafe<never, Unavailable>()
 
-  const heard = Effect.suspend(() => {
-    answers += 1
-    quietSince = monotonicMillis(clock)
-    if (!isAway) return Effect.void
-    isAway = false
-    gone = Deferred.makeUnsafe()
+  const onReply = Effect.suspend(() => {
+    completed += 1
+    lastProgressAt = monotonicMillis(clock)
+    if (!isOpen) return Effect.void
+    isOpen = false
+    opened = Deferred.makeUnsafe()
     return Effect.logInfo("the store answers again")
   })
-  const lost = Effect.suspend(() => {
-    isAway = true
-    Deferred.doneUnsafe(gone, Effect.fail(silent))
+  const open = Effect.suspend(() => {
+    isOpen = true
+    Deferred.doneUnsafe(opened, Effect.fail(unavailable))
     return Effect.logWarning("the store does not answer")
   })
 
-  const answer = Effect.timeoutOption(ask, storeAskMsMax).pipe(
+  const isHealthy = Effect.timeoutOption(healthCheck, storeAskMsMax).pipe(
     Effect.map(Option.isSome),
-    Effect.catchCause((cause) => Effect.as(reportDefects("circuit-breaker", cause), causedBy(cause, isSaid)))
+    Effect.catchCause((cause) => Effect.as(reportDefects("circuit-breaker", cause), isReply(cause, isServerReply)))
   )
-  const look = Effect.gen(function* () {
-    const isQuiet = underWay > 0 && monotonicMillis(clock) - quietSince >= storeQuietMs
-    if (!isQuiet && !isAway) return
-    const before = answers
-    // Of several servers one may be away, and the next be asked.
-    if ((yield* answer) || (yield* answer)) yield* heard
-    // A call may have been answered meanwhile.
-    else if (answers === before && !isAway) yield* lost
+  const check = Effect.gen(function* () {
+    const isStalled = callsInFlight > 0 && monotonicMillis(clock) - lastProgressAt >= storeQuietMs
+    if (!isStalled && !isOpen) return
+    const before = completed
+    // Twice, since the second may reach another server of a cluster.
+    if ((yield* isHealthy) || (yield* isHealthy)) yield* onReply
+    // A call may have completed meanwhile.
+    else if (completed === before && !isOpen) yield* open
   })
-  yield* keepRunning("circuit-breaker", Effect.andThen(Effect.sleep(storeQuietCheckMs), look))
+  yield* keepRunning("circuit-breaker", Effect.andThen(Effect.sleep(storeQuietCheckMs), check))
 
-  /** A call that is under way until it ends, and was answered if it ends so. */
-  const watched = <A, E>(call: Effect.Effect<A, E>, isAnswer: (value: A) => boolean): Effect.Effect<A, E> => {
-    if (underWay === 0) quietSince = monotonicMillis(clock)
-    underWay += 1
+  const tracked = <A, E>(call: Effect.Effect<A, E>, hasReply: (value: A) => boolean): Effect.Effect<A, E> => {
+    if (callsInFlight === 0) lastProgressAt = monotonicMillis(clock)
+    callsInFlight += 1
     return Effect.onExit(call, (exit) => {
-      underWay -= 1
-      if (Exit.isSuccess(exit)) return isAnswer(exit.value) ? heard : Effect.void
-      // A server that refuses what it was sent is there.
-      return Cause.hasDies(exit.cause) && causedBy(exit.cause, isSaid) ? heard : Effect.void
+      callsInFlight -= 1
+      if (Exit.isSuccess(exit)) return hasReply(exit.value) ? onReply : Effect.void
+      return Cause.hasDies(exit.cause) && isReply(exit.cause, isServerReply) ? onReply : Effect.void
     })
   }
 
   const read = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
     Effect.suspend(() => {
-      if (isAway) return Effect.fail(silent)
-      return watched(Effect.raceFirst(call, Deferred.await(gone)), () => true)
+      if (isOpen) return Effect.fail(unavailable)
+      return tracked(Effect.raceFirst(call, Deferred.await(opened)), () => true)
     })
 
   return {
     ...store,
-    commit: (units, told) =>
+    commit: (units, onUnitCommitted) =>
       Effect.suspend(() => {
-        if (isAway) return Effect.succeed(units.map(() => Result.fail(silent)))
-        return watched(store.commit(units, told), (results) => results.some(isAnswered))
+        if (isOpen) return Effect.succeed(units.map(() => Result.fail(unavailable)))
+        return tracked(store.commit(units, onUnitCommitted), (results) => results.some(isAnswered))
       }),
     state: (ref) => read(store.state(ref)),
     version: (ref, version) => read(store.version(ref, version)),
@@ -90,15 +87,15 @@ export const silenceGuarded = Effect.fnUntraced(function* (
     events: (search) => read(store.events(search)),
     read: (domain, after, limit) => read(store.read(domain, after, limit)),
     heads: (domains, limit) => read(store.heads(domains, limit)),
-    movedSince: (mark) => read(store.movedSince(mark))
+    movedSince: (changeToken) => read(store.movedSince(changeToken))
   }
 })
 
-const silent = away()
+const unavailable = storeUnavailable()
 
 const isAnswered = (result: Committed): boolean => Result.isSuccess(result) || result.failure instanceof Defect
 
-const causedBy = (failed: Cause.Cause<unknown>, isSaid: (cause: unknown) => boolean): boolean => {
+const isReply = (failed: Cause.Cause<unknown>, isServerReply: (cause: unknown) => boolean): boolean => {
   const failure = Cause.squash(failed)
-  return isSaid(failure instanceof Unavailable ? failure.cause : failure)
+  return isServerReply(failure instanceof Unavailable ? failure.cause : failure)
 }

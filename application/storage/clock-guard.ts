@@ -7,10 +7,11 @@ import type { EventStore } from "../ports/EventStore.ts"
 type Store = EventStore["Service"]
 
 /**
- * A store that many gateways share, as one of them may use it: times of events are the gateway's, and one whose clock
- * is off would push those of a whole domain ahead. It commits nothing then, and is not ready, but reads.
+ * A store that gateways share, guarded against clock skew: events get the times of the gateway that commits them, and
+ * one clock that is ahead would push the times of a whole domain ahead. While this gateway's clock is off the store's by
+ * more than `clockOffMsMax`, it commits nothing and is not ready, but reads.
  */
-export const clockGuarded = Effect.fnUntraced(function* (
+export const withClockGuard = Effect.fnUntraced(function* (
   store: Store,
   storeMillis: Effect.Effect<number, Unavailable>
 ): Effect.fn.Return<Store, Unavailable, Scope.Scope> {
@@ -19,7 +20,7 @@ export const clockGuarded = Effect.fnUntraced(function* (
     const before = yield* Clock.currentTimeMillis
     const theirs = yield* storeMillis
     const after = yield* Clock.currentTimeMillis
-    // They looked at their clock at some moment in between.
+    // The store read its clock at some moment in between.
     isOff = before - theirs > clockOffMsMax || theirs - after > clockOffMsMax
   })
   yield* check
@@ -27,11 +28,13 @@ export const clockGuarded = Effect.fnUntraced(function* (
   yield* keepRunning("clock-guard", Effect.andThen(Effect.sleep(clockCheckMs), again))
   return {
     ...store,
-    commit: (units, told) =>
-      Effect.suspend(() => (isOff ? Effect.succeed(units.map(() => Result.fail(off))) : store.commit(units, told))),
-    movedSince: (mark) =>
-      Effect.suspend(() => (isOff && mark === undefined ? Effect.fail(off) : store.movedSince(mark)))
+    commit: (units, onUnitCommitted) =>
+      Effect.suspend(() =>
+        isOff ? Effect.succeed(units.map(() => Result.fail(skewed))) : store.commit(units, onUnitCommitted)
+      ),
+    movedSince: (changeToken) =>
+      Effect.suspend(() => (isOff && changeToken === undefined ? Effect.fail(skewed) : store.movedSince(changeToken)))
   }
 })
 
-const off = new Unavailable({ message: "the clock of this gateway is off; try another one" })
+const skewed = new Unavailable({ message: "the clock of this gateway is off; try another one" })

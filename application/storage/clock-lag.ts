@@ -1,8 +1,8 @@
 import { type Clock, Effect } from "effect"
-import { clockBehindWarnMs, clockOffMsMax } from "../limits.ts"
+import { clockLagWarnMs, clockOffMsMax } from "../limits.ts"
 
-/** A warning that the last time in the log is ahead of the clock, unless it is by no more than clocks may differ. */
-export const warnIfBehind = (logNanos: bigint, nowNanos: bigint): Effect.Effect<void> => {
+/** Warns if this machine's clock lags the last time in the log by more than `clockOffMsMax`. */
+export const warnIfClockLags = (logNanos: bigint, nowNanos: bigint): Effect.Effect<void> => {
   const aheadMs = Number((logNanos - nowNanos) / 1_000_000n)
   if (aheadMs <= clockOffMsMax) return Effect.void
   return Effect.logWarning(
@@ -10,15 +10,15 @@ export const warnIfBehind = (logNanos: bigint, nowNanos: bigint): Effect.Effect<
   )
 }
 
-/** Watches the times that events get, and warns now and then while the clock is behind them. */
+/** Takes the times that events get, and warns every `clockLagWarnMs` while the clock lags them. */
 export const clockWatch = (clock: Clock.Clock): ((logNanos: bigint) => Effect.Effect<void>) => {
   let quietUntil = 0n
   return (logNanos) => {
     const now = clock.currentTimeNanosUnsafe()
-    // A clock that went back again is news.
-    const isQuiet = now < quietUntil && quietUntil - now <= BigInt(clockBehindWarnMs) * 1_000_000n
+    // Warns again at once when the clock was set back once more.
+    const isQuiet = now < quietUntil && quietUntil - now <= BigInt(clockLagWarnMs) * 1_000_000n
     if (isQuiet || logNanos - now <= BigInt(clockOffMsMax) * 1_000_000n) return Effect.void
-    quietUntil = now + BigInt(clockBehindWarnMs) * 1_000_000n
-    return warnIfBehind(logNanos, now)
+    quietUntil = now + BigInt(clockLagWarnMs) * 1_000_000n
+    return warnIfClockLags(logNanos, now)
   }
 }

@@ -1,8 +1,8 @@
 import { Schedule } from "effect"
-import { settleMsMax, settlePauseMs, settlePauseMsMax } from "../limits.ts"
+import { outcomeRetryMs, outcomeRetryMsMax, outcomeUnknownAfterMs } from "../limits.ts"
 
-/** When to ask again what became of a write: soon, then less and less often, and not for ever. */
-export const settling = Schedule.min([Schedule.exponential(settlePauseMs), Schedule.spaced(settlePauseMsMax)]).pipe(
-  Schedule.jittered,
-  Schedule.upTo({ duration: settleMsMax })
-)
+/** When to ask again whether a write was stored: with exponential backoff and jitter, until the outcome stays unknown. */
+export const outcomeRetry = Schedule.min([
+  Schedule.exponential(outcomeRetryMs),
+  Schedule.spaced(outcomeRetryMsMax)
+]).pipe(Schedule.jittered, Schedule.upTo({ duration: outcomeUnknownAfterMs }))

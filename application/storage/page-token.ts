@@ -8,6 +8,7 @@ import { fields, type Operand, type Order, type SortKey, sortKey } from "../../d
 import { type Invalid, invalid } from "../../domain/rejection.ts"
 import { pageTokenBytesMax, pageTokenTextBytesMax } from "../limits.ts"
 import { hashed } from "./index-terms.ts"
+import { integerMax } from "./range.ts"
 
 // A page token holds all that another gateway needs to go on: which search it belongs to, and the place of the last item
 // in its order. It is not secret, so it may name no item that its caller was not shown, and it is trusted with nothing:
@@ -20,7 +21,6 @@ export type TokenPlace = SortKey | { readonly tie: SortKey["tie"]; readonly text
 export const searchNumber = (asked: ReadonlyArray<string | boolean>): bigint => BigInt(hashed(JSON.stringify(asked)))
 
 const format = 1
-const integerMax = 2n ** 63n - 1n
 
 /** How a token says what its item is sorted by. */
 const kinds = { none: 0, null: 1, false: 2, true: 3, number: 4, integer: 5, text: 6, textHash: 7 } as const

@@ -19,8 +19,8 @@ export interface PositionRange {
   readonly to: bigint
 }
 
-/** The most that a position can be. */
-const positionMax = 2n ** 63n - 1n
+/** The largest position, version or time in Unix nanoseconds: integers of stores have 64 bits. */
+export const integerMax = 2n ** 63n - 1n
 
 /**
  * The keys of all entities that a search finds, as far as its filter bounds them and the place that it begins behind. In
@@ -89,7 +89,7 @@ const behindPrefix = (prefix: string): string | undefined => {
   return undefined
 }
 
-const from = (position: bigint): PositionRange => ({ from: position, to: positionMax })
+const from = (position: bigint): PositionRange => ({ from: position, to: integerMax })
 const allPositions = from(0n)
 
 const positionsIn = (query: Query): PositionRange => {
@@ -129,3 +129,18 @@ type Test = Exclude<Query, { readonly of: unknown }>
 
 const isOn = (query: Query, field: Field): query is Test =>
   !("of" in query) && query.at.kind === "field" && query.at.field === field
+
+/** The one key that everything has which passes a query, where the query says so: then no other rows need a look. */
+export const pinnedKey = (query: Query): string | undefined => {
+  switch (query.kind) {
+    case "equals": {
+      const [key, ...others] = query.anyOf
+      const isKey = query.at.kind === "field" && query.at.field === "entity.key"
+      return isKey && others.length === 0 && typeof key === "string" ? key : undefined
+    }
+    case "and":
+      return query.of.map(pinnedKey).find((key) => key !== undefined)
+    default:
+      return undefined
+  }
+}

@@ -13,23 +13,23 @@ import { awayWorld, breaksForGood, goesAway, recovered, tried } from "./away.ts"
 const server = use(cassandra)
 const world = awayWorld(server, layer)
 
-/** Only claims are said in these words. */
-const claims = (bytes: Buffer) => bytes.includes('{"incarnation"')
+/** Only inserts of records contain this. */
+const holdsRecord = (bytes: Buffer) => bytes.includes('{"incarnation"')
 
-/** Does something once, with the bytes of the first claim. */
-const atClaim = (proxy: TcpProxy, fate: Fate) => {
+/** Does something once, with the bytes of the first insert of a record. */
+const atInsert = (proxy: TcpProxy, fate: Fate) => {
   let times = 0
-  proxy.fate = (bytes) => (claims(bytes) && times++ === 0 ? fate : "passed")
+  proxy.fate = (bytes) => (holdsRecord(bytes) && times++ === 0 ? fate : "passed")
   return () => assert.isAbove(times, 1, "it was lost, and tried again")
 }
 
 describe("a connection that breaks", server.faults, () => {
   for (const fate of ["lost", "unanswered"] as const) {
-    test(`at a claim (${fate}) costs nothing: the commit is done, once`, async () => {
+    test(`at an insert of a record (${fate}) costs nothing: the commit is done, once`, async () => {
       const { proxy, one, other } = await world.broken()
       const domain = fresh("broken")
       const { events: first } = await one.runPromise(tried(domain))
-      const wasLost = atClaim(proxy, fate)
+      const wasLost = atInsert(proxy, fate)
       const { outcome, events } = await one.runPromise(tried(domain))
       wasLost()
       assert.strictEqual(outcome, "done")
@@ -57,5 +57,5 @@ describe("a connection that breaks", server.faults, () => {
   })
 })
 
-breaksForGood(server, world, claims)
+breaksForGood(server, world, holdsRecord)
 goesAway(server, world)

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { assert, describe, test } from "vitest"
-import { batched, type RowWrite } from "../../adapters/storage/cassandra/batches.ts"
+import { batched, type RowWrite } from "../../adapters/storage/cassandra/calls.ts"
 import { open } from "../../adapters/storage/cassandra/connection.ts"
 import { domainRow, entityRow, eventRow, timestampAt } from "../../adapters/storage/cassandra/rows.ts"
 import { layer } from "../../adapters/storage/cassandra/store.ts"
@@ -64,6 +64,6 @@ const filled = Effect.fnUntraced(function* ({ cql, bucketEvents, write }: Effect
     yield* Effect.forEach(requests, (some) => Effect.promise(() => write(some)), { concurrency, discard: true })
   }
   yield* Effect.promise(() => write([{ query: cql.putType, params: ["full", "thing"] }]))
-  const head = { domain: "full", incarnation: "i", first: 1n, position: last, time: last, eventId: first.id }
-  yield* Effect.promise(() => write([{ query: cql.moveMark, params: domainRow(head) }]))
+  const head = { domain: "full", incarnation: "i", position: last, time: last, eventId: first.id }
+  yield* Effect.promise(() => write([{ query: cql.advanceApplied, params: domainRow(head) }]))
 })

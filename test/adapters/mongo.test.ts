@@ -1,10 +1,10 @@
 import { Effect, Layer } from "effect"
 import { describe } from "vitest"
+import { commitPrimitives } from "../../adapters/storage/mongo/commit.ts"
 import { type MongoSettings, open } from "../../adapters/storage/mongo/connection.ts"
-import { primitives } from "../../adapters/storage/mongo/primitives.ts"
 import { layer } from "../../adapters/storage/mongo/store.ts"
 import { PrimitivesUnderTest, primitivesContract } from "../contract/CommitPrimitives.ts"
-import { claimStops } from "../contract/commit-stops.ts"
+import { commitStops } from "../contract/commit-stops.ts"
 import { contract } from "../contract/EventStore.ts"
 import { contract as projectionContract } from "../contract/Projection.ts"
 import { ferretdb } from "../services/ferretdb.ts"
@@ -16,11 +16,11 @@ let place: MongoSettings | undefined
 const database = Effect.sync(() => (place ??= server.fresh()))
 
 const store = () => Layer.unwrap(Effect.map(database, layer))
-const needs = Layer.effect(PrimitivesUnderTest, Effect.map(Effect.flatMap(database, open), primitives))
+const needs = Layer.effect(PrimitivesUnderTest, Effect.map(Effect.flatMap(database, open), commitPrimitives))
 
 describe("on FerretDB", server.options, () => {
   contract("mongo", store(), { reopen: store, share: store })
   projectionContract("mongo", store())
   primitivesContract("mongo", needs)
-  claimStops("mongo", Layer.merge(store(), needs))
+  commitStops("mongo", Layer.merge(store(), needs))
 })

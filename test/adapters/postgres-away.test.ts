@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { Effect, Fiber, Latch } from "effect"
 import { assert, describe, test } from "vitest"
-import { Lost } from "../../adapters/storage/postgres/connection.ts"
+import { Lost } from "../../adapters/storage/postgres/errors.ts"
 import { given, Pool } from "../../adapters/storage/postgres/pool.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs, storeWaitingMax } from "../../application/limits.ts"
 import { logOf } from "../contract/event-store/writing.ts"

@@ -1,6 +1,6 @@
 import { Effect, Result } from "effect"
 import { assert, describe, test } from "vitest"
-import { open } from "../../adapters/storage/postgres/database.ts"
+import { open } from "../../adapters/storage/postgres/connection.ts"
 import { arrayText } from "../../adapters/storage/postgres/filter.ts"
 import * as statements from "../../adapters/storage/postgres/statements.ts"
 import { transactionIdleMsMax } from "../../application/limits.ts"

@@ -1,5 +1,5 @@
 import { assert, describe, test } from "vitest"
-import { isStored } from "../../adapters/storage/postgres/transaction.ts"
+import { isStored } from "../../adapters/storage/postgres/commit.ts"
 import type { Head } from "../../domain/batch.ts"
 import { append, logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
@@ -44,7 +44,7 @@ describe("a transaction of PostgreSQL that nobody heard of again", server.option
         const one = gateway(place)
         const domain = fresh("doubt")
         await one.runPromise(append(isNew ? fresh("other") : domain, [{ key: "a" }]))
-        const head: Head = { domain, incarnation: "", first: 1n, position: 2n, time: 7n, eventId: "in doubt" }
+        const head: Head = { domain, incarnation: "", position: 2n, time: 7n, eventId: "in doubt" }
         const { sql: other, isWaitedFor, end: over } = await intruder(place)
         if (isNew)
           await other`

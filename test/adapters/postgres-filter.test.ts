@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { afterAll, assert, beforeAll, describe, test } from "vitest"
-import { addressOf } from "../../adapters/storage/postgres/address.ts"
-import { Connection } from "../../adapters/storage/postgres/connection.ts"
+import { Client } from "../../adapters/storage/postgres/client.ts"
+import { addressOf } from "../../adapters/storage/postgres/connection.ts"
 import {
   arrayText,
   type Bind,
@@ -25,11 +25,11 @@ import { searches } from "../support/searches.ts"
 
 const server = use(postgresql)
 const dictionary = useDictionary(server)
-let connection: Connection
+let connection: Client
 
 beforeAll(async () => {
   if (server.options.skip) return
-  connection = new Connection(addressOf({ addr: dictionary.addr() }), {})
+  connection = new Client(addressOf({ addr: dictionary.addr() }), {})
   await connection.query(`
     CREATE TEMP TABLE entity (nth int, key text COLLATE "C", version bigint, "values" jsonb);
     CREATE TEMP TABLE event (nth int, id text COLLATE "C", time bigint, method text COLLATE "C", position bigint,

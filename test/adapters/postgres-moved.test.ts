@@ -9,18 +9,18 @@ import { postgresWorld } from "./postgres-world.ts"
 
 const { server, gateway, intruder } = postgresWorld()
 
-const markOfNow = Effect.map(
+const tokenOfNow = Effect.map(
   EventStore.use((store) => store.movedSince(undefined)),
-  ({ mark }) => mark
+  ({ changeToken }) => changeToken
 )
-const movedSince = (mark: string) =>
+const movedSince = (changeToken: string) =>
   Effect.map(
-    EventStore.use((store) => store.movedSince(mark)),
-    ({ heads, mark: next }) => ({ domains: heads.map(({ domain }) => domain), next })
+    EventStore.use((store) => store.movedSince(changeToken)),
+    ({ heads, changeToken: next }) => ({ domains: heads.map(({ domain }) => domain), next })
   )
 
 describe("what moved on PostgreSQL", server.options, () => {
-  test("is found although its transaction began long before the mark, and is told once", async () => {
+  test("is found although its transaction began long before the changeToken, and is told once", async () => {
     const place = server.fresh()
     const one = gateway(place)
     const [early, late, quiet] = [fresh("early"), fresh("late"), fresh("quiet")]
@@ -30,13 +30,13 @@ describe("what moved on PostgreSQL", server.options, () => {
     // Numbers that are given later, and seen earlier.
     await one.runPromise(tried(late))
     await one.runPromise(tried(early))
-    const mark = await one.runPromise(markOfNow)
+    const changeToken = await one.runPromise(tokenOfNow)
     await one.runPromise(tried(late))
     await slow.sql`update domains set moved = pg_current_xact_id() where name = ${early}`
-    const before = await one.runPromise(movedSince(mark))
+    const before = await one.runPromise(movedSince(changeToken))
     assert.deepStrictEqual(before.domains, [late])
     await slow.end("commit")
-    assert.sameMembers((await one.runPromise(movedSince(mark))).domains, [early, late])
+    assert.sameMembers((await one.runPromise(movedSince(changeToken))).domains, [early, late])
     const after = await one.runPromise(movedSince(before.next))
     assert.deepStrictEqual(after.domains, [early])
     assert.deepStrictEqual((await one.runPromise(movedSince(after.next))).domains, [])
@@ -47,14 +47,14 @@ describe("what moved on PostgreSQL", server.options, () => {
     const one = gateway(place)
     const domains = [fresh("a"), fresh("b")]
     for (const domain of domains) await one.runPromise(tried(domain))
-    const mark = await one.runPromise(markOfNow)
-    assert.deepStrictEqual((await one.runPromise(movedSince(mark))).domains, [])
+    const changeToken = await one.runPromise(tokenOfNow)
+    assert.deepStrictEqual((await one.runPromise(movedSince(changeToken))).domains, [])
     const victim = await intruder(place)
     const [session] = await victim.sql<Array<{ readonly pid: number }>>`select pg_backend_pid() as pid`
     // The server ends all sessions when one of them dies so, and starts anew within the same process.
     process.kill(session!.pid, "SIGKILL")
     // As long as it has not noticed, nothing has moved.
-    const everything = Effect.repeat(Effect.retry(movedSince(mark), Schedule.spaced(50)), {
+    const everything = Effect.repeat(Effect.retry(movedSince(changeToken), Schedule.spaced(50)), {
       until: (found) => found.domains.length > 0
     })
     const found = await one.runPromise(everything)

@@ -1,6 +1,6 @@
 import { type Effect, Exit, ManagedRuntime } from "effect"
 import { afterAll, assert, beforeAll, describe, test } from "vitest"
-import type { Connection } from "../../adapters/storage/postgres/connection.ts"
+import type { Client } from "../../adapters/storage/postgres/client.ts"
 import { compileSearch, entitySource, eventSource } from "../../adapters/storage/postgres/search.ts"
 import * as statements from "../../adapters/storage/postgres/statements.ts"
 import { layer } from "../../adapters/storage/postgres/store.ts"
@@ -61,7 +61,7 @@ const found = async (wanted: Wanted) => {
 
 /** How the server goes about it. */
 const planOf = async (
-  on: Connection,
+  on: Client,
   text: string,
   params: ReadonlyArray<string | bigint | boolean | null>,
   options = "COSTS ON"
@@ -223,7 +223,7 @@ describe("PostgreSQL goes by an index", server.options, () => {
 
   test("to the heads that moved, and to what follows a position", async () => {
     const on = connection(place)
-    const [now] = await on.query<{ readonly mark: string }>(statements.markOfNow)
+    const [now] = await on.query<{ readonly mark: string }>(statements.tokenOfNow)
     assert.match(await planOf(on, statements.domainsSince, [now!.mark]), /Index (Only )?Scan.* domains_by_moved/)
     assert.match(await planOf(on, statements.eventsAfter, [domain, 5n, 10n]), /Index Scan using events_pkey/)
   })

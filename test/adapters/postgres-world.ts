@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { Effect, ManagedRuntime, Result } from "effect"
 import postgres from "postgres"
 import { afterEach } from "vitest"
-import { addressOf, type PostgresSettings } from "../../adapters/storage/postgres/address.ts"
-import { Connection } from "../../adapters/storage/postgres/connection.ts"
+import { Client } from "../../adapters/storage/postgres/client.ts"
+import { addressOf, type PostgresSettings } from "../../adapters/storage/postgres/connection.ts"
 import { layer } from "../../adapters/storage/postgres/store.ts"
 import { EventStore, type Unit } from "../../application/ports/EventStore.ts"
 import { type PostgresPlace, postgresql } from "../services/postgres.ts"
@@ -34,7 +34,7 @@ export const postgresWorld = () => {
 
   /** A connection such as the adapter has. */
   const connection = ({ addr, schema }: PostgresPlace) => {
-    const made = new Connection(addressOf({ addr }), { search_path: schema })
+    const made = new Client(addressOf({ addr }), { search_path: schema })
     cleanups.push(() => made.end())
     return made
   }

@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { describe } from "vitest"
-import type { PostgresSettings } from "../../adapters/storage/postgres/address.ts"
+import type { PostgresSettings } from "../../adapters/storage/postgres/connection.ts"
 import { layer } from "../../adapters/storage/postgres/store.ts"
 import { contract } from "../contract/EventStore.ts"
 import { contract as projectionContract } from "../contract/Projection.ts"

@@ -124,10 +124,10 @@ const everyAckedIsThere = Effect.fnUntraced(function* (acked: ReadonlyArray<stri
   for (const [i, key] of acked.entries()) {
     const state = yield* store.state({ domain: "disk", type: "row", key })
     assert.strictEqual(state?.values["key"], key)
-    const { events } = yield* store.read("disk", BigInt(i), 1)
+    const events = yield* store.read("disk", BigInt(i), 1)
     assert.strictEqual(events[0]?.entity.key, key)
   }
-  const { events } = yield* store.read("disk", BigInt(acked.length), 1)
+  const events = yield* store.read("disk", BigInt(acked.length), 1)
   assert.deepStrictEqual(events, [], "what was refused is not there")
 })
 

@@ -19,5 +19,5 @@ parentPort!.on("message", (task: Task | undefined) => {
   if (hits("dies-after")) process.exit()
   if (hits("throws-after")) throw new Error("a bug")
   parentPort!.postMessage(outcome)
-  writing.settle()
+  writing.afterOutcome()
 })

@@ -64,7 +64,7 @@ export const answerTo = (key: string) =>
 
 export const keysInLog = (domain = "d") =>
   Effect.flatMap(EventStore, (store) =>
-    Effect.map(store.read(domain, 0n, 500), ({ events }) => events.map(({ entity }) => entity.key))
+    Effect.map(store.read(domain, 0n, 500), (events) => events.map(({ entity }) => entity.key))
   )
 
 /** What the files hold as they lie there, as after the process was killed. */

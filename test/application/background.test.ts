@@ -8,7 +8,7 @@ import { layer as inmem } from "../../adapters/channel/inmem/channel.ts"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import { backgroundFibers, backgroundStarter, keepRunning } from "../../application/background.ts"
 import { Committer } from "../../application/committer.ts"
-import { away, OutcomeUnknown } from "../../application/failure.ts"
+import { OutcomeUnknown, storeUnavailable } from "../../application/failure.ts"
 import { Feed } from "../../application/feed/feed.ts"
 import { Heartbeats } from "../../application/feed/heartbeats.ts"
 import {
@@ -21,8 +21,8 @@ import {
 import { Channel } from "../../application/ports/Channel.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
 import { Readiness } from "../../application/readiness.ts"
-import { silenceGuarded } from "../../application/storage/circuit-breaker.ts"
-import { clockGuarded } from "../../application/storage/clock-guard.ts"
+import { withCircuitBreaker } from "../../application/storage/circuit-breaker.ts"
+import { withClockGuard } from "../../application/storage/clock-guard.ts"
 import { combineTelemetry, Telemetry } from "../../application/telemetry.ts"
 import { del, job, refIn } from "../contract/event-store/writing.ts"
 import { keysOf, open, taken, World, write } from "./feed-world.ts"
@@ -184,7 +184,7 @@ const cases: Record<string, (heard: Heard) => Effect.Effect<void, unknown, Scope
     let aheadMs = 0
     return Effect.gen(function* () {
       const now = Effect.map(Clock.currentTimeMillis, (ms) => ms + aheadMs)
-      const store = yield* clockGuarded(port(new MemoryStore()), Effect.andThen(bugs.sprung, now))
+      const store = yield* withClockGuard(port(new MemoryStore()), Effect.andThen(bugs.sprung, now))
       bugs.set()
       yield* TestClock.adjust(clockCheckMs)
       aheadMs = 3_600_000
@@ -196,7 +196,7 @@ const cases: Record<string, (heard: Heard) => Effect.Effect<void, unknown, Scope
     const bugs = trap()
     const never: EventStore["Service"] = { ...port(new MemoryStore()), state: () => Effect.never }
     return Effect.gen(function* () {
-      const store = yield* silenceGuarded(never, bugs.sprung, () => false)
+      const store = yield* withCircuitBreaker(never, bugs.sprung, () => false)
       const read = yield* Effect.forkChild(store.state(refIn("d", "a")))
       bugs.set()
       yield* TestClock.adjust(storeQuietMs + 3 * storeQuietCheckMs)
@@ -280,7 +280,7 @@ describe("what runs in the background", () => {
       let runs = 0
       const run = Effect.suspend(() => {
         runs += 1
-        return Effect.fail(away())
+        return Effect.fail(storeUnavailable())
       })
       const start = yield* backgroundStarter
       start("feed-fill", run)

@@ -68,7 +68,7 @@ export class ModelLog {
   get head(): Head | undefined {
     const { incarnation, events } = this.state
     const last = events.at(-1)
-    return last && { domain, incarnation, first: 1n, position: last.position, time: last.time, eventId: last.id }
+    return last && { domain, incarnation, position: last.position, time: last.time, eventId: last.id }
   }
 
   after(position: bigint): ReadonlyArray<Event> {

@@ -29,9 +29,9 @@ export const modelPorts = (
         `${limit} events behind ${after}`,
         () => {
           const found = name === domain ? log.after(after) : []
-          return { events: found.slice(0, limit), scanned: found.at(-1)?.position ?? after }
+          return found.slice(0, limit)
         },
-        ({ events }) => eventsText(events)
+        eventsText
       ),
     heads: (wanted) =>
       ask("the head", () => (log.head !== undefined && matches(wanted, domain) ? [log.head] : []), headsText),
@@ -40,7 +40,7 @@ export const modelPorts = (
         `what moved since commit ${mark ?? "(now)"}`,
         () => {
           const hasMoved = mark !== undefined && log.commits > Number(mark) && log.head !== undefined
-          return { heads: hasMoved ? [log.head!] : [], mark: `${log.commits}` }
+          return { heads: hasMoved ? [log.head!] : [], changeToken: `${log.commits}` }
         },
         ({ heads }) => headsText(heads)
       )

@@ -58,7 +58,7 @@ export class World {
       const known = mark === undefined || log === `${this.#log}`
       return Effect.map(now().movedSince(known ? rest : "0"), (moved) => ({
         ...moved,
-        mark: `${this.#log}:${moved.mark}`
+        changeToken: `${this.#log}:${moved.changeToken}`
       }))
     }
     const store = Layer.succeed(EventStore, {
@@ -70,10 +70,7 @@ export class World {
           const page = now().read(domain, after, Math.min(limit, this.pageEventsMax))
           const { readableTo } = this
           if (readableTo === undefined) return page
-          return Effect.map(page, ({ events, scanned }) => ({
-            events: events.filter(({ position }) => position <= readableTo),
-            scanned
-          }))
+          return Effect.map(page, (events) => events.filter(({ position }) => position <= readableTo))
         }),
       heads: (glob, limit) => calling("heads", () => now().heads(glob, limit)),
       movedSince: (mark) => calling("movedSince", () => movedSince(mark))

@@ -151,10 +151,9 @@ describe("a migration", () => {
     const holed: Store = {
       ...source.store,
       read: (domain, after, limit) =>
-        Effect.map(source.store.read(domain, after, limit), (page) => ({
-          ...page,
-          events: page.events.filter(({ position }) => position !== 3n)
-        }))
+        Effect.map(source.store.read(domain, after, limit), (events) =>
+          events.filter(({ position }) => position !== 3n)
+        )
     }
     assert.match((await failureOf(holed, port(new MemoryStore()))).message, /no event at position 3/)
   })
@@ -198,10 +197,9 @@ describe("a comparison", () => {
       const other: Store = {
         ...store,
         read: (domain, after, limit) =>
-          Effect.map(store.read(domain, after, limit), (page) => ({
-            ...page,
-            events: page.events.map((event) => (event.position === 2n ? { ...event, ...change } : event))
-          }))
+          Effect.map(store.read(domain, after, limit), (events) =>
+            events.map((event) => (event.position === 2n ? { ...event, ...change } : event))
+          )
       }
       const { same } = await Effect.runPromise(compareLogs(store, other, "a"))
       assert.isFalse(same, Object.keys(change)[0])

@@ -24,7 +24,7 @@ describe("the gateway is ready", () => {
     const feed = Layer.provide(Feed.layer, Layer.merge(stored, inmem))
     return Effect.provide(Layer.provide(Readiness.layer, Layer.mergeAll(stored, feed, disabled)))
   }
-  const moved = Effect.succeed<Moved>({ heads: [], mark: "" })
+  const moved = Effect.succeed<Moved>({ heads: [], changeToken: "" })
 
   it.effect("as long as its store answers, which is asked now and then", () => {
     let asked = 0

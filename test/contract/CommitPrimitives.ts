@@ -1,18 +1,18 @@
-// What claims need of a store: an adapter that builds its port from them calls `primitivesContract` beside `contract`.
+// What commit records need of a store. An adapter that builds its port on them runs `primitivesContract` beside `contract`.
 
 import { Context, Effect, type Layer } from "effect"
 import { assert } from "vitest"
-import type { ClaimRecord, Primitives } from "../../application/storage/commit-records/primitives.ts"
+import type { CommitPrimitives, CommitRecord } from "../../application/storage/commit-records/primitives.ts"
 import type { Head } from "../../domain/batch.ts"
 import type { State } from "../../domain/entity.ts"
 import { type Event, evolve, methods } from "../../domain/event.ts"
 import { fresh, type Law, register, same } from "./law.ts"
 
-export class PrimitivesUnderTest extends Context.Service<PrimitivesUnderTest, Primitives>()(
+export class PrimitivesUnderTest extends Context.Service<PrimitivesUnderTest, CommitPrimitives>()(
   "stategate/test/contract/Primitives"
 ) {}
 
-const record = (domain: string, position: bigint, more: Partial<ClaimRecord> = {}): ClaimRecord => ({
+const record = (domain: string, position: bigint, more: Partial<CommitRecord> = {}): CommitRecord => ({
   domain,
   position,
   id: crypto.randomUUID(),
@@ -24,7 +24,6 @@ const record = (domain: string, position: bigint, more: Partial<ClaimRecord> = {
 const headAt = (domain: string, position: bigint): Head => ({
   domain,
   incarnation: "0123456789abcdef",
-  first: 1n,
   position,
   time: 2n ** 62n + position,
   eventId: `event ${position}`
@@ -41,58 +40,58 @@ const eventOf = (domain: string, position: bigint, key: string, version = positi
   erased: false
 })
 
-type ClaimLaw = Law<PrimitivesUnderTest>
+type PrimitiveLaw = Law<PrimitivesUnderTest>
 
-const firstWins: ClaimLaw = {
-  name: "a place belongs to who claimed it first, for ever, and everybody is told",
+const firstWins: PrimitiveLaw = {
+  name: "the first record at a position stays for ever, and every insert answers it",
   check: Effect.gen(function* () {
-    const { claim, claimed } = yield* PrimitivesUnderTest
-    const domain = fresh("claim")
+    const { insertRecord, recordsAt } = yield* PrimitivesUnderTest
+    const domain = fresh("record")
     const [mine, yours] = [record(domain, 1n), record(domain, 1n, { format: 7, text: "other" })]
-    same(yield* claimed([mine]), [], "before")
-    same(yield* claim(mine), mine, "the first")
-    same(yield* claim(yours), mine, "the second")
-    same(yield* claim(mine), mine, "the first once more")
-    same(yield* claimed([mine]), [mine], "afterwards")
+    same(yield* recordsAt([mine]), [], "before")
+    same(yield* insertRecord(mine), mine, "the first")
+    same(yield* insertRecord(yours), mine, "the second")
+    same(yield* insertRecord(mine), mine, "the first once more")
+    same(yield* recordsAt([mine]), [mine], "afterwards")
     const next = record(domain, 4n, { format: 7, text: "x".repeat(1_000_000) })
-    same(yield* claim(next), next, "at another place, of a format that nobody knows")
-    same(yield* claim(record(domain, 4n)), next, "and it is kept as it is")
+    same(yield* insertRecord(next), next, "at another position, of a format that nobody knows")
+    same(yield* insertRecord(record(domain, 4n)), next, "and it is kept as it is")
   })
 }
 
-const race: ClaimLaw = {
-  name: "of many who claim a place at once all are told the same one",
+const race: PrimitiveLaw = {
+  name: "concurrent inserts at one position all answer the same record",
   check: Effect.gen(function* () {
-    const { claim, claimed } = yield* PrimitivesUnderTest
+    const { insertRecord, recordsAt } = yield* PrimitivesUnderTest
     for (let round = 0n; round < 5n; round++) {
       const domain = fresh("race")
       const records = Array.from({ length: 8 }, () => record(domain, 1n))
-      const winners = yield* Effect.forEach(records, claim, { concurrency: "unbounded" })
+      const winners = yield* Effect.forEach(records, insertRecord, { concurrency: "unbounded" })
       for (const winner of winners) same(winner, winners[0], "the winner")
-      same(yield* claimed([records[0]!]), [winners[0]], "who is there")
+      same(yield* recordsAt([records[0]!]), [winners[0]], "who is there")
     }
   })
 }
 
-const places: ClaimLaw = {
-  name: "of many places those are told that are claimed",
+const positions: PrimitiveLaw = {
+  name: "of many positions those with a record are answered",
   check: Effect.gen(function* () {
-    const { claim, claimed } = yield* PrimitivesUnderTest
-    const domains = ["a", "b", "c", "A"].map((name) => `${name}${fresh("places")}`)
-    const made = yield* Effect.forEach([domains[0]!, domains[2]!], (domain) => claim(record(domain, 9n)))
+    const { insertRecord, recordsAt } = yield* PrimitivesUnderTest
+    const domains = ["a", "b", "c", "A"].map((name) => `${name}${fresh("positions")}`)
+    const made = yield* Effect.forEach([domains[0]!, domains[2]!], (domain) => insertRecord(record(domain, 9n)))
     const asked = domains.flatMap((domain) => [8n, 9n, 10n, 90n].map((position) => ({ domain, position })))
-    const byDomain = (a: ClaimRecord, b: ClaimRecord) => (a.domain < b.domain ? -1 : 1)
-    same([...(yield* claimed(asked))].sort(byDomain), [...made].sort(byDomain), "the records")
-    same(yield* claimed([]), [], "of no places")
+    const byDomain = (a: CommitRecord, b: CommitRecord) => (a.domain < b.domain ? -1 : 1)
+    same([...(yield* recordsAt(asked))].sort(byDomain), [...made].sort(byDomain), "the records")
+    same(yield* recordsAt([]), [], "of no positions")
   })
 }
 
-const marks: ClaimLaw = {
-  name: "a mark goes forward, as a whole, and never back",
+const applied: PrimitiveLaw = {
+  name: "the applied head moves forward, as a whole, and never back",
   check: Effect.gen(function* () {
-    const { mark, moveMark } = yield* PrimitivesUnderTest
-    const domain = fresh("mark")
-    same(yield* mark(domain), undefined, "before the first")
+    const { appliedHead, advanceApplied } = yield* PrimitivesUnderTest
+    const domain = fresh("applied")
+    same(yield* appliedHead(domain), undefined, "before the first")
     for (const [position, expected] of [
       [3n, 3n],
       [2n, 3n],
@@ -100,24 +99,24 @@ const marks: ClaimLaw = {
       [10n, 10n],
       [9n, 10n]
     ] as const) {
-      yield* moveMark(headAt(domain, position))
-      same(yield* mark(domain), headAt(domain, expected), `after ${position}`)
+      yield* advanceApplied(headAt(domain, position))
+      same(yield* appliedHead(domain), headAt(domain, expected), `after ${position}`)
     }
-    yield* moveMark({ ...headAt(domain, 10n), eventId: "another" })
-    same(yield* mark(domain), headAt(domain, 10n), "the same place again")
-    same(yield* mark(domain.toUpperCase()), undefined, "another domain")
+    yield* advanceApplied({ ...headAt(domain, 10n), eventId: "another" })
+    same(yield* appliedHead(domain), headAt(domain, 10n), "the same position again")
+    same(yield* appliedHead(domain.toUpperCase()), undefined, "another domain")
   })
 }
 
-const states: ClaimLaw = {
+const states: PrimitiveLaw = {
   name: "an entity keeps its latest state, in whatever order states are written",
   check: Effect.gen(function* () {
-    const { projectStates, recall } = yield* PrimitivesUnderTest
+    const { projectStates, readSnapshot } = yield* PrimitivesUnderTest
     const domain = fresh("states")
     const refs = ["a", "b", "c", "never"].map((key) => ({ domain, type: "thing", key }))
     const byKey = (one: State, other: State) => (one.key < other.key ? -1 : 1)
     const is = Effect.fnUntraced(function* (expected: ReadonlyArray<Event>) {
-      const { states } = yield* recall(domain, [...refs, refs[0]!], [])
+      const { states } = yield* readSnapshot(domain, [...refs, refs[0]!], [])
       same([...states].sort(byKey), expected.map(evolve), "states")
     })
     const [a1, b1, a2, b2, c1] = ["a", "b", "a", "b", "c"].map((key, i) =>
@@ -144,14 +143,14 @@ const states: ClaimLaw = {
   })
 }
 
-const events: ClaimLaw = {
+const events: PrimitiveLaw = {
   name: "events are written once, however often, and remembered under their keys, by position",
   check: Effect.gen(function* () {
-    const { projectEvents, recall } = yield* PrimitivesUnderTest
+    const { projectEvents, readSnapshot } = yield* PrimitivesUnderTest
     const domain = fresh("events")
     const made = [9n, 10n, 11n, 12n].map((position) => eventOf(domain, position, "a"))
     const key = made[0]!.idempotency!
-    const recalled = Effect.map(recall(domain, [], [key, key]), ({ events }) => events)
+    const recalled = Effect.map(readSnapshot(domain, [], [key, key]), ({ events }) => events)
     same(yield* recalled, [], "before")
     yield* projectEvents(domain, made.slice(1, 3))
     same(yield* recalled, made.slice(1, 3), "some")
@@ -162,13 +161,13 @@ const events: ClaimLaw = {
       { ...key, key: "twice" },
       { ...key, caller: "other" }
     ]
-    same((yield* recall(domain, [], others)).events, [], "other keys")
-    same((yield* recall(fresh("events"), [], [key])).events, [], "another domain")
-    assert.strictEqual((yield* recall(domain, [], [])).events.length, 0, "no keys")
+    same((yield* readSnapshot(domain, [], others)).events, [], "other keys")
+    same((yield* readSnapshot(fresh("events"), [], [key])).events, [], "another domain")
+    assert.strictEqual((yield* readSnapshot(domain, [], [])).events.length, 0, "no keys")
   })
 }
 
-export const laws: ReadonlyArray<ClaimLaw> = [firstWins, race, places, marks, states, events]
+export const laws: ReadonlyArray<PrimitiveLaw> = [firstWins, race, positions, applied, states, events]
 
 export const primitivesContract = (name: string, layer: Layer.Layer<PrimitivesUnderTest, unknown>) =>
-  register(`what claims need (${name})`, laws, layer)
+  register(`primitives of commit records (${name})`, laws, layer)

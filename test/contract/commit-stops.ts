@@ -4,8 +4,8 @@
 import { Deferred, Effect, Fiber, type Layer, Result } from "effect"
 import { assert } from "vitest"
 import { EventStore } from "../../application/ports/EventStore.ts"
-import { claims } from "../../application/storage/commit-records/commits.ts"
-import type { Primitives } from "../../application/storage/commit-records/primitives.ts"
+import { commitRecords } from "../../application/storage/commit-records/commits.ts"
+import type { CommitPrimitives } from "../../application/storage/commit-records/primitives.ts"
 import type { Head } from "../../domain/batch.ts"
 import { type Event, fold } from "../../domain/event.ts"
 import { PrimitivesUnderTest } from "./CommitPrimitives.ts"
@@ -13,36 +13,36 @@ import { entitiesOf, eventsOf, globOf } from "./event-store/searching.ts"
 import { append, commit, entityOf, job, logOf, refIn, set, unitOf } from "./event-store/writing.ts"
 import { fresh, type Law, register, same } from "./law.ts"
 
-type Write = "claim" | "projectEvents" | "projectStates" | "moveMark"
+type Write = "insertRecord" | "projectEvents" | "projectStates" | "advanceApplied"
 interface Stop {
   readonly at: Write
   readonly how: "before" | "half" | "after"
 }
 
 const stops: ReadonlyArray<Stop> = [
-  { at: "claim", how: "before" },
-  { at: "claim", how: "after" },
+  { at: "insertRecord", how: "before" },
+  { at: "insertRecord", how: "after" },
   { at: "projectEvents", how: "half" },
   { at: "projectEvents", how: "after" },
   { at: "projectStates", how: "half" },
   { at: "projectStates", how: "after" },
-  { at: "moveMark", how: "after" }
+  { at: "advanceApplied", how: "after" }
 ]
 
 /** The primitives of a gateway that sleeps there. */
-const sleepingAt = (store: Primitives, { at, how }: Stop, sleep: Effect.Effect<void>): Primitives => {
+const sleepingAt = (store: CommitPrimitives, { at, how }: Stop, sleep: Effect.Effect<void>): CommitPrimitives => {
   const around = <A, E>(half: Effect.Effect<unknown, E>, whole: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     how === "after"
       ? Effect.tap(whole, () => sleep)
       : Effect.andThen(how === "half" ? half : Effect.void, Effect.andThen(sleep, whole))
-  const sleepers: Primitives = {
+  const sleepers: CommitPrimitives = {
     ...store,
-    claim: (record) => around(Effect.void, store.claim(record)),
+    insertRecord: (record) => around(Effect.void, store.insertRecord(record)),
     projectEvents: (domain, events) =>
       around(store.projectEvents(domain, events.slice(0, 1)), store.projectEvents(domain, events)),
     projectStates: (domain, latest) =>
       around(store.projectStates(domain, latest.slice(0, 1)), store.projectStates(domain, latest)),
-    moveMark: (head) => around(Effect.void, store.moveMark(head))
+    advanceApplied: (head) => around(Effect.void, store.advanceApplied(head))
   }
   return { ...store, [at]: sleepers[at] }
 }
@@ -54,7 +54,7 @@ const both = (domain: string) => {
   return { ...a, commands: [...a.commands, ...b.commands], parts: true, idempotency }
 }
 
-type Way = (domain: string, mark: string) => Effect.Effect<bigint | undefined, unknown, EventStore>
+type Way = (domain: string, changeToken: string) => Effect.Effect<bigint | undefined, unknown, EventStore>
 
 const positionIn = (domain: string, heads: ReadonlyArray<Head>): bigint | undefined =>
   heads.find((head) => head.domain === domain)?.position
@@ -82,9 +82,9 @@ const ways: Readonly<Record<string, Way>> = {
       EventStore.use((store) => store.heads(globOf(`${domain}*`), 10)),
       (heads) => positionIn(domain, heads)
     ),
-  "a look at what moved": (domain, mark) =>
+  "a look at what moved": (domain, changeToken) =>
     Effect.map(
-      EventStore.use((store) => store.movedSince(mark)),
+      EventStore.use((store) => store.movedSince(changeToken)),
       ({ heads }) => positionIn(domain, heads)
     )
 }
@@ -111,17 +111,17 @@ const sleeper = (stop: Stop, name: string, way: Way, isFirst = false): Law<Event
   check: Effect.gen(function* () {
     const store = yield* EventStore
     const domain = fresh("asleep")
-    const { mark } = yield* store.movedSince(undefined)
+    const { changeToken } = yield* store.movedSince(undefined)
     const before = isFirst ? 0n : 2n
     if (!isFirst) yield* append(domain, [{ key: "a" }, { key: "b" }])
     const [stopped, woken] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
     const sleep = Effect.andThen(Deferred.succeed(stopped, undefined), Deferred.await(woken))
     const { unit, made } = unitOf(domain, [both(domain)])
-    const owner = claims(sleepingAt(yield* PrimitivesUnderTest, stop, sleep))
+    const owner = commitRecords(sleepingAt(yield* PrimitivesUnderTest, stop, sleep))
     const fiber = yield* Effect.forkChild(owner.commit([unit]))
     yield* Deferred.await(stopped)
-    const isClaimed = stop.at !== "claim" || stop.how === "after"
-    const seen = (yield* way(domain, mark)) ?? 0n
+    const isClaimed = stop.at !== "insertRecord" || stop.how === "after"
+    const seen = (yield* way(domain, changeToken)) ?? 0n
     assert.strictEqual(seen, isClaimed ? before + 2n : before, "how far others see it come")
     yield* append(domain, [{ key: "b" }, { key: "a" }])
     yield* Deferred.succeed(woken, undefined)
@@ -140,13 +140,13 @@ const sleeper = (stop: Stop, name: string, way: Way, isFirst = false): Law<Event
 })
 
 /** For a store, and primitives over the same place. */
-export const claimStops = (name: string, layer: Layer.Layer<EventStore | PrimitivesUnderTest, unknown>) =>
+export const commitStops = (name: string, layer: Layer.Layer<EventStore | PrimitivesUnderTest, unknown>) =>
   register(
     `commits that are left half done (${name})`,
     [
       ...stops.flatMap((stop) => Object.entries(ways).map(([name, way]) => sleeper(stop, name, way))),
       ...stops
-        .filter(({ at }) => at !== "moveMark")
+        .filter(({ at }) => at !== "advanceApplied")
         .flatMap((stop) => firstWays.map((name) => sleeper(stop, name, ways[name]!, true)))
     ],
     layer

@@ -67,7 +67,7 @@ export const startGateway = async (parts: Parts = {}): Promise<Gateway> => {
       runtime.runPromise(
         Effect.map(
           EventStore.use((store) => store.read(domain, 0n, 1000)),
-          ({ events }) => events.length
+          (events) => events.length
         )
       ),
     domains: () =>

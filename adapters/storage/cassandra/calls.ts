@@ -1,15 +1,13 @@
-import { type Client, errors, policies, type QueryOptions } from "cassandra-driver"
-import { Effect } from "effect"
-import { away, type Unavailable } from "../../../application/failure.ts"
+import { type Client, policies, type QueryOptions } from "cassandra-driver"
 import type { Params, Row } from "./rows.ts"
 
 /** What is asked of the servers. */
 export interface Calls {
   /** Reads all, where it is known that it is not much. */
   readonly rows: (statement: string, params: Params) => Promise<ReadonlyArray<Row>>
-  /** Reads as far as it is wanted, page by page. */
+  /** Reads page by page, only as many pages as the caller takes. */
   readonly each: (statement: string, params: Params, pageRows?: number) => AsyncGenerator<Row, void>
-  /** Writes under a condition, and answers what became of it. Sent once: it is the caller's to say it again. */
+  /** Writes under a condition, and answers the outcome. Sent once; the caller decides whether to repeat it. */
   readonly once: (statement: string, params: Params) => Promise<Row | undefined>
   /** Writes in one request, but not as one; any of it may be made again. */
   readonly write: (writes: ReadonlyArray<Write>) => Promise<void>
@@ -53,35 +51,58 @@ export const callsOf = (client: Client): Calls => ({
   }
 })
 
+/** A row to write. */
+export interface RowWrite extends Write {
+  /** Rows of one partition have the same. */
+  readonly partition: string
+  /** Size of what clients wrote in it. */
+  readonly bytes: number
+}
+
+/** Bytes of a row beside its values, generously. */
+const rowBytes = 128
+/** Bytes of one request; servers take 16 MiB, unless they are set to less. */
+const requestBytesMax = 1024 * 1024
+/** What one request may write to several partitions: above either, servers complain in their logs. */
+const mixedBytesMax = 4 * 1024
+const mixedPartitionsMax = 10
+
 /**
- * What servers say of a request for what is in it: it breaks their protocol (0x000A), is no CQL (0x2000), or holds what
- * they do not take, such as a value that is too large (0x2200). Whatever else they say is about themselves, one another,
- * or rights and prepared statements, which may change.
+ * Rows as requests that hold as much as servers like: those of one partition, which they write at once, go together, and
+ * small ones share a request with others.
  */
-const mistakes: ReadonlyArray<number> = [0x000a, 0x2000, 0x2200, 0x2300, 0x2400]
+export const batched = (writes: ReadonlyArray<RowWrite>): ReadonlyArray<ReadonlyArray<RowWrite>> => {
+  const requests: Array<Array<RowWrite>> = []
+  let mixed: Array<RowWrite> = []
+  let [partitions, mixedBytes] = [0, 0]
+  for (const rows of Map.groupBy(writes, ({ partition }) => partition).values()) {
+    const bytes = rows.reduce((sum, row) => sum + row.bytes + rowBytes, 0)
+    if (bytes > mixedBytesMax) {
+      requests.push(...cut(rows))
+      continue
+    }
+    if (partitions === mixedPartitionsMax || mixedBytes + bytes > mixedBytesMax) {
+      requests.push(mixed)
+      mixed = []
+      partitions = mixedBytes = 0
+    }
+    mixed.push(...rows)
+    partitions += 1
+    mixedBytes += bytes
+  }
+  return mixed.length === 0 ? requests : [...requests, mixed]
+}
 
-/** A table or a keyspace that is gone counts as no mistake, for only somebody else can have dropped it. */
-const isGone = ({ message }: Error): boolean => /unconfigured table|keyspace .* does not exist/i.test(message)
-
-const isMistake = (cause: Error): boolean =>
-  cause instanceof errors.ResponseError
-    ? mistakes.includes(cause.code) && !isGone(cause)
-    : cause instanceof errors.ArgumentError ||
-      cause instanceof errors.NotSupportedError ||
-      cause instanceof errors.VIntOutOfRangeException
-
-/** Whether it is trouble with the servers, or the way to them, and no mistake of ours. */
-export const isTrouble = (cause: unknown): boolean =>
-  (cause instanceof errors.DriverError && !isMistake(cause)) || (cause instanceof Error && "isSocketError" in cause)
-
-/** What the driver answers, or that the store is not available. */
-export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable> =>
-  Effect.catch(
-    Effect.tryPromise({ try: use, catch: (cause) => cause }),
-    (cause): Effect.Effect<never, Unavailable> => (isTrouble(cause) ? Effect.fail(away(cause)) : Effect.die(cause))
-  )
-
-/** Whether it is what a server says, who is there then, be it that others are not. */
-export const isSaid = (cause: unknown): boolean =>
-  cause instanceof errors.ResponseError ||
-  (cause instanceof errors.NoHostAvailableError && Object.values(cause.innerErrors ?? {}).some(isSaid))
+const cut = (rows: ReadonlyArray<RowWrite>): ReadonlyArray<Array<RowWrite>> => {
+  const requests: Array<Array<RowWrite>> = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const row of rows) {
+    bytes += row.bytes + rowBytes
+    if (bytes > requestBytesMax) {
+      requests.push([])
+      bytes = row.bytes + rowBytes
+    }
+    requests.at(-1)!.push(row)
+  }
+  return requests
+}

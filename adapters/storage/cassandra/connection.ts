@@ -12,9 +12,8 @@ import {
 } from "../../../application/limits.ts"
 import type { Opening } from "../../../application/ports/EventStore.ts"
 import { type Calls, callsOf } from "./calls.ts"
-import { prepareKeyspace, warningsOf } from "./cluster.ts"
 import { waitsForServers } from "./control.ts"
-import { isOurs, prepare, type Run } from "./schema.ts"
+import { isOurs, prepare, prepareKeyspace, type Run, warningsOf } from "./schema.ts"
 import { type Statements, statements } from "./statements.ts"
 
 export interface CassandraSettings {
@@ -45,7 +44,7 @@ export interface Open extends Calls {
   readonly bucketEvents: bigint
 }
 
-/** Opens the keyspace and brings it up to this version; what keeps it from being served is said in words. */
+/** Opens the keyspace and brings it up to this version, or fails with a message for the operator. */
 export const open = (settings: CassandraSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
   Effect.gen(function* () {
     const { addr, keyspace, bucketEvents, opening = "create" } = settings
@@ -104,9 +103,9 @@ const clientOf = ({ addr, datacenter, credentials, connections, caFile }: Cassan
     encoding: { useBigIntAsLong: true },
     queryOptions: {
       prepare: true,
-      // Of any two majorities one server is in both: who reads sees what was answered to who wrote.
+      // Any two majorities share a server, so a read sees every write that was answered before it.
       consistency: types.consistencies.quorum,
-      // In all data centres, for a claim must be the only one in any of them.
+      // In all data centres, since a commit record must be the only one of its position in any of them.
       serialConsistency: types.consistencies.serial,
       isIdempotent: true,
       captureStackTrace: false

@@ -1,35 +1,60 @@
-import { pageItemsMax, scanRowsMax } from "../../../application/limits.ts"
 import { eventFrom } from "../../../application/storage/commit-records/record.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Open } from "./connection.ts"
-import type { Listed } from "./lists.ts"
-import { bucketOf } from "./rows.ts"
+import { bucketOf, type Params, timestampAt } from "./rows.ts"
 
-/** There is more than may be looked at, and any part of it would be a wrong answer. */
-export class TooMany extends Error {}
+/** Positions of events, in their order; a partition for so many, so that none grows without end. */
+export type List = (part: bigint) => string
 
-/**
- * Rows that are held of an index that has more, where a page may be made of those that come first: as many as may be
- * looked at, and the two reads in which that ends.
- */
-const heldRowsMax = scanRowsMax + 2 * pageItemsMax
+/** The events of a type. */
+export const typeList =
+  (type: string): List =>
+  (part) =>
+    JSON.stringify(["type", type, `${part}`])
 
-/** The rows that come first in an order, of more than may be held; fails behind them, where nobody may take it for the end. */
-export async function* firstOf<Row>(
-  rows: AsyncIterable<Row>,
-  compare: (a: Row, b: Row) => number,
-  someWillDo: boolean
-): AsyncGenerator<Row, void> {
-  const held: Array<Row> = []
-  for await (const row of rows) {
-    if (held.push(row) > scanRowsMax && !someWillDo) throw new TooMany()
-    if (held.length === 2 * heldRowsMax) held.sort(compare).splice(heldRowsMax)
-  }
-  yield* held.sort(compare).slice(0, heldRowsMax)
-  if (held.length >= heldRowsMax) throw new TooMany()
+/** The events that a caller made under a key: all in one partition, for one commit makes them. */
+export const callList =
+  (caller: string, key: string): List =>
+  () =>
+    JSON.stringify(["call", caller, key])
+
+/** Rows of lists are small, where those of a log hold values. */
+const partEvents = (bucketEvents: bigint): bigint => bucketEvents * 100n
+const partOf = (position: bigint, bucketEvents: bigint): bigint => (position - 1n) / partEvents(bucketEvents)
+
+/** Where an event is listed, and how large it is. */
+export const listRows = (event: Event, bytes: number, bucketEvents: bigint): ReadonlyArray<Params> => {
+  const { position, entity, idempotency } = event
+  const lists = [
+    typeList(entity.type),
+    ...(idempotency === undefined ? [] : [callList(idempotency.caller, idempotency.key)])
+  ]
+  const part = partOf(position, bucketEvents)
+  return lists.map((list) => [entity.domain, list(part), position, bytes, timestampAt(position)])
 }
 
-/** The events of a domain at these positions, in the order of these, as far as they are there. */
+export interface Listed {
+  readonly position: bigint
+  readonly bytes: number
+}
+
+/** What is on a list of many parts between two positions, both included; down from the last where that is wanted. */
+export async function* listed(
+  { cql, bucketEvents, each }: Open,
+  domain: string,
+  list: List,
+  [from, to]: readonly [from: bigint, to: bigint],
+  down: boolean
+): AsyncGenerator<Listed, void> {
+  const [first, last] = [partOf(from, bucketEvents), partOf(to, bucketEvents)]
+  for (let i = 0n; i <= last - first; i++) {
+    const name = list(down ? last - i : first + i)
+    for await (const row of each(down ? cql.listedDown : cql.listed, [domain, name, from, to]))
+      yield { position: row["position"], bytes: row["bytes"] }
+  }
+}
+
+/** The events of a domain at these positions, in this order, without those that are missing. */
 export const eventsAt = async (
   { cql, bucketEvents, rows }: Open,
   domain: string,
@@ -52,8 +77,8 @@ export async function* positionsWith({ cql, each }: Open, domain: string, term: 
 }
 
 /**
- * The events of a domain from behind a position up to another, in order: no more than `limit`, and no more than make up
- * so many bytes, but one in any case.
+ * The events of a domain after a position up to another, in order: at most `limit`, and at most `bytesMax` bytes unless
+ * that is one event.
  */
 export const eventsAfter = async (
   { cql, bucketEvents, rows }: Open,

@@ -1,5 +1,5 @@
 import type { types } from "cassandra-driver"
-import type { ClaimRecord, Place } from "../../../application/storage/commit-records/primitives.ts"
+import type { CommitRecord, LogPosition } from "../../../application/storage/commit-records/primitives.ts"
 import { eventText } from "../../../application/storage/commit-records/record.ts"
 import { hashed } from "../../../application/storage/index-terms.ts"
 import type { Head } from "../../../domain/batch.ts"
@@ -14,10 +14,7 @@ import { jsonParsed, jsonText } from "../../../domain/json.ts"
 export type Row = types.Row
 export type Params = ReadonlyArray<unknown>
 
-/** The most that an integer of a row holds. */
-export const integerMax = 2n ** 63n - 1n
-
-/** Partitions that the marks of all domains are spread over, and the entities of one type of a domain. Never to change. */
+/** Partitions of the heads of all domains, and of the entities of one type in a domain. They never change. */
 export const parts = Array.from({ length: 64 }, (_, part) => part)
 export const shards = Array.from({ length: 16 }, (_, shard) => shard)
 
@@ -26,13 +23,13 @@ export const shardOf = (key: string): number => hashed(key) % shards.length
 
 /**
  * The timestamp of what a commit writes: of two writes to one cell the later one by position counts, in whatever order
- * they come. Above every clock, so that what somebody writes by hand never stands above a commit; and with room behind
+ * they come. Above every clock, so that what an operator writes by hand never wins over a commit; and with room after
  * it for what mends the projection.
  */
 export const timestampAt = (position: bigint): bigint => 2n ** 62n + position * 2n ** 16n
 
-/** A place as it is looked for, in logs that are cut into partitions of so many positions. */
-export const placeOf = ({ domain, position }: Place, bucketEvents: bigint): Params => [
+/** The primary key of a position, in logs that are cut into partitions of `bucketEvents` positions. */
+export const positionKey = ({ domain, position }: LogPosition, bucketEvents: bigint): Params => [
   domain,
   bucketOf(position, bucketEvents),
   position
@@ -40,14 +37,14 @@ export const placeOf = ({ domain, position }: Place, bucketEvents: bigint): Para
 
 export const bucketOf = (position: bigint, bucketEvents: bigint): bigint => (position - 1n) / bucketEvents
 
-export const claimRow = (record: ClaimRecord, bucketEvents: bigint): Params => [
-  ...placeOf(record, bucketEvents),
+export const recordRow = (record: CommitRecord, bucketEvents: bigint): Params => [
+  ...positionKey(record, bucketEvents),
   record.id,
   record.format,
   record.text
 ]
 
-export const recordOf = (row: Row): ClaimRecord => ({
+export const recordOf = (row: Row): CommitRecord => ({
   domain: row["domain"],
   position: row["position"],
   id: row["id"],
@@ -68,7 +65,6 @@ export const domainRow = ({ domain, incarnation, position, time, eventId }: Head
 export const headOf = (row: Row): Head => ({
   domain: row["domain"],
   incarnation: row["incarnation"],
-  first: 1n,
   position: row["position"],
   time: row["time"],
   eventId: row["event_id"]
@@ -90,11 +86,11 @@ export const stateOf = (row: Row): State => ({
   deleted: row["deleted"]
 })
 
-/** As the text that it was claimed in, with its length for the same reason. */
+/** With the same text as in the commit record, and its length for the same reason. */
 export const eventRow = (event: Event, bucketEvents: bigint): Params => {
   const text = eventText(event)
-  const place = placeOf({ domain: event.entity.domain, position: event.position }, bucketEvents)
-  return [...place, event.time, text, text.length, eventTerms(event), timestampAt(event.position)]
+  const key = positionKey({ domain: event.entity.domain, position: event.position }, bucketEvents)
+  return [...key, event.time, text, text.length, eventTerms(event), timestampAt(event.position)]
 }
 
 /** What an event is found by: a number for each, which others may share. */

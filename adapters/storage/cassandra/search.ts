@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { away, type Unavailable } from "../../../application/failure.ts"
+import { storeUnavailable, type Unavailable } from "../../../application/failure.ts"
 import { logPageBytesMax, pageItemsMax } from "../../../application/limits.ts"
 import type { EventSearch, Page, Search } from "../../../application/ports/EventStore.ts"
 import { anyTerm } from "../../../application/storage/index-terms.ts"
@@ -11,12 +11,11 @@ import type { Entity, State } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { compareText } from "../../../domain/query.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
-import { attempt, isTrouble } from "./calls.ts"
 import type { Open } from "./connection.ts"
-import { eventsAt, firstOf, positionsWith, TooMany } from "./events.ts"
+import { attempt, isTrouble } from "./errors.ts"
+import { eventsAt, type Listed, listed, positionsWith, typeList } from "./events.ts"
 import { eventTermsFor, type Terms, termsFor } from "./filter.ts"
-import { type Listed, listed, typeList } from "./lists.ts"
-import { merged } from "./merged.ts"
+import { firstOf, merged, TooMany } from "./ordered.ts"
 import { bucketOf, shardOf, shards, stateOf } from "./rows.ts"
 
 type Found<Subject> = Effect.Effect<Page<Subject>, TooLarge | Unavailable>
@@ -32,7 +31,7 @@ const inPieces = <Id extends Sized, Row>(
   ids: AsyncGenerator<Id, void>,
   read: (ids: ReadonlyArray<Id>) => Promise<ReadonlyArray<Row>>
 ) => {
-  // One more, which tells that there are more.
+  // One more, which shows whether there are more.
   let rowsMax = search.offset + search.limit + 1
   let left: Id | undefined
   const take = async (): Promise<ReadonlyArray<Id>> => {
@@ -68,7 +67,7 @@ const found = <A>(search: Search, use: () => Promise<A>): Effect.Effect<A, TooLa
     Effect.tryPromise({ try: use, catch: (cause) => cause }),
     (cause): Effect.Effect<never, TooLarge | Unavailable> => {
       if (cause instanceof TooMany) return Effect.fail(scannedTooMuch(search))
-      return isTrouble(cause) ? Effect.fail(away(cause)) : Effect.die(cause)
+      return isTrouble(cause) ? Effect.fail(storeUnavailable(cause)) : Effect.die(cause)
     }
   )
 
@@ -111,11 +110,11 @@ export const searchEntities = (open: Open, search: Search): Found<Entity> => {
         )
 
   async function* keys(): AsyncGenerator<Key, void> {
-    const [told] = await rows(cql.type, [domain, type])
-    // A type that is not told has no entities.
-    if (told === undefined) return
+    const [found] = await rows(cql.type, [domain, type])
+    // A type without a row has no entities.
+    if (found === undefined) return
     const kept = termsFor(query)
-    const sets = kept === undefined || told["wide"] !== true ? kept : [...kept, [anyTerm]]
+    const sets = kept === undefined || found["wide"] !== true ? kept : [...kept, [anyTerm]]
     const sources = shards.flatMap((shard) => inShard(shard, sets)) as ReadonlyArray<
       AsyncGenerator<unknown, void>
     > as ReadonlyArray<AsyncGenerator<Key, void>>
@@ -134,7 +133,7 @@ export const searchEntities = (open: Open, search: Search): Found<Entity> => {
 }
 
 /** Of the events up to a head. */
-export const searchEvents = Effect.fnUntraced(function* (open: Open, head: Head, search: EventSearch) {
+export const searchEvents = Effect.fnUntraced(function* (open: Open, search: EventSearch, head: Head) {
   const { domain, type, query, order, min, max } = search
   const range = positionRangeOf(search)
   const [first, last] = [range.from < 1n ? 1n : range.from, range.to < head.position ? range.to : head.position]
@@ -163,7 +162,7 @@ export const searchEvents = Effect.fnUntraced(function* (open: Open, head: Head,
   })
 })
 
-/** The first position with a later time, or the one behind the head: times rise with positions. */
+/** The first position with a later time, or the next one after the head: times rise with positions. */
 const firstAfter = async ({ cql, bucketEvents, rows }: Open, head: Head, time: bigint): Promise<bigint> => {
   let [low, high] = [1n, head.position + 1n]
   while (low < high) {

@@ -3,10 +3,10 @@ export type Bounds = ReadonlyArray<">" | ">=" | "<" | "<=">
 
 const bounded = (bounds: Bounds): string => bounds.map((sign) => ` and key ${sign} ?`).join("")
 
-/** What is said to the server, for tables of a keyspace; what changes is bound, always. */
+/** The statements for the tables of a keyspace. Values are always bound. */
 export const statements = (keyspace: string) => {
   const table = (name: string) => `"${keyspace}".${name}`
-  const [claims, domains, types] = [table("claims"), table("domains"), table("types")]
+  const [records, domains, types] = [table("claims"), table("domains"), table("types")]
   const [entities, events, lists] = [table("entities"), table("events"), table("lists")]
   const inShard = "domain = ? and type = ? and shard = ?"
   const inBucket = "domain = ? and bucket = ?"
@@ -15,15 +15,15 @@ export const statements = (keyspace: string) => {
   const keys = `select key, bytes from ${entities} where ${inShard}`
   const listed = `select position, bytes from ${lists} where domain = ? and list = ?`
   return {
-    claim: `insert into ${claims} (domain, bucket, position, id, format, text) values (?, ?, ?, ?, ?, ?) if not exists`,
-    claimed: `select domain, position, id, format, text from ${claims} where ${inBucket} and position = ?`,
+    insertRecord: `insert into ${records} (domain, bucket, position, id, format, text) values (?, ?, ?, ?, ?, ?) if not exists`,
+    record: `select domain, position, id, format, text from ${records} where ${inBucket} and position = ?`,
 
-    mark: `select ${head} from ${domains} where part = ? and domain = ?`,
-    marks: `select ${head} from ${domains} where part = ? and domain >= ?`,
-    moved: `select ${head} from ${domains} where moved > ?`,
-    moveMark: `insert into ${domains} (part, domain, incarnation, position, time, event_id, moved)
+    appliedHead: `select ${head} from ${domains} where part = ? and domain = ?`,
+    headsFrom: `select ${head} from ${domains} where part = ? and domain >= ?`,
+    headsMovedSince: `select ${head} from ${domains} where moved > ?`,
+    advanceApplied: `insert into ${domains} (part, domain, incarnation, position, time, event_id, moved)
       values (?, ?, ?, ?, ?, ?, toTimestamp(now())) using timestamp ?`,
-    /** Asked of a majority, as everything is: a server that is there by itself is not enough. */
+    /** Answered by a majority like everything else: one server alone is not enough. */
     now: `select toUnixTimestamp(now()) as now from ${table("format")} where name = 'rows'`,
 
     mended: `select writetime(mended) as mended from ${domains} where part = ? and domain = ?`,

@@ -1,20 +1,12 @@
 import { Effect, Layer, Result } from "effect"
-import { newIncarnation } from "../../../application/incarnation.ts"
-import {
-  EventStore,
-  type LogPage,
-  type Moved,
-  type Page,
-  type Search,
-  type Unit
-} from "../../../application/ports/EventStore.ts"
+import { EventStore, type Moved, type Page, type Search, type Unit } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
+import { headsMatching, newIncarnation } from "../../../application/storage/heads.ts"
 import { hitOf, pageOf } from "../../../application/storage/page.ts"
 import { bytesOf } from "../../../application/storage/scan.ts"
 import { type Head, keyText } from "../../../domain/batch.ts"
 import { type Entity, type Ref, refText, type State } from "../../../domain/entity.ts"
 import { type Event, evolve } from "../../../domain/event.ts"
-import { matches } from "../../../domain/glob.ts"
 import { compareBy, compareText, evaluate, isBehind, sortKey } from "../../../domain/query.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 
@@ -43,7 +35,6 @@ const newDomain = (name: string, incarnation = newIncarnation()): Domain => ({
 const headOf = ({ name, incarnation, log }: Domain): Head => ({
   domain: name,
   incarnation,
-  first: 1n,
   position: BigInt(log.length),
   time: log.at(-1)?.time ?? 0n,
   eventId: log.at(-1)?.id ?? ""
@@ -121,10 +112,10 @@ export class MemoryStore {
     return [...this.domains.values()].map(headOf).sort((a, b) => compareText(a.domain, b.domain))
   }
 
-  movedSince(mark: string | undefined): Moved {
-    const since = mark === undefined ? this.commits : Number(mark)
+  movedSince(changeToken: string | undefined): Moved {
+    const since = changeToken === undefined ? this.commits : Number(changeToken)
     const moved = [...this.domains.values()].filter((domain) => domain.moved > since)
-    return { heads: moved.map(headOf), mark: String(this.commits) }
+    return { heads: moved.map(headOf), changeToken: String(this.commits) }
   }
 }
 
@@ -166,19 +157,13 @@ export const port = (store: MemoryStore): EventStore["Service"] =>
           .filter(({ entity, time }) => entity.type === type && time > min && (max === 0n || time < max))
         return found(search, within)
       }),
-    read: (domain, after, limit) =>
-      Effect.sync((): LogPage => {
-        const events = store.log(domain).slice(Number(after), Number(after) + limit)
-        return { events, scanned: events.at(-1)?.position ?? after }
-      }),
-    heads: (domains, limit) =>
-      Effect.sync(() =>
-        store
-          .heads()
-          .filter(({ domain }) => matches(domains, domain))
-          .slice(0, limit)
-      ),
-    movedSince: (mark) => Effect.sync(() => store.movedSince(mark))
+    read: (domain, after, limit) => Effect.sync(() => store.log(domain).slice(Number(after), Number(after) + limit)),
+    heads: headsMatching({
+      head: (domain) => Effect.sync(() => store.heads().find((head) => head.domain === domain)),
+      headsFrom: (prefix, visit) =>
+        Effect.sync(() => store.heads().every((head) => compareText(head.domain, prefix) < 0 || visit(head)))
+    }),
+    movedSince: (changeToken) => Effect.sync(() => store.movedSince(changeToken))
   })
 
 /** The projection of a memory store, for its maintenance. */

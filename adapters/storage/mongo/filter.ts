@@ -1,6 +1,7 @@
 import { anyTerm, termOf } from "../../../application/storage/index-terms.ts"
+import { integerMax } from "../../../application/storage/range.ts"
 import type { Field, Operand, Query, Subject } from "../../../domain/query.ts"
-import { type EventRow, integerMax } from "./rows.ts"
+import type { EventRow } from "./rows.ts"
 
 export type Condition =
   | { readonly $and: ReadonlyArray<Condition> }

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { Projection } from "../../../application/ports/Projection.ts"
-import { attempt, byId, type Open } from "./connection.ts"
+import { byId, type Open } from "./connection.ts"
+import { attempt } from "./errors.ts"
 import { entityRow, refId, stateOf } from "./rows.ts"
 
 /** The entities of a database, for its maintenance. */
@@ -9,9 +10,9 @@ export const projection = ({ collections: { entities }, fresh }: Open): Projecti
     stored: (domain, after, limit) =>
       Effect.map(
         attempt(() => {
-          const behind = after === undefined ? {} : { _id: { $gt: refId(after) } }
+          const following = after === undefined ? {} : { _id: { $gt: refId(after) } }
           return entities
-            .find({ domain, ...behind }, { ...fresh, ...byId })
+            .find({ domain, ...following }, { ...fresh, ...byId })
             .sort({ _id: 1 })
             .limit(limit)
             .toArray()
@@ -22,7 +23,7 @@ export const projection = ({ collections: { entities }, fresh }: Open): Projecti
       attempt(async () => {
         const writes = [
           ...states.map(entityRow).map(({ _id, ...row }) => ({
-            // Of many for the reason that primitives have.
+            // `updateMany` for the same reason as in commit.ts.
             updateMany: { filter: { _id, domain }, update: { $set: row }, upsert: true }
           })),
           ...gone.map((ref) => ({ deleteOne: { filter: { _id: refId(ref), domain } } }))

@@ -1,19 +1,16 @@
-import type { ClaimRecord, Place } from "../../../application/storage/commit-records/primitives.ts"
+import type { CommitRecord, LogPosition } from "../../../application/storage/commit-records/primitives.ts"
 import { termsOf } from "../../../application/storage/index-terms.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref, State } from "../../../domain/entity.ts"
 import type { Event, Idempotency, Mutation } from "../../../domain/event.ts"
 import { jsonParsed, jsonText } from "../../../domain/json.ts"
 
-/** The most that an integer of a row holds. */
-export const integerMax = 2n ** 63n - 1n
-
 // Every row holds its domain, which is in every filter: where there are shards it is the shard key. Integers of 64 bits
 // are bigints. What clients wrote is text; no field and no operator is ever made of it.
 
-/** A commit, for ever. */
-export interface ClaimRow {
-  /** Its place: what makes it the only one there. */
+/** The record of a commit, for ever. */
+export interface RecordRow {
+  /** Its position, which makes it the only one there. */
   readonly _id: string
   readonly domain: string
   readonly position: bigint
@@ -22,7 +19,7 @@ export interface ClaimRow {
   readonly text: string
 }
 
-/** The mark of a domain. */
+/** The applied head of a domain. */
 export interface DomainRow {
   /** The domain. */
   readonly _id: string
@@ -49,7 +46,7 @@ export interface EntityRow {
 }
 
 export interface EventRow {
-  /** The place, so that the log lies in its order. */
+  /** The position, so that the log lies in its order. */
   readonly _id: string
   readonly domain: string
   readonly position: bigint
@@ -73,14 +70,15 @@ const joined = (...parts: ReadonlyArray<string>): string => parts.join("\u001f")
 
 export const refId = ({ domain, type, key }: Ref): string => joined(domain, type, key)
 
-/** Filled up with zeros: the order of texts is that of positions. */
-export const placeId = ({ domain, position }: Place): string => joined(domain, String(position).padStart(19, "0"))
+/** Padded with zeros, so that the order of strings is that of positions. */
+export const positionId = ({ domain, position }: LogPosition): string =>
+  joined(domain, String(position).padStart(19, "0"))
 
 export const callText = (domain: string, { caller, key }: Pick<Idempotency, "caller" | "key">): string =>
   JSON.stringify([domain, caller, key])
 
-export const claimRow = ({ domain, position, id, format, text }: ClaimRecord): ClaimRow => ({
-  _id: placeId({ domain, position }),
+export const recordRow = ({ domain, position, id, format, text }: CommitRecord): RecordRow => ({
+  _id: positionId({ domain, position }),
   domain,
   position,
   claim: id,
@@ -88,7 +86,7 @@ export const claimRow = ({ domain, position, id, format, text }: ClaimRecord): C
   text
 })
 
-export const recordOf = ({ domain, position, claim, format, text }: ClaimRow): ClaimRecord => ({
+export const recordOf = ({ domain, position, claim, format, text }: RecordRow): CommitRecord => ({
   domain,
   position,
   id: claim,
@@ -99,7 +97,6 @@ export const recordOf = ({ domain, position, claim, format, text }: ClaimRow): C
 export const headOf = ({ domain, incarnation, position, time, eventId }: DomainRow): Head => ({
   domain,
   incarnation,
-  first: 1n,
   position,
   time,
   eventId
@@ -129,7 +126,7 @@ export const eventRow = (event: Event): EventRow => {
   const { domain, type, key, version, values } = event.entity
   const { idempotency, traceparent } = event
   return {
-    _id: placeId({ domain, position: event.position }),
+    _id: positionId({ domain, position: event.position }),
     domain,
     position: event.position,
     id: event.id,

@@ -1,17 +1,17 @@
 import { type Collection, type Db, type Document, type IndexDescription, MongoServerError } from "mongodb"
-import type { ClaimRow, DomainRow, EntityRow, EventRow } from "./rows.ts"
+import type { DomainRow, EntityRow, EventRow, RecordRow } from "./rows.ts"
 
 /** The format of the rows, and the only one that this version knows. */
 const rowsFormat = 1
 
 export interface Collections {
-  readonly claims: Collection<ClaimRow>
+  readonly claims: Collection<RecordRow>
   readonly domains: Collection<DomainRow>
   readonly entities: Collection<EntityRow>
   readonly events: Collection<EventRow>
 }
 
-/** Claims need no more than their `_id`: it is what makes them claims, so it has to be there from the first insert on. */
+/** Commit records rely on the index of `_id` alone, which is there from the first insert on. */
 const indexes: Readonly<Record<keyof Collections, ReadonlyArray<IndexDescription>>> = {
   claims: [],
   domains: [{ name: "moved", key: { moved: 1 } }],

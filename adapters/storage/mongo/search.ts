@@ -11,9 +11,10 @@ import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Query, Subject } from "../../../domain/query.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
-import { attempt, byId, type Open, soon } from "./connection.ts"
+import { byId, type Open, soon } from "./connection.ts"
+import { attempt } from "./errors.ts"
 import { candidates } from "./filter.ts"
-import { type EntityRow, type EventRow, eventOf, placeId, refId, stateOf } from "./rows.ts"
+import { type EntityRow, type EventRow, eventOf, positionId, refId, stateOf } from "./rows.ts"
 
 /** Beside the other conditions, never in the place of one. */
 const passing = <Row>(query: Query, subject: Subject): Filter<Row> => {
@@ -33,7 +34,7 @@ const scanned = <Row, Subject extends Entity | Event>(
       const next = attempt(async () => ((await cursor.hasNext()) ? cursor.readBufferedDocuments() : []))
       return scan(search, { ...others, next })
     },
-    // Nobody waits for it: a server that is away does not answer that, either.
+    // Not awaited: an unreachable server would not answer.
     (cursor) => Effect.sync(() => void cursor.close().catch(() => {}))
   )
 
@@ -58,7 +59,7 @@ export const searchEntities = ({ collections: { entities } }: Open, search: Sear
 }
 
 /** Of the events up to a head. */
-export const searchEvents = Effect.fnUntraced(function* (open: Open, head: Head, search: EventSearch) {
+export const searchEvents = Effect.fnUntraced(function* (open: Open, search: EventSearch, head: Head) {
   const { events } = open.collections
   const { domain, type, query, order, min, max } = search
   const range = positionRangeOf(search)
@@ -66,7 +67,7 @@ export const searchEvents = Effect.fnUntraced(function* (open: Open, head: Head,
   if (first > end) return emptyPage
   // The index has times, which are in the order of positions.
   const timeAt = (position: bigint) =>
-    attempt(() => events.findOne({ _id: placeId({ domain, position }), domain }, { ...soon, ...byId }))
+    attempt(() => events.findOne({ _id: positionId({ domain, position }), domain }, { ...soon, ...byId }))
   const from = first <= 1n ? null : yield* timeAt(first)
   const to = end === head.position ? null : yield* timeAt(end)
   const time = {
@@ -84,7 +85,7 @@ export const searchEvents = Effect.fnUntraced(function* (open: Open, head: Head,
       subjectOf: eventOf,
       again: (positions) =>
         attempt(() => {
-          const ids = positions.map((at) => placeId({ domain, position: BigInt(at) }))
+          const ids = positions.map((at) => positionId({ domain, position: BigInt(at) }))
           return events.find({ domain, _id: { $in: ids } }, atMost).toArray()
         })
     }

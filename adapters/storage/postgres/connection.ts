@@ -1,219 +1,189 @@
-import { once } from "node:events"
-import { connect, type Socket } from "node:net"
-import { Effect } from "effect"
-import postgres from "postgres"
-import { away, Defect, type Unavailable } from "../../../application/failure.ts"
-import { storeConnectMsMax, storeProbeAfterMs, storeSilenceMsMax } from "../../../application/limits.ts"
-import type { Address } from "./address.ts"
-import type { Param } from "./filter.ts"
+import { readFileSync } from "node:fs"
+import { isIP } from "node:net"
+import type { ConnectionOptions } from "node:tls"
+import { Effect, type Scope } from "effect"
+import { Unavailable } from "../../../application/failure.ts"
+import {
+  headLockMsMax,
+  postgresConnectionsMax,
+  storeCallMsMax,
+  storeCommitsMax,
+  storeProbeAfterMs,
+  transactionIdleMsMax
+} from "../../../application/limits.ts"
+import type { Opening } from "../../../application/ports/EventStore.ts"
+import { Client, type Session } from "./client.ts"
+import { Lost } from "./errors.ts"
+import { Pool } from "./pool.ts"
+import { migrate } from "./schema.ts"
 
-/** A statement and what is bound in it. `once` is for one that is not worth keeping prepared. */
-export type Statement = readonly [text: string, params?: ReadonlyArray<Param>, kind?: "once"]
-
-export type Rows<Row> = ReadonlyArray<Row> & { readonly count: number | null; readonly command: string }
-
-export type Outcome<Row> = { readonly rows: Rows<Row> } | { readonly error: unknown }
-
-/** What each of several statements answers. */
-type Answers<Each extends ReadonlyArray<object>> = { readonly [I in keyof Each]: Rows<Each[I]> }
-type Outcomes<Each extends ReadonlyArray<object>> = { readonly [I in keyof Each]: Outcome<Each[I]> }
-
-/** Settings of a session, by their names in PostgreSQL. */
-export type Session = Readonly<Record<string, string>>
-
-/**
- * One connection, to be used by one at a time. Once it is lost it stays lost: the driver would connect again by itself,
- * and go on with the rest of a transaction as if nothing had happened.
- */
-export class Connection {
-  readonly #sql: postgres.Sql<{ bigint: bigint }>
-  #socket: Socket | undefined
-  #giveUp: (() => void) | undefined
-  #isLost = false
-
-  constructor({ host, port, user, password, database, tls }: Address, session: Session) {
-    const options = {
-      host,
-      port,
-      user,
-      // A function, for the driver would take an empty one from the environment.
-      password: () => password,
-      database,
-      ssl: tls ?? false,
-      max: 1,
-      connect_timeout: storeConnectMsMax / 1000,
-      idle_timeout: 0,
-      max_lifetime: null,
-      // It would be asked for with nobody waiting for the answer: a connection lost then ends the process.
-      fetch_types: false,
-      types: { bigint: postgres.BigInt },
-      connection: { application_name: "stategate", ...session },
-      onnotice: () => {},
-      onclose: () => this.#lost(),
-      socket: () => this.#connect(host, port)
-    }
-    this.#sql = postgres(options)
-  }
-
-  get isLost(): boolean {
-    return this.#isLost
-  }
-
+export interface PostgresSettings {
   /**
-   * Sends statements one right behind the other, and answers once all are answered: one round trip, if the server has
-   * seen them before. Fails with the first failure.
+   * `postgres://user:password@host:port/database`. Its `sslmode` is `disable`, which it is unless it is set, `require`,
+   * which encrypts and asks for no certificate, or `verify-full`.
    */
-  async trip<Each extends ReadonlyArray<object>>(...statements: ReadonlyArray<Statement>): Promise<Answers<Each>> {
-    const outcomes: ReadonlyArray<Outcome<object>> = await this.outcomes(...statements)
-    const answers = outcomes.map((outcome) => {
-      if ("error" in outcome) throw outcome.error
-      return outcome.rows
-    })
-    return answers as unknown as Answers<Each>
-  }
+  readonly addr: string
+  /** The schema that holds the tables, and nothing else; made if it is not there. `stategate` unless set. */
+  readonly schema?: string
+  /** Connections at once, at least 2. */
+  readonly connections?: number
+  /** PEM file with the authorities that may have signed the server's certificate: with it, `sslmode` is `verify-full`. */
+  readonly caFile?: string
+  readonly opening?: Opening
+}
 
-  /** One statement. */
-  async query<Row extends object>(...statement: Statement): Promise<Rows<Row>> {
-    const [rows] = await this.trip<[Row]>(statement)
-    return rows
-  }
+export interface Address {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string
+  readonly database: string
+  /** What TLS is spoken with; undefined: none is. */
+  readonly tls: ConnectionOptions | undefined
+}
 
-  /** The same, with what became of each. */
-  outcomes<Each extends ReadonlyArray<object>>(...statements: ReadonlyArray<Statement>): Promise<Outcomes<Each>> {
-    return new Promise((resolve) => {
-      const outcomes: Array<Outcome<object> | undefined> = statements.map(() => undefined)
-      const silence = setTimeout(() => this.destroy(), storeSilenceMsMax)
-      const done = () => {
-        clearTimeout(silence)
-        this.#giveUp = undefined
-        resolve(
-          outcomes.map(
-            (outcome) => outcome ?? { error: new Lost("the connection was lost") }
-          ) as unknown as Outcomes<Each>
-        )
-      }
-      if (this.#isLost) return done()
-      // What the driver has not sent by now it forgets; what it has sent it tells about first.
-      this.#giveUp = () => setImmediate(done)
-      let open = statements.length
-      for (const [i, [text, params = [], kind]] of statements.entries()) {
-        const answered = (outcome: Outcome<object>) => {
-          outcomes[i] = outcome
-          open -= 1
-          if (open === 0) done()
-        }
-        this.#sql.unsafe(text, [...params], { prepare: kind !== "once" }).then(
-          (rows) => answered({ rows: rows as unknown as Rows<object> }),
-          (error) => {
-            if (isOver(error)) this.destroy()
-            answered({ error })
+/** Throws where the address is none, or the file cannot be read. */
+export const addressOf = ({ addr, caFile }: PostgresSettings): Address => {
+  const url = new URL(addr)
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1")
+  const mode = caFile === undefined ? url.searchParams.get("sslmode") : "verify-full"
+  return {
+    host,
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    database: decodeURIComponent(url.pathname.slice(1)),
+    tls:
+      mode === null || mode === "disable"
+        ? undefined
+        : {
+            rejectUnauthorized: mode !== "require",
+            ...(isIP(host) === 0 ? { servername: host } : { host }),
+            ...(caFile === undefined ? {} : { ca: readFileSync(caFile, "utf8") })
           }
-        )
-      }
+  }
+}
+
+/** An open database. Commits and reads have connections of their own, so that neither waits for the other. */
+export interface Open {
+  readonly commits: Pool
+  readonly reads: Pool
+  /** One connection for health checks, which therefore never wait for calls. */
+  readonly healthChecks: Pool
+}
+
+/** Opens the database and brings it up to this version, or fails with a message for the operator. */
+export const open = (settings: PostgresSettings): Effect.Effect<Open, Unavailable, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { schema = "stategate", opening = "create", connections = postgresConnectionsMax } = settings
+    const address = yield* Effect.try({ try: () => addressOf(settings), catch: (cause) => refused(reasonOf(cause)) })
+    const session = sessionOf(schema)
+    const place = `${address.database} at ${address.host}:${address.port}`
+    const warning = yield* Effect.tryPromise({
+      try: () => prepared(address, session, schema, opening),
+      catch: (cause) => refused(`${place}: ${reasonOf(cause)}`, cause)
     })
-  }
-
-  /** Tells the server good-bye, if it is there. */
-  async end(): Promise<void> {
-    if (this.#isLost) return
-    this.#isLost = true
-    await this.#sql.end({ timeout: storeConnectMsMax / 1000 })
-    this.#socket?.destroy()
-  }
-
-  /** Leaves at once. */
-  destroy(): void {
-    this.#lost()
-    this.#socket?.destroy()
-  }
-
-  #lost(): void {
-    this.#isLost = true
-    this.#giveUp?.()
-  }
-
-  async #connect(host: string, port: number): Promise<Socket> {
-    if (this.#socket !== undefined || this.#isLost) throw new Lost("the connection was lost")
-    // Without `noDelay`, the last part of a batch would wait for the server to confirm the first.
-    const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: storeProbeAfterMs })
-    this.#socket = socket
-    const signal = AbortSignal.timeout(storeConnectMsMax)
-    try {
-      await once(socket, "connect", { signal })
-      return socket
-    } catch (error) {
-      socket.on("error", () => {}).destroy()
-      throw signal.aborted ? new Lost(`no answer from ${host}:${port} within ${storeConnectMsMax} ms`) : error
+    if (warning !== undefined) yield* Effect.logWarning(warning)
+    const half = Math.min(Math.floor(connections / 2), storeCommitsMax)
+    const pool = (size: number, more: Session) =>
+      Effect.acquireRelease(
+        Effect.sync(() => new Pool(() => primary(address, { ...session, ...more }), size)),
+        (made) => Effect.promise(() => made.close())
+      )
+    return {
+      // To plan these takes longer than to run them, and the plan is always the same.
+      commits: yield* pool(half, { plan_cache_mode: "force_generic_plan" }),
+      reads: yield* pool(connections - half, { statement_timeout: String(storeCallMsMax) }),
+      healthChecks: yield* pool(1, {})
     }
+  })
+
+const sessionOf = (schema: string): Session => ({
+  search_path: schema,
+  synchronous_commit: "on",
+  default_transaction_isolation: "read committed",
+  // A COMMIT that is made to give up waiting for standbys counts as done: only reads have to be quick.
+  statement_timeout: "0",
+  lock_timeout: String(headLockMsMax),
+  idle_in_transaction_session_timeout: String(transactionIdleMsMax),
+  tcp_keepalives_idle: String(storeProbeAfterMs / 1000),
+  // There is an index for everything; without statistics the planner might take a new table for a short one.
+  enable_seqscan: "off",
+  // Compiling a search takes longer than most searches.
+  jit: "off"
+})
+
+/** Makes the tables what they must be. Answers what the operator should know. */
+const prepared = async (
+  address: Address,
+  session: Session,
+  schema: string,
+  opening: Opening
+): Promise<string | undefined> => {
+  const connection = new Client(address, session)
+  try {
+    const { refusal, warning } = await inspect(connection)
+    if (refusal !== undefined) throw new Error(refusal)
+    await migrate(connection, schema, opening)
+    return warning
+  } finally {
+    await connection.end()
   }
 }
 
-/** Why there is no connection, in our own words. */
-export class Lost extends Error {}
-
-/** Whether it is the end of a connection, or there was none: not what the server says of a statement. */
-export const isOver = (error: unknown): boolean => {
-  if (error instanceof postgres.PostgresError) return error.severity === "FATAL" || error.severity === "PANIC"
-  return error instanceof Lost || isConnectionError(error)
+/** A connection to a server that takes writes: at the same address there may be another one than at the start. */
+const primary = async (address: Address, session: Session): Promise<Client> => {
+  const connection = new Client(address, session)
+  let isPrimary = false
+  try {
+    isPrimary = !(await isStandby(connection))
+  } finally {
+    if (!isPrimary) connection.destroy()
+  }
+  if (!isPrimary) throw new Lost("the server is a standby")
+  return connection
 }
 
-/** Codes by which the driver names a statement that it does not send for what is in it. */
-const unsendable: ReadonlyArray<unknown> = ["UNDEFINED_VALUE", "MAX_PARAMETERS_EXCEEDED", "NOT_TAGGED_CALL"]
+const refused = (reason: string, cause?: unknown) =>
+  new Unavailable({ message: `the database cannot be opened: ${reason}`, cause })
 
-/** The driver and the system name by a code what goes wrong with a connection; what is wrong with an argument is typed. */
-const isConnectionError = (error: unknown): boolean =>
-  error instanceof Error &&
-  !(error instanceof TypeError || error instanceof RangeError) &&
-  "code" in error &&
-  typeof error.code === "string" &&
-  !unsendable.includes(error.code)
-
-/** The five characters by which PostgreSQL names what is wrong with a statement. */
-export const sqlState = (error: unknown): string | undefined =>
-  error instanceof postgres.PostgresError ? error.code : undefined
-
-/**
- * What PostgreSQL says, by the class of its SQLSTATE, when it cannot do now what it could do before: the first two
- * characters, or all five where only some of a class are meant. Any other class, such as 22 (data exception), 42 (syntax)
- * or 54 (program limit), is about the statement itself: a bug of ours.
- */
-const awayStates: ReadonlyArray<string> = [
-  "08000", // The connection: its exceptions, and not 08P01, which a message of ours violates.
-  "08003",
-  "08006",
-  "0A000", // A cached plan whose result has another type: somebody changes the tables.
-  "23505", // Rows are in the way that nobody but another program can have written.
-  "23P01",
-  "25", // Read-only, or ended for being idle.
-  "26", // A pooler forgot a prepared statement.
-  "28", // Not allowed in any more.
-  "3D", // The database is gone,
-  "3F", // or the schema,
-  "42P01", // or a table,
-  "42501", // or a right.
-  "40", // Rolled back for the sake of others.
-  "53", // Out of disk, memory or connections.
-  "55", // Locked, or in use.
-  "57", // Canceled, shutting down, starting.
-  "58", // I/O.
-  "72", // A snapshot that is too old.
-  "P0", // A trigger of the operator refuses.
-  "XX" // Broken inside.
-]
-
-/** Whether the server cannot be used now, and not a mistake of ours. */
-const isAway = (cause: unknown): boolean => {
-  const state = sqlState(cause)
-  return isOver(cause) || (state !== undefined && awayStates.some((known) => state.startsWith(known)))
+/** Of several addresses that were tried, the error of all has no words of its own. */
+const reasonOf = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.message || ("code" in cause ? String(cause.code) : cause.name)
 }
 
-/** What callers are told. A mistake of ours is no trouble with the server, and asking again would not help. */
-export const trouble = (cause: unknown): Effect.Effect<never, Unavailable> =>
-  isAway(cause) ? Effect.fail(away(cause)) : Effect.die(cause)
+interface Server {
+  readonly version: number
+  readonly release: string
+  readonly encoding: string
+  readonly fsync: string
+  readonly full_page_writes: string
+  readonly read_only: string
+}
 
-/** The same of a transaction: where it is a mistake of ours, nothing was stored. */
-export const refusal = (cause: unknown): Effect.Effect<never, Unavailable | Defect> =>
-  Effect.fail(isAway(cause) ? away(cause) : new Defect({ cause }))
+/** The first that has all that is asked of it. */
+const versionMin = 13
 
-/** Whether it is what a server says, who is there then, be it that it has no connection to spare. */
-export const isSaid = (cause: unknown): boolean => cause instanceof postgres.PostgresError
+/** Whether it takes writes; asked on every new connection, since another server may answer at the same address. */
+const isStandby = async (connection: Client): Promise<boolean> => {
+  const [found] = await connection.query<{ readonly standby: boolean }>("SELECT pg_is_in_recovery() AS standby")
+  return found!.standby
+}
+
+/** Why this server cannot keep what the store promises, in words for the operator; and what they should know of it. */
+const inspect = async (connection: Client): Promise<{ readonly refusal?: string; readonly warning?: string }> => {
+  const [server] = await connection.query<Server>(`
+    SELECT current_setting('server_version_num')::int / 10000 AS version, current_setting('server_version') AS release,
+      current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync,
+      current_setting('full_page_writes') AS full_page_writes,
+      current_setting('default_transaction_read_only') AS read_only`)
+  const { version, release, encoding, fsync, full_page_writes, read_only } = server!
+  if (version < versionMin) return { refusal: `it is PostgreSQL ${release}, and must be ${versionMin} or later` }
+  if (await isStandby(connection)) return { refusal: "it is a standby; give the address of the primary" }
+  if (read_only === "on") return { refusal: "it is read-only (default_transaction_read_only = on)" }
+  if (fsync !== "on") return { refusal: "it may lose what it has acknowledged (fsync = off)" }
+  if (encoding !== "UTF8") return { refusal: `the database is encoded in ${encoding}, and must be in UTF8` }
+  if (full_page_writes === "on") return {}
+  return { warning: "PostgreSQL runs with full_page_writes = off: a power cut may damage its files" }
+}

@@ -1,5 +1,5 @@
+import { integerMax } from "../../../application/storage/range.ts"
 import type { Comparison, Field, Operand, Place, Query, SortKey } from "../../../domain/query.ts"
-import { integerMax } from "./rows.ts"
 
 /** What is sent beside a statement, for its `$1`, `$2`, …. */
 export type Param = string | bigint | boolean | null
@@ -57,7 +57,7 @@ export const candidates = (query: Query): string | undefined => {
   }
 }
 
-/** What rows are ordered by, before the tie is settled; NULL comes first. */
+/** What rows are ordered by, before ties are broken; NULL comes first. */
 export const compileSort = (at: Place | undefined, columns: Columns, bind: Bind): ReadonlyArray<string> => {
   if (at === undefined) return []
   if (at.kind === "field") return [columnOf(columns, at.field)]
@@ -75,8 +75,8 @@ export const compileSort = (at: Place | undefined, columns: Columns, bind: Bind)
 }
 
 /**
- * The condition that a row is behind a place in the order: that of the keys of `compileSort`, by their names, and then
- * of the column that settles ties.
+ * The condition that a row comes after a place in the order: by the keys of `compileSort`, by their names, and then by
+ * the column that breaks ties.
  */
 export const compileBehind = (
   { value, tie }: SortKey,

@@ -1,20 +1,21 @@
 import { Effect } from "effect"
 import type { Unavailable } from "../../../application/failure.ts"
 import { storeSelectMsMax, storeWaitingMax } from "../../../application/limits.ts"
-import { type Connection, Lost, trouble } from "./connection.ts"
+import type { Client } from "./client.ts"
+import { Lost, readFailure } from "./errors.ts"
 import type { Param } from "./filter.ts"
 
 /** Connections that are made when they are needed, kept while they work, and never more than so many. */
 export class Pool {
-  readonly #connect: () => Promise<Connection>
+  readonly #connect: () => Promise<Client>
   readonly size: number
-  readonly #idle: Array<Connection> = []
+  readonly #idle: Array<Client> = []
   readonly #waiting = new Set<() => void>()
   #used = 0
   #isClosed = false
 
   /** `connect` answers a connection that is ready to be used, or throws why there is none. */
-  constructor(connect: () => Promise<Connection>, size: number) {
+  constructor(connect: () => Promise<Client>, size: number) {
     this.#connect = connect
     this.size = size
   }
@@ -23,7 +24,7 @@ export class Pool {
    * Lends a connection. If one that had been idle turns out to be lost, `use` is called again with a new one: it must
    * not fail where a second time could do something twice. Nor is it once `signal` says that nobody waits any more.
    */
-  async use<A>(use: (connection: Connection) => Promise<A>, signal?: AbortSignal): Promise<A> {
+  async use<A>(use: (connection: Client) => Promise<A>, signal?: AbortSignal): Promise<A> {
     await this.#enter()
     try {
       const idle = this.#takeIdle()
@@ -46,7 +47,7 @@ export class Pool {
     await Promise.all(this.#idle.splice(0).map((connection) => connection.end()))
   }
 
-  async #lend<A>(connection: Connection, use: (connection: Connection) => Promise<A>): Promise<A> {
+  async #lend<A>(connection: Client, use: (connection: Client) => Promise<A>): Promise<A> {
     try {
       return await use(connection)
     } finally {
@@ -55,14 +56,14 @@ export class Pool {
     }
   }
 
-  #takeIdle(): Connection | undefined {
+  #takeIdle(): Client | undefined {
     while (true) {
       const connection = this.#idle.pop()
       if (connection === undefined || !connection.isLost) return connection
     }
   }
 
-  /** Waits for its turn, but not for long and not behind too many. */
+  /** Waits for a free connection: at most `storeSelectMsMax`, and at most `storeWaitingMax` calls at once. */
   #enter(): Promise<void> | void {
     if (this.#used < this.size) {
       this.#used += 1
@@ -70,15 +71,15 @@ export class Pool {
     }
     if (this.#waiting.size >= storeWaitingMax) throw new Lost(`${storeWaitingMax} calls wait for a connection`)
     return new Promise((resolve, reject) => {
-      const turn = () => {
+      const enter = () => {
         clearTimeout(timer)
         resolve()
       }
       const timer = setTimeout(() => {
-        this.#waiting.delete(turn)
+        this.#waiting.delete(enter)
         reject(new Lost(`no connection was free for ${storeSelectMsMax} ms`))
       }, storeSelectMsMax)
-      this.#waiting.add(turn)
+      this.#waiting.add(enter)
     })
   }
 
@@ -94,11 +95,11 @@ export class Pool {
 }
 
 /** What `use` makes of a connection, or that the store is not available. */
-export const lent = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> =>
+export const lent = <A>(pool: Pool, use: (connection: Client) => Promise<A>): Effect.Effect<A, Unavailable> =>
   answered(() => pool.use(use))
 
-/** The same for a question whose answer is not waited for to the end: who gives up gives the connection up, too. */
-export const given = <A>(pool: Pool, use: (connection: Connection) => Promise<A>): Effect.Effect<A, Unavailable> =>
+/** The same for a health check: a caller that gives up also closes the connection. */
+export const given = <A>(pool: Pool, use: (connection: Client) => Promise<A>): Effect.Effect<A, Unavailable> =>
   answered((signal) =>
     pool.use(async (connection) => {
       // It is kept: else a connection that takes longer to make than anyone waits would never be there.
@@ -109,7 +110,7 @@ export const given = <A>(pool: Pool, use: (connection: Connection) => Promise<A>
   )
 
 const answered = <A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, Unavailable> =>
-  Effect.catch(Effect.tryPromise({ try: ask, catch: (cause) => cause }), trouble)
+  Effect.catch(Effect.tryPromise({ try: ask, catch: (cause) => cause }), readFailure)
 
 /** What one statement answers. */
 export const asked = <Row extends object>(

@@ -1,14 +1,14 @@
 import { Effect } from "effect"
 import { Projection } from "../../../application/ports/Projection.ts"
 import { jsonText } from "../../../domain/json.ts"
-import type { Database } from "./database.ts"
+import type { Open } from "./connection.ts"
 import { arrayText } from "./filter.ts"
 import { asked } from "./pool.ts"
 import { type EntityRow, stateOf } from "./rows.ts"
 import * as statements from "./statements.ts"
 
 /** The entities of a database, for its maintenance. */
-export const projection = ({ commits, reads }: Database): Projection["Service"] =>
+export const projection = ({ commits, reads }: Open): Projection["Service"] =>
   Projection.of({
     stored: (domain, after, limit) => {
       const params = [domain, after?.type ?? "", after?.key ?? "", BigInt(limit)]

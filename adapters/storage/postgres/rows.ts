@@ -3,9 +3,6 @@ import type { State } from "../../../domain/entity.ts"
 import type { Event, Mutation } from "../../../domain/event.ts"
 import { jsonParsed } from "../../../domain/json.ts"
 
-/** The most that an integer column holds. */
-export const integerMax = 2n ** 63n - 1n
-
 /** Rows as the driver gives them, with each bigint column as a bigint. */
 
 export interface DomainRow {
@@ -45,7 +42,6 @@ export interface EventRow {
 export const headOf = (row: DomainRow): Head => ({
   domain: row.name,
   incarnation: row.incarnation,
-  first: 1n,
   position: row.position,
   time: row.time,
   eventId: row.event_id

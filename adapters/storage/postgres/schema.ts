@@ -1,6 +1,6 @@
 import { migrationWaitMs } from "../../../application/limits.ts"
 import type { Opening } from "../../../application/ports/EventStore.ts"
-import type { Connection } from "./connection.ts"
+import type { Client } from "./client.ts"
 
 /**
  * Each entry brings a schema from the format before it to its own. An entry that was released is never changed, and none
@@ -76,7 +76,7 @@ interface Found {
  * Brings the schema up to this version. Fails, with a message for the operator, when it is another program's or a newer
  * version's; what is there already stays as it is. Where nothing is to be done, no privilege for it is needed.
  */
-export const migrate = async (connection: Connection, schema: string, opening: Opening = "create"): Promise<void> => {
+export const migrate = async (connection: Client, schema: string, opening: Opening = "create"): Promise<void> => {
   const there = await formatOf(connection, schema)
   if (there.version === migrations.length) return
   if (there.version === 0 && opening !== "create") throw new Error(`the schema ${schema} holds nothing of stategate`)
@@ -94,7 +94,7 @@ export const migrate = async (connection: Connection, schema: string, opening: O
   await connection.query("COMMIT")
 }
 
-const formatOf = async (connection: Connection, schema: string) => {
+const formatOf = async (connection: Client, schema: string) => {
   const [found] = await connection.query<Found>(
     `SELECT to_regnamespace($1::text) IS NOT NULL AS exists, count(*)::int AS tables,
        (count(*) FILTER (WHERE relname = 'stategate_format'))::int AS ours

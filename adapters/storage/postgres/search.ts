@@ -3,15 +3,15 @@ import type { Unavailable } from "../../../application/failure.ts"
 import { pageBytesMax, scanRowsMax } from "../../../application/limits.ts"
 import type { EventSearch, Page, Search } from "../../../application/ports/EventStore.ts"
 import { emptyPage, hitOf, pageOf, scannedTooMuch } from "../../../application/storage/page.ts"
-import { pinnedKey } from "../../../application/storage/pinned-key.ts"
-import { keyRangeOf, positionRangeOf } from "../../../application/storage/range.ts"
+import { integerMax, keyRangeOf, pinnedKey, positionRangeOf } from "../../../application/storage/range.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
-import { type Connection, sqlState, trouble } from "./connection.ts"
+import type { Client } from "./client.ts"
+import { readFailure, sqlState } from "./errors.ts"
 import { type Bind, type Columns, candidates, compileBehind, compileFilter, compileSort, type Param } from "./filter.ts"
 import type { Pool } from "./pool.ts"
-import { type DomainRow, type EntityRow, type EventRow, eventOf, integerMax, stateOf } from "./rows.ts"
+import { type DomainRow, type EntityRow, type EventRow, eventOf, stateOf } from "./rows.ts"
 import { domainByName, eventFields } from "./statements.ts"
 
 /** The rows to look at, and the column in whose order an index has them. */
@@ -203,7 +203,7 @@ const search = <Row extends object, Item extends Entity | Event>(
   const { order, limit, partial = false } = wanted
   const isNatural = order.at === undefined
   const hit = (row: Row) => hitOf(order, itemOf(wanted.domain, row))
-  const find = async (connection: Connection): Promise<Page<Item> | TooLarge> => {
+  const find = async (connection: Client): Promise<Page<Item> | TooLarge> => {
     const [domain] = await connection.query<DomainRow>(domainByName, [wanted.domain])
     if (domain === undefined) return emptyPage
     const { text, params } = compileSearch(wanted, source, domain.id)
@@ -224,7 +224,7 @@ const search = <Row extends object, Item extends Entity | Event>(
   return Effect.tryPromise({ try: () => pool.use(find), catch: (cause) => cause }).pipe(
     Effect.catch(
       (cause): Effect.Effect<never, TooLarge | Unavailable> =>
-        sqlState(cause) === cancelled ? Effect.fail(tooLong) : trouble(cause)
+        sqlState(cause) === cancelled ? Effect.fail(tooLong) : readFailure(cause)
     ),
     Effect.flatMap((found) => ("_tag" in found ? Effect.fail(found) : Effect.succeed(found)))
   )

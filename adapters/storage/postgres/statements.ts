@@ -37,7 +37,7 @@ const idOf = (name: string): string => `(SELECT id FROM domains WHERE name = ${n
 
 export const begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
-/** In the order of names, as every gateway does it: who waits for one that another makes holds none that comes later. */
+/** In the order of names, as in every gateway, so that no two wait for each other. */
 export const addDomains = `
   INSERT INTO domains (name, incarnation, position, time, event_id, moved)
   SELECT name, incarnation, 0, 0, '', pg_current_xact_id()
@@ -53,7 +53,7 @@ export const lockDomains = lock
 /** Those that nobody else has. */
 export const lockFreeDomains = `${lock} SKIP LOCKED`
 
-// LATERAL and OFFSET 0 keep the planner, who may know nothing of a table yet, from looking through all domains.
+// LATERAL and OFFSET 0 keep a planner without statistics from looking through all domains.
 
 export const statesOf = `
   SELECT d.name AS domain, e.*
@@ -83,7 +83,7 @@ export const write = `
     SELECT * FROM unnest($3::bigint[], ${eventColumns.map((column, i) => `$${i + 4}::${eventTypes[column]}[]`).join(", ")})
       AS event (domain, ${listed(eventColumns)})
     WHERE pg_current_xact_id_if_assigned() = $1::text::xid8
-  ), unborn AS (
+  ), unused AS (
     DELETE FROM domains
     WHERE id = ANY($2::bigint[]) AND position = 0 AND pg_current_xact_id_if_assigned() = $1::text::xid8
   ), added AS (
@@ -164,24 +164,24 @@ export const eventsAfter = `
   ) AS page WHERE nth <= 2 OR bytes <= ${logPageBytesMax} ORDER BY position`
 
 const bornAt = "extract(epoch FROM pg_postmaster_start_time())::text"
-const mark = `concat_ws('/', ${bornAt}, extract(epoch FROM clock_timestamp()), pg_current_snapshot())`
+const token = `concat_ws('/', ${bornAt}, extract(epoch FROM clock_timestamp()), pg_current_snapshot())`
 
 /** Which server it is, when, and what can be seen now. */
-export const markOfNow = `SELECT ${mark} AS mark`
+export const tokenOfNow = `SELECT ${token} AS token`
 
 /**
- * The heads whose last mover could not be seen at the mark: of a commit it does not matter how early its transaction
+ * The heads whose last mover could not be seen when the token was made: of a commit it does not matter how early its transaction
  * began nor how late it ended, since nobody moves a head before the one who did last can be seen. So none is missed, and
  * none that was there is told again.
  *
  * Numbers of transactions are all that this rests on, and a server that crashed, or another that took its place, may
- * give some of them once more. A crash ends every session: only in one that is older than the mark it stands for what
+ * give some of them once more. A crash ends every session: only in one that is older than the token it stands for what
  * could be seen, and in others for nothing, so that all heads are told.
  */
 export const domainsSince = `
-  SELECT now.mark, ${domainFields}
+  SELECT now.token, ${domainFields}
   FROM (
-    SELECT ${mark} AS mark, CASE
+    SELECT ${token} AS token, CASE
       WHEN split_part($1::text, '/', 1) = ${bornAt}
         AND (SELECT extract(epoch FROM backend_start) FROM pg_stat_get_activity(pg_backend_pid()))
           <= split_part($1::text, '/', 2)::numeric

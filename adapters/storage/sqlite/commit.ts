@@ -1,5 +1,5 @@
-import { newIncarnation } from "../../../application/incarnation.ts"
 import type { Unit } from "../../../application/ports/EventStore.ts"
+import { emptyHead } from "../../../application/storage/heads.ts"
 import type { Head, Snapshot } from "../../../domain/batch.ts"
 import { type Ref, refText } from "../../../domain/entity.ts"
 import { type Event, methods } from "../../../domain/event.ts"
@@ -31,7 +31,7 @@ const decideUnit = (
 ): Head => {
   const row = statements.domain.get(unit.domain) as DomainRow | undefined
   const events = unit.decide(snapshotOf(statements, unit.domain, row))
-  const head = row === undefined ? newHead(unit.domain, unit.incarnation) : headOf(row)
+  const head = row === undefined ? emptyHead(unit.domain, unit.incarnation) : headOf(row)
   const end = events.at(-1)
   if (end === undefined) return head
   const id = row?.id ?? last.id + nth
@@ -75,15 +75,6 @@ const snapshotOf = (statements: Reads, domain: string, row: DomainRow | undefine
     }
   }
 }
-
-const newHead = (domain: string, incarnation = newIncarnation()): Head => ({
-  domain,
-  incarnation,
-  first: 1n,
-  position: 0n,
-  time: 0n,
-  eventId: ""
-})
 
 const eventParams = ({ id, position, time, method, entity, claims, ...rest }: Event, values: string) =>
   [

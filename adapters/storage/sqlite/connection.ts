@@ -1,15 +1,14 @@
 import { existsSync, mkdirSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { away, Unavailable } from "../../../application/failure.ts"
+import { storeUnavailable, Unavailable } from "../../../application/failure.ts"
 import { sqliteBusyMs, sqliteLookMs } from "../../../application/limits.ts"
 import type { Opening } from "../../../application/ports/EventStore.ts"
 import { refuseForeignLog } from "./epoch.ts"
-import { Detached, type Files, filesOf, Moved, realPath, refuseOtherNames, sameLog, uriOf } from "./file.ts"
-import { Lock } from "./lock.ts"
+import { isFileTrouble } from "./errors.ts"
+import { Detached, type Files, filesOf, Lock, Moved, realPath, refuseOtherNames, sameLog, uriOf } from "./file.ts"
 import { checkHeads, idOf, isOurs, lastTimeIn, makeDurable, prepare, takeLogIn } from "./schema.ts"
 import { prepareReads, type Reads } from "./statements.ts"
-import { isFileTrouble } from "./trouble.ts"
 
 /** One folder after the other: Node's recursive form never ends where the system answers ENOENT, as below /proc. */
 const makeFolder = (path: string): void => {
@@ -116,7 +115,7 @@ export class Connection {
       // A mistake of ours is no trouble with the file, and asking again would not help.
       if (this.#open !== undefined && !isFileTrouble(cause)) throw cause
       this.drop()
-      return away(cause)
+      return storeUnavailable(cause)
     }
   }
 

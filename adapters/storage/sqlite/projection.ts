@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { away, type Defect, type OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { type Defect, type OutcomeUnknown, storeUnavailable, type Unavailable } from "../../../application/failure.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
 import { jsonText } from "../../../domain/json.ts"
 import { type DomainRow, type EntityRow, stateOf } from "./rows.ts"
@@ -41,7 +41,7 @@ export const projection = (
           ]
           // To put them right once more does no harm, so a commit of which nothing is known counts as none.
           return write(steps).pipe(
-            Effect.catchTag("OutcomeUnknown", (failure) => Effect.fail(away(failure))),
+            Effect.catchTag("OutcomeUnknown", (failure) => Effect.fail(storeUnavailable(failure))),
             Effect.catchTag("Defect", ({ cause }) => Effect.die(cause))
           )
         }

@@ -3,9 +3,6 @@ import type { State } from "../../../domain/entity.ts"
 import type { Event, Mutation } from "../../../domain/event.ts"
 import { jsonParsed } from "../../../domain/json.ts"
 
-/** The most that an integer column holds. */
-export const integerMax = 2n ** 63n - 1n
-
 /** Rows as node:sqlite gives them when integers are read as bigints. */
 
 export interface DomainRow {
@@ -50,7 +47,6 @@ export type EventRow = readonly [
 export const headOf = (row: DomainRow): Head => ({
   domain: row.name,
   incarnation: row.incarnation,
-  first: 1n,
   position: row.position,
   time: row.time,
   eventId: row.event_id

@@ -133,7 +133,7 @@ export const idOf = (db: DatabaseSync): string => String(db.prepare("SELECT id F
 /** Domains whose heads are compared with their logs at start: those that changed last. */
 const checkedDomains = 10_000
 
-/** Throws where a head and its log do not agree: whatever was appended then would lie behind a gap. */
+/** Throws where a head and its log do not agree, since an append would leave a gap. */
 export const checkHeads = (db: DatabaseSync, path: string): void => {
   const event = (position: string) =>
     `EXISTS (SELECT 1 FROM events WHERE domain = recent.id AND position = recent.position ${position})`

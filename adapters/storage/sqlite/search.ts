@@ -3,23 +3,13 @@ import { Effect } from "effect"
 import type { Unavailable } from "../../../application/failure.ts"
 import { logPageBytesMax, pageItemsMax, scanSliceMs } from "../../../application/limits.ts"
 import type { EventSearch, Page, Search } from "../../../application/ports/EventStore.ts"
-import { pinnedKey } from "../../../application/storage/pinned-key.ts"
-import { keyRangeOf, positionRangeOf } from "../../../application/storage/range.ts"
+import { integerMax, keyRangeOf, pinnedKey, positionRangeOf } from "../../../application/storage/range.ts"
 import { type Candidates, scan } from "../../../application/storage/scan.ts"
 import type { Entity } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { TooLarge } from "../../../domain/rejection.ts"
 import type { Open } from "./connection.ts"
-import {
-  type DomainRow,
-  type EntityRow,
-  type EventRow,
-  eventChars,
-  eventColumns,
-  eventOf,
-  integerMax,
-  stateOf
-} from "./rows.ts"
+import { type DomainRow, type EntityRow, type EventRow, eventChars, eventColumns, eventOf, stateOf } from "./rows.ts"
 
 /** Reads from the open database, within one turn of the event loop, what it holds at one moment. */
 export type Read = <A>(use: (open: Open) => A) => Effect.Effect<A, Unavailable>
@@ -35,7 +25,7 @@ interface Source<Row> {
   readonly select: string
   readonly isArray: boolean
   readonly where: Conditions
-  /** Where it begins. Once a row was seen, that is behind it: of two bounds SQLite might seek by the wrong one. */
+  /** Where it begins, until a row was seen; then after that row. SQLite might seek by the wrong one of two bounds. */
   readonly begin: Conditions
   readonly natural: string
   readonly naturalOf: (row: Row) => Param

@@ -7,30 +7,21 @@ import {
   logPageBytesMax,
   valuesBytesMax
 } from "../../../application/limits.ts"
-import { EventStore, type LogPage, type Moved, type Opening, type Unit } from "../../../application/ports/EventStore.ts"
+import { EventStore, type Moved, type Opening, type Unit } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
-import { warnIfBehind } from "../../../application/storage/clock-lag.ts"
-import type { Head } from "../../../domain/batch.ts"
+import { warnIfClockLags } from "../../../application/storage/clock-lag.ts"
+import { type HeadReads, headsMatching } from "../../../application/storage/heads.ts"
+import { integerMax } from "../../../application/storage/range.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
-import { matches } from "../../../domain/glob.ts"
 import { decideUnits } from "./commit.ts"
 import { Connection, type Looks, type Open } from "./connection.ts"
+import { reasonOf } from "./errors.ts"
 import { Detached } from "./file.ts"
 import { projection } from "./projection.ts"
-import { reasonOf } from "./refusal.ts"
-import {
-  type DomainRow,
-  type EntityRow,
-  type EventRow,
-  eventChars,
-  eventOf,
-  headOf,
-  integerMax,
-  stateOf
-} from "./rows.ts"
+import { type DomainRow, type EntityRow, type EventRow, eventChars, eventOf, headOf, stateOf } from "./rows.ts"
 import { searchEntities, searchEvents } from "./search.ts"
-import { writerOf } from "./writes.ts"
+import { writerOf } from "./writer.ts"
 
 export interface SqliteSettings {
   /** The file; its folder is made if it is not there. */
@@ -59,15 +50,15 @@ export const layer = ({
         Effect.try({ try: () => new Connection(path, opening), catch: refused }),
         (open) => Effect.sync(() => open.close())
       )
-      yield* warnIfBehind(connection.lastTime, yield* Clock.currentTimeNanos)
+      yield* warnIfClockLags(connection.lastTime, yield* Clock.currentTimeNanos)
 
       /** One commit at a time: nothing is written between what one reads and what it writes. */
-      const turn = Semaphore.withPermit(yield* Semaphore.make(1))
+      const exclusively = Semaphore.withPermit(yield* Semaphore.make(1))
       const writes = yield* writerOf(connection, opening, thread)
       yield* Effect.mapError(writes.open, ({ cause }) => refused(cause))
 
       type Ask<A> = () => A | Unavailable | Detached
-      /** Where the files beside the database were taken away, they are made anew, and it is asked again. */
+      /** Asks again after reopening the database, if the files beside it were removed. */
       const answered = <A>(ask: Ask<A>, reopen: Effect.Effect<void, Unavailable>): Effect.Effect<A, Unavailable> =>
         Effect.suspend(() => {
           const answer = ask()
@@ -84,10 +75,10 @@ export const layer = ({
         const found = connection.read(() => undefined, "always")
         return found instanceof Detached ? writes.reopen : Effect.void
       })
-      const reopenInTurn = turn(Effect.uninterruptible(reopenIfDetached))
+      const reopenExclusively = exclusively(Effect.uninterruptible(reopenIfDetached))
       const read = <A>(use: (open: Open) => A, looks?: Looks) =>
-        answered(() => connection.read(use, looks), reopenInTurn)
-      const atOnce = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use), reopenInTurn)
+        answered(() => connection.read(use, looks), reopenExclusively)
+      const atOnce = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use), reopenExclusively)
 
       const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
         const decide = () => connection.readOnce((open) => decideUnits(open, units), "always")
@@ -97,13 +88,20 @@ export const layer = ({
         yield* writes.write(steps, heads)
         return heads
       })
-      const once = (units: ReadonlyArray<Unit>) => Effect.result(turn(Effect.uninterruptible(commit(units))))
+      const once = (units: ReadonlyArray<Unit>) => Effect.result(exclusively(Effect.uninterruptible(commit(units))))
       const alone = (unit: Unit) => Effect.map(once([unit]), (done) => Result.map(done, ([head]) => head!))
 
       const inDomain = <A>({ statements }: Open, name: string, use: (row: DomainRow) => A): A | undefined => {
         const row = statements.domain.get(name) as DomainRow | undefined
         return row === undefined ? undefined : use(row)
       }
+
+      const head: HeadReads["head"] = (domain) => read((open) => inDomain(open, domain, headOf))
+      const headsFrom: HeadReads["headsFrom"] = (prefix, visit) =>
+        read(({ statements }) => {
+          for (const row of statements.domains.iterate(prefix) as Iterable<unknown> as Iterable<DomainRow>)
+            if (!visit(headOf(row))) break
+        })
 
       const event = (ref: Ref, row: EventRow | undefined): Event | undefined =>
         row === undefined ? undefined : eventOf(ref.domain, row)
@@ -142,38 +140,23 @@ export const layer = ({
         entities: (wanted) => searchEntities(atOnce, wanted),
         events: (wanted) => searchEvents(atOnce, wanted),
         read: (domain, after, limit) =>
-          read(
-            (open) =>
-              inDomain(open, domain, (row) => logPage(open, row, after, limit)) ?? { events: [], scanned: after }
-          ),
-        heads: (domains, limit) =>
-          read(({ statements }) => {
-            if (domains.literal !== undefined) {
-              const row = statements.domain.get(domains.literal) as DomainRow | undefined
-              return row === undefined ? [] : [headOf(row)].slice(0, limit)
-            }
-            const heads: Array<Head> = []
-            for (const row of statements.domains.iterate(domains.prefix) as Iterable<unknown> as Iterable<DomainRow>) {
-              if (heads.length === limit || !row.name.startsWith(domains.prefix)) break
-              if (matches(domains, row.name)) heads.push(headOf(row))
-            }
-            return heads
-          }),
-        movedSince: (mark) =>
+          read((open) => inDomain(open, domain, (row) => logPage(open, row, after, limit)) ?? []),
+        heads: headsMatching({ head, headsFrom }),
+        movedSince: (changeToken) =>
           read(
             ({ statements }): Moved => {
               const { moved } = statements.last.get() as unknown as { readonly moved: bigint }
-              const rows = mark === undefined ? [] : statements.moved.all(BigInt(mark))
-              return { heads: (rows as unknown as ReadonlyArray<DomainRow>).map(headOf), mark: String(moved) }
-              // Without a mark it is asked whether the store is well.
+              const rows = changeToken === undefined ? [] : statements.moved.all(BigInt(changeToken))
+              return { heads: (rows as unknown as ReadonlyArray<DomainRow>).map(headOf), changeToken: String(moved) }
             },
-            mark === undefined ? "always" : "at times"
+            // Readiness asks without a token.
+            changeToken === undefined ? "always" : "at times"
           )
       })
       return Context.make(EventStore, store).pipe(
         Context.add(
           Projection,
-          projection(read, (steps) => turn(Effect.uninterruptible(writes.write(steps))))
+          projection(read, (steps) => exclusively(Effect.uninterruptible(writes.write(steps))))
         )
       )
     })
@@ -182,26 +165,21 @@ export const layer = ({
 /** Events that cannot be more than one page, however large each of them is. */
 const smallPageEvents = Math.floor(logPageBytesMax / (valuesBytesMax + claimsBytesMax))
 
-const logPage = ({ statements }: Open, { id, name }: DomainRow, after: bigint, limit: number): LogPage => {
+const logPage = ({ statements }: Open, { id, name }: DomainRow, after: bigint, limit: number): ReadonlyArray<Event> => {
   const { bytes } = (limit > smallPageEvents
     ? statements.bytesAfter.get(id, after, limit)
     : { bytes: 0n }) as unknown as { readonly bytes: bigint }
   if (bytes <= logPageBytesMax) {
     const rows = statements.eventsAfter.all(id, after, limit) as unknown as ReadonlyArray<EventRow>
-    return pageOf(name, after, rows)
+    return rows.map((row) => eventOf(name, row))
   }
-  const rows: Array<EventRow> = []
+  const events: Array<Event> = []
   let chars = 0
   for (const row of statements.eventsAfter.iterate(id, after, limit) as Iterable<unknown> as Iterable<EventRow>) {
     chars += eventChars(row)
-    // Two are always given: a stream knows the first one, by which it sees that the log is still the same.
-    if (chars > logPageBytesMax && rows.length > 1) break
-    rows.push(row)
+    // At least two, since streams recognize the log by the first of them.
+    if (chars > logPageBytesMax && events.length > 1) break
+    events.push(eventOf(name, row))
   }
-  return pageOf(name, after, rows)
-}
-
-const pageOf = (domain: string, after: bigint, rows: ReadonlyArray<EventRow>): LogPage => {
-  const events = rows.map((row) => eventOf(domain, row))
-  return { events, scanned: events.at(-1)?.position ?? after }
+  return events
 }

@@ -1,10 +1,10 @@
 import { DatabaseSync } from "node:sqlite"
 import { sqliteBusyMs } from "../../../application/limits.ts"
 import { cookieOf, newEpoch } from "./epoch.ts"
+import { isMistake } from "./errors.ts"
 import { Detached, type Files, identityOf, look, Moved, uriOf } from "./file.ts"
 import { makeDurable, takeLogIn } from "./schema.ts"
 import { prepareWrites, type Step, type Writes } from "./statements.ts"
-import { isMistake } from "./trouble.ts"
 
 /** What the thread that writes is asked to do, and which files the thread that reads has open. */
 export type Task =
@@ -62,8 +62,8 @@ export class Writing {
     }
   }
 
-  /** What may be done once the outcome was told. */
-  settle(): void {
+  /** Work that can wait until the outcome was posted. */
+  afterOutcome(): void {
     try {
       if (this.#open !== undefined && !this.#open.db.isTransaction) this.#open.statements.begin.run()
     } catch {

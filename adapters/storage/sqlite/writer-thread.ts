@@ -11,5 +11,5 @@ parentPort!.on("message", (task: Task | undefined) => {
     return parentPort!.close()
   }
   parentPort!.postMessage(writing.do(task))
-  writing.settle()
+  writing.afterOutcome()
 })

@@ -1,76 +1,76 @@
-import { claimMsMin, claimWaitMs, claimWaitMsMax, rivalDomainsMax, rivalRounds } from "../../limits.ts"
+import { claimSlotMsMin, contenderDomainsMax, contenderRounds, peerCommitMs, peerCommitMsMax } from "../../limits.ts"
 
-interface Rivals {
-  /** When a record of each was last in the way. */
-  readonly seen: Map<string, number>
-  /** Whose record was the last that is known. */
+interface Contenders {
+  /** When a record of each was last found in the way, in milliseconds. */
+  readonly seenAt: Map<string, number>
+  /** The gateway that wrote the last record known of. */
   last: string
 }
 
 /**
- * Whose turn it is to claim, where several gateways want to. If all did at once, they would be in each other's way: each
- * would read what it decides on, one could claim it, and a database that has to choose between claims takes many times
- * as long as for one. So those whose records were found lately claim one after the other, in the order of their names;
- * who has nothing to claim is passed over after a moment. It is only ever a matter of time: claims decide.
+ * Spreads over time the inserts of gateways that commit to one domain. Inserting at once they would undo each other's
+ * decisions, and a database takes many times as long to choose between inserts as for one. So the gateways whose records
+ * were found lately take slots in the order of their names, and an unused slot passes after a moment. Slots only save
+ * time: which record is inserted first decides, whatever the slots say.
  */
-export class Turns {
-  /** What the records of this gateway begin with, and of no other. */
+export class ClaimSlots {
+  /** The first part of every record id of this gateway. */
   readonly #name = crypto.randomUUID()
-  readonly #domains = new Map<string, Rivals>()
-  /** Milliseconds from a turn to the answer to its claim, and on to the end of the commit, as they were lately. */
-  #claimMs = claimWaitMs / 2
-  #restMs = claimWaitMs / 2
+  readonly #domains = new Map<string, Contenders>()
+  /** Average milliseconds from the start of a slot to the answer of the insert, and from there to the end of the commit. */
+  #insertMs = peerCommitMs / 2
+  #projectMs = peerCommitMs / 2
 
   newId(): string {
     return `${this.#name}/${crypto.randomUUID()}`
   }
 
-  /** Milliseconds after which a turn that nobody has taken is passed on. */
+  /** Milliseconds after which an unused slot passes. */
   get slotMs(): number {
-    return 3 * this.#claimMs
+    return 3 * this.#insertMs
   }
 
-  /** A record of somebody else was found. Those of gateways that name none of theirs are taken for one gateway's. */
-  lost(domain: string, id: string, now: number): void {
+  /** Takes note of a record. All gateways whose record ids hold no name count as one. */
+  onRecord(domain: string, id: string, now: number): void {
     const name = id.slice(0, Math.max(0, id.indexOf("/")))
-    let rivals = this.#domains.get(domain)
-    if (rivals === undefined) {
-      if (this.#domains.size >= rivalDomainsMax) this.#domains.clear()
-      rivals = { seen: new Map(), last: name }
-      this.#domains.set(domain, rivals)
+    let contenders = this.#domains.get(domain)
+    if (contenders === undefined) {
+      if (this.#domains.size >= contenderDomainsMax) this.#domains.clear()
+      contenders = { seenAt: new Map(), last: name }
+      this.#domains.set(domain, contenders)
     }
-    rivals.last = name
-    if (name !== this.#name) rivals.seen.set(name, now)
+    contenders.last = name
+    if (name !== this.#name) contenders.seenAt.set(name, now)
   }
 
-  /** A claim was answered within so many milliseconds from its turn, whoever made it. */
-  claimed(ms: number): void {
-    this.#claimMs = usual(this.#claimMs, ms)
+  /** Takes note of how long a slot took to the answer of its insert, whichever record that found. */
+  onInsert(ms: number): void {
+    this.#insertMs = ewma(this.#insertMs, ms)
   }
 
-  /** It was this gateway's, and the rest of the commit was over within so many more. */
-  won(domain: string, ms: number): void {
-    this.#restMs = usual(this.#restMs, ms)
-    const rivals = this.#domains.get(domain)
-    if (rivals !== undefined) rivals.last = this.#name
+  /** Takes note of an own commit, and how long it took after its insert. */
+  onCommit(domain: string, ms: number): void {
+    this.#projectMs = ewma(this.#projectMs, ms)
+    const contenders = this.#domains.get(domain)
+    if (contenders !== undefined) contenders.last = this.#name
   }
 
-  /** How many others may claim first. */
+  /** How many slots of other gateways come first. */
   ahead(domain: string, now: number): number {
-    const rivals = this.#domains.get(domain)
-    if (rivals === undefined) return 0
-    const since = now - rivalRounds * (this.#claimMs + this.#restMs) * (rivals.seen.size + 1)
-    for (const [name, at] of rivals.seen) if (at < since) rivals.seen.delete(name)
-    if (rivals.seen.size === 0) {
+    const contenders = this.#domains.get(domain)
+    if (contenders === undefined) return 0
+    const since = now - contenderRounds * (this.#insertMs + this.#projectMs) * (contenders.seenAt.size + 1)
+    for (const [name, at] of contenders.seenAt) if (at < since) contenders.seenAt.delete(name)
+    if (contenders.seenAt.size === 0) {
       this.#domains.delete(domain)
       return 0
     }
-    const ring = [...new Set([...rivals.seen.keys(), this.#name, rivals.last])].sort()
-    const behindLast = (ring.indexOf(this.#name) - ring.indexOf(rivals.last) + ring.length) % ring.length
-    return (behindLast === 0 ? ring.length : behindLast) - 1
+    const ring = [...new Set([...contenders.seenAt.keys(), this.#name, contenders.last])].sort()
+    const afterLast = (ring.indexOf(this.#name) - ring.indexOf(contenders.last) + ring.length) % ring.length
+    return (afterLast === 0 ? ring.length : afterLast) - 1
   }
 }
 
-/** What something takes usually, in milliseconds, now that it took so long once: of a halt, only so much counts. */
-export const usual = (before: number, ms: number): number =>
-  Math.max(claimMsMin, before + (Math.min(ms, claimWaitMsMax) - before) / 8)
+/** The average of durations in milliseconds, with a new one. A long halt counts as `peerCommitMsMax`. */
+export const ewma = (average: number, ms: number): number =>
+  Math.max(claimSlotMsMin, average + (Math.min(ms, peerCommitMsMax) - average) / 8)

@@ -3,171 +3,185 @@ import { type Head, keyText, type Snapshot } from "../../../domain/batch.ts"
 import { refText } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { Defect, OutcomeUnknown, Unavailable } from "../../failure.ts"
-import { newIncarnation } from "../../incarnation.ts"
-import { claimMsMax, claimTriesMax, claimWaitMs, headsSliceMax, turnMsMax, unitsAtOnceMax } from "../../limits.ts"
+import {
+  claimSlotWaitMsMax,
+  headsSliceMax,
+  peerCommitMs,
+  recordCommitMsMax,
+  recordTriesMax,
+  unitsAtOnceMax
+} from "../../limits.ts"
 import { monotonicNow } from "../../monotonic.ts"
 import type { EventStore, Unit } from "../../ports/EventStore.ts"
-import { settling } from "../outcome-retry.ts"
-import { Turns, usual } from "./claim-slots.ts"
-import type { ClaimRecord, Place, Primitives, Recalled } from "./primitives.ts"
-import { type Claim, claimOf, recordOf } from "./record.ts"
+import { emptyHead } from "../heads.ts"
+import { outcomeRetry } from "../outcome-retry.ts"
+import { ClaimSlots, ewma } from "./claim-slots.ts"
+import type { CommitPrimitives, CommitRecord, LogPosition, SnapshotRows } from "./primitives.ts"
+import { type Commit, commitOf, recordOf } from "./record.ts"
 
 /** What a store without transactions builds its port from. */
-export interface Claims {
+export interface CommitRecords {
   readonly commit: EventStore["Service"]["commit"]
   /**
-   * The head of a domain with everything finished that was claimed before the call. It is not looked for what is
-   * claimed when the domain has come as far as `enough` anyway.
+   * The head of a domain, once every commit is finished whose record was inserted before the call. A domain that is
+   * applied up to `atLeast` is answered without looking for further records.
    */
-  readonly head: (domain: string, enough?: bigint) => Effect.Effect<Head | undefined, Unavailable>
+  readonly head: (domain: string, atLeast?: bigint) => Effect.Effect<Head | undefined, Unavailable>
   /**
-   * What is found of a domain, once as much is finished as was claimed before: who has seen an entity misses none of the
-   * events behind it.
+   * What `find` finds in a domain, once every commit is finished whose record was inserted before the call: a caller
+   * that has seen an entity finds every event that made it.
    */
   readonly lookup: <A>(
     domain: string,
     find: Effect.Effect<A | undefined, Unavailable>
   ) => Effect.Effect<A | undefined, Unavailable>
-  /** Heads as marks told them, with what was claimed right behind them finished, as far as that can be done now. */
-  readonly settled: (heads: ReadonlyArray<Head>) => Effect.Effect<ReadonlyArray<Head>, Unavailable>
-  /** Fails while a commit that only a newer version can read stands where this one has met it. */
-  readonly readable: Effect.Effect<void, Unavailable>
+  /** Applied heads, after finishing the commit at the next position of each where that is possible now. */
+  readonly withPendingFinished: (applied: ReadonlyArray<Head>) => Effect.Effect<ReadonlyArray<Head>, Unavailable>
+  /** Fails while a record that only a newer version can read blocks a domain where this gateway has found it. */
+  readonly checkReadable: Effect.Effect<void, Unavailable>
 }
 
 /**
- * Commits where nothing but the insert of one record is atomic. A batch is claimed by that insert, right behind the
- * head, and from then on it is done, whatever dies; what readers look at is written after it, and the mark last. Nobody
- * claims above a commit that is not finished: who finds one gives its owner a moment and finishes it. So at most one
- * commit of a domain is under way, and a decision that could be claimed has seen all of those before it.
+ * Commits in a store where nothing but the insert of one record is atomic. A batch is committed by the insert of its
+ * record at the position after the head; a crash from then on loses nothing. The rows that readers look at are written
+ * next, and the applied head last. No record is inserted above an unfinished commit: a gateway that finds one waits a
+ * moment for its owner, then finishes it. So a domain has at most one commit in flight, and a decision whose record is
+ * inserted has seen every commit before it.
  */
-export const claims = (store: Primitives): Claims => {
-  const turns = new Turns()
-  /** Milliseconds that a commit took lately, from the claim to the mark. */
-  let usualMs = claimWaitMs
-  /** A commit that this version cannot read. */
-  let unreadable: ClaimRecord | undefined
+export const commitRecords = (store: CommitPrimitives): CommitRecords => {
+  const slots = new ClaimSlots()
+  /** Average milliseconds from the insert of a record to the move of the applied head. */
+  let averageCommitMs = peerCommitMs
+  /** A record that this version cannot read. */
+  let unreadable: CommitRecord | undefined
 
-  /** Writes what readers look at. Again, late, or beside others who do: the result is the same. */
-  const project = Effect.fnUntraced(function* ({ domain, incarnation, events }: Claim) {
+  /** Writes the rows that readers look at. Idempotent, also when it runs late or beside other gateways. */
+  const project = Effect.fnUntraced(function* ({ domain, incarnation, events }: Commit) {
     const last = events.at(-1)!
-    const head: Head = { ...unborn(domain), incarnation, position: last.position, time: last.time, eventId: last.id }
+    const head: Head = { domain, incarnation, position: last.position, time: last.time, eventId: last.id }
     const projections = [store.projectEvents(domain, events), store.projectStates(domain, latestOf(events))]
     yield* Effect.all(projections, { concurrency: "unbounded", discard: true })
-    // Behind both, so that who has seen the mark finds all that it tells of.
-    yield* store.moveMark(head)
+    // Last, because readers rely on finding everything up to the applied head.
+    yield* store.advanceApplied(head)
     return head
   })
 
-  /** The record that its place has in the end, ours or another's: inserted until the store says which. */
-  const claim = (record: ClaimRecord) =>
-    store.claim(record).pipe(
-      // From here on it may be there, so that no failure means any more that it is not.
+  /** The record at its position in the end, ours or another gateway's. */
+  const insert = (record: CommitRecord) =>
+    store.insertRecord(record).pipe(
+      // The first insert may still arrive, so a later failure proves nothing about it.
       Effect.catchTag("OutcomeUnknown", () =>
-        Effect.mapError(Effect.retry(store.claim(record), settling), (cause) => new OutcomeUnknown({ cause }))
+        Effect.mapError(
+          Effect.retry(store.insertRecord(record), outcomeRetry),
+          (cause) => new OutcomeUnknown({ cause })
+        )
       )
     )
 
-  const complete = Effect.fnUntraced(function* (own: Claim) {
-    const projected = Effect.mapError(Effect.retry(project(own), settling), (cause) => new OutcomeUnknown({ cause }))
+  const complete = Effect.fnUntraced(function* (own: Commit) {
+    const projected = Effect.mapError(
+      Effect.retry(project(own), outcomeRetry),
+      (cause) => new OutcomeUnknown({ cause })
+    )
     const [took, head] = yield* Effect.timed(projected)
     const ms = Duration.toMillis(took)
-    usualMs = usual(usualMs, ms)
+    averageCommitMs = ewma(averageCommitMs, ms)
     return [head, ms] as const
   })
 
-  /** Gives the owner of a commit some time, and finishes it if need be; answers the head: at its end, or beyond. */
-  const finish = Effect.fnUntraced(function* (record: ClaimRecord) {
-    const until = (yield* monotonicNow) + 4 * usualMs
-    let wait = usualMs / 2
+  /** Waits a moment for the owner of a commit, then finishes it. Answers the applied head, at the end of it or beyond. */
+  const finish = Effect.fnUntraced(function* (record: CommitRecord) {
+    const until = (yield* monotonicNow) + 4 * averageCommitMs
+    let wait = averageCommitMs / 2
     do {
-      // Never as long as others who wait, so that not all of them do the same next.
+      // With jitter, so that waiting gateways do not all act at once.
       yield* Effect.sleep(wait * (0.5 + (yield* Random.next)))
-      const head = yield* store.mark(record.domain)
+      const head = yield* store.appliedHead(record.domain)
       if (head !== undefined && head.position >= record.position) return head
-      wait = usualMs / 4
+      wait = averageCommitMs / 4
     } while ((yield* monotonicNow) < until)
-    const found = claimOf(record)
+    const found = commitOf(record)
     if (found !== undefined) return yield* project(found)
     unreadable = record
     return yield* tooNew
   })
 
-  const head = Effect.fnUntraced(function* (domain: string, enough?: bigint) {
-    let mark = begun(yield* store.mark(domain))
-    for (let tries = 0; tries < claimTriesMax; tries++) {
-      if (mark !== undefined && enough !== undefined && mark.position >= enough) return mark
-      const [record] = yield* store.claimed([behind(domain, mark)])
-      if (record === undefined) return mark
-      mark = yield* finish(record)
+  const head = Effect.fnUntraced(function* (domain: string, atLeast?: bigint) {
+    let applied = notEmpty(yield* store.appliedHead(domain))
+    for (let tries = 0; tries < recordTriesMax; tries++) {
+      if (applied !== undefined && atLeast !== undefined && applied.position >= atLeast) return applied
+      const [record] = yield* store.recordsAt([nextPosition(domain, applied)])
+      if (record === undefined) return applied
+      applied = yield* finish(record)
     }
     return yield* busy
   })
 
   /**
-   * Lets others go first while it is their turn, until a moment at most. Answers the mark as it is then, and what is
-   * claimed behind it by one who has not come to its end.
+   * Waits while other gateways have slots, for a limited time. Answers the applied head afterwards, and the record
+   * after it if its owner has not finished it.
    */
-  const turn = Effect.fnUntraced(function* (unit: Unit, from: Head | undefined, end: number) {
+  const awaitSlot = Effect.fnUntraced(function* (unit: Unit, from: Head | undefined, end: number) {
     const { domain } = unit
-    let mark = from
+    let applied = from
     let now = yield* monotonicNow
-    let ahead = turns.ahead(domain, now)
-    let until = now + Math.min(ahead * turns.slotMs, turnMsMax)
+    let ahead = slots.ahead(domain, now)
+    let until = now + Math.min(ahead * slots.slotMs, claimSlotWaitMsMax)
     while (ahead > 0 && now < end) {
-      yield* Effect.sleep((usualMs / 4) * (0.5 + (yield* Random.next)))
-      const moved = begun(yield* store.mark(domain))
+      yield* Effect.sleep((averageCommitMs / 4) * (0.5 + (yield* Random.next)))
+      const moved = notEmpty(yield* store.appliedHead(domain))
       now = yield* monotonicNow
-      const hasMoved = moved !== undefined && moved.position > (mark?.position ?? 0n)
+      const hasMoved = moved !== undefined && moved.position > (applied?.position ?? 0n)
       if (!hasMoved && now < until) continue
-      const [found] = yield* store.claimed([behind(domain, mark)])
-      if (!hasMoved) return { mark, record: found }
-      if (found !== undefined) turns.lost(domain, found.id, now)
-      mark = moved
+      const [record] = yield* store.recordsAt([nextPosition(domain, applied)])
+      if (!hasMoved) return { applied, record }
+      if (record !== undefined) slots.onRecord(domain, record.id, now)
+      applied = moved
       unit.join?.()
-      ahead = turns.ahead(domain, now)
-      until = now + Math.min(ahead * turns.slotMs, turnMsMax)
+      ahead = slots.ahead(domain, now)
+      until = now + Math.min(ahead * slots.slotMs, claimSlotWaitMsMax)
     }
-    return { mark, record: undefined }
+    return { applied, record: undefined }
   })
 
-  /** Decides behind the mark, and claims what was decided: the head that comes of it, or the record that is there. */
-  const attempt = Effect.fnUntraced(function* (unit: Unit, mark: Head | undefined, isTold: boolean) {
+  /** Decides at the applied head and inserts the record. Answers the new head, or the record that was there already. */
+  const attempt = Effect.fnUntraced(function* (unit: Unit, applied: Head | undefined, isListed: boolean) {
     const { domain } = unit
     const since = yield* monotonicNow
     unit.join?.()
-    const recalled = yield* orDefect(store.recall(domain, unit.refs, unit.keys))
-    const from = mark ?? unborn(domain, unit.incarnation)
-    const events = unit.decide(snapshotOf(from, recalled))
+    const rows = yield* orDefect(store.readSnapshot(domain, unit.refs, unit.keys))
+    const from = applied ?? emptyHead(domain, unit.incarnation)
+    const events = unit.decide(snapshotOf(from, rows))
     if (events.length === 0) {
-      // It counts only if it has seen everything, just as one that is claimed.
-      const [there] = yield* store.claimed([behind(domain, mark)])
-      return there ?? from
+      // The decision counts only if it has seen every commit, like one whose record is inserted.
+      const [record] = yield* store.recordsAt([nextPosition(domain, applied)])
+      return record ?? from
     }
-    // Else whoever lists domains would not find one whose first commit was left half done.
-    if (!isTold) yield* store.moveMark(from)
-    const own: Claim = { id: turns.newId(), domain, incarnation: from.incarnation, events }
-    const record = yield* claim(recordOf(own))
-    turns.claimed((yield* monotonicNow) - since)
+    // Without this row, `heads` would miss a domain whose first commit was left unfinished.
+    if (!isListed) yield* store.advanceApplied(from)
+    const own: Commit = { id: slots.newId(), domain, incarnation: from.incarnation, events }
+    const record = yield* insert(recordOf(own))
+    slots.onInsert((yield* monotonicNow) - since)
     if (record.id !== own.id) return record
-    const [head, restMs] = yield* complete(own)
-    turns.won(domain, restMs)
+    const [head, projectMs] = yield* complete(own)
+    slots.onCommit(domain, projectMs)
     return head
   })
 
   const commit = Effect.fnUntraced(function* (unit: Unit) {
     const { domain } = unit
-    const until = (yield* monotonicNow) + claimMsMax
-    const found = yield* orDefect(store.mark(domain))
-    let mark = begun(found)
-    for (let tries = 0; tries < claimTriesMax; tries++) {
-      const before = yield* turn(unit, mark, until)
-      // Behind any record that was found there is a mark: whoever claims tells of the domain first.
-      const isTold = found !== undefined || before.mark !== undefined
-      const end: Head | ClaimRecord = before.record ?? (yield* attempt(unit, before.mark, isTold))
+    const until = (yield* monotonicNow) + recordCommitMsMax
+    const found = yield* orDefect(store.appliedHead(domain))
+    let applied = notEmpty(found)
+    for (let tries = 0; tries < recordTriesMax; tries++) {
+      const slot = yield* awaitSlot(unit, applied, until)
+      // A gateway lists the domain before it inserts a record, so a record that was found proves that it is listed.
+      const isListed = found !== undefined || slot.applied !== undefined
+      const end: Head | CommitRecord = slot.record ?? (yield* attempt(unit, slot.applied, isListed))
       if (isHead(end)) return end
-      turns.lost(domain, end.id, yield* monotonicNow)
-      mark = yield* finish(end)
-      // Who has decided waits for the outcome, and nothing of it is stored.
+      slots.onRecord(domain, end.id, yield* monotonicNow)
+      applied = yield* finish(end)
+      // The callers wait, and nothing of their jobs is stored.
       if ((yield* monotonicNow) > until) break
     }
     return yield* busy
@@ -182,24 +196,24 @@ export const claims = (store: Primitives): Claims => {
       yield* head(domain)
       return yield* find
     }),
-    settled: Effect.fnUntraced(function* (heads) {
-      const found = new Map<string, ClaimRecord>()
+    withPendingFinished: Effect.fnUntraced(function* (heads) {
+      const pending = new Map<string, CommitRecord>()
       for (let i = 0; i < heads.length; i += headsSliceMax) {
-        const places = heads.slice(i, i + headsSliceMax).map((head) => behind(head.domain, head))
-        for (const record of yield* store.claimed(places)) found.set(record.domain, record)
+        const positions = heads.slice(i, i + headsSliceMax).map((applied) => nextPosition(applied.domain, applied))
+        for (const record of yield* store.recordsAt(positions)) pending.set(record.domain, record)
       }
-      const settle = (head: Head) => {
-        const record = found.get(head.domain)
-        return record === undefined ? Effect.succeed(head) : Effect.orElseSucceed(finish(record), () => head)
+      const finished = (applied: Head) => {
+        const record = pending.get(applied.domain)
+        return record === undefined ? Effect.succeed(applied) : Effect.orElseSucceed(finish(record), () => applied)
       }
-      const all = yield* Effect.forEach(heads, settle, { concurrency: unitsAtOnceMax })
-      return all.filter((head) => begun(head) !== undefined)
+      const all = yield* Effect.forEach(heads, finished, { concurrency: unitsAtOnceMax })
+      return all.filter((applied) => notEmpty(applied) !== undefined)
     }),
-    readable: Effect.suspend(() => {
+    checkReadable: Effect.suspend(() => {
       const found = unreadable
       if (found === undefined) return Effect.void
       return Effect.map(finish(found), () => {
-        // Another one may have been met meanwhile.
+        // Another record may have been found meanwhile.
         if (unreadable === found) unreadable = undefined
       })
     })
@@ -209,34 +223,26 @@ export const claims = (store: Primitives): Claims => {
 const busy = new Unavailable({ message: "too many change this domain at once; try again later" })
 const tooNew = new Unavailable({ message: "a newer version of the gateway is at work here; this one must be upgraded" })
 
-/** A read of which a commit dies before it has claimed anything: that commit fails alone, and nothing of it is stored. */
+/** A commit that dies of a read before its insert has stored nothing: it fails alone. */
 const orDefect = <A, E>(read: Effect.Effect<A, E>): Effect.Effect<A, E | Defect> =>
   Effect.catchDefect(read, (cause) => new Defect({ cause }))
 
-const isHead = (end: Head | ClaimRecord): end is Head => "eventId" in end
+const isHead = (end: Head | CommitRecord): end is Head => "eventId" in end
 
 /** The last event of each entity. */
 const latestOf = (events: ReadonlyArray<Event>): ReadonlyArray<Event> => [
   ...new Map(events.map((event) => [refText(event.entity), event])).values()
 ]
 
-/** A domain before its first event. Its incarnation is born with the claim of that event, if this is the one. */
-const unborn = (domain: string, incarnation = newIncarnation()): Head => ({
+/** A head at position 0 only says that a first commit may be in flight. */
+const notEmpty = (head: Head | undefined): Head | undefined => (head?.position === 0n ? undefined : head)
+
+const nextPosition = (domain: string, applied: Head | undefined): LogPosition => ({
   domain,
-  incarnation,
-  first: 1n,
-  position: 0n,
-  time: 0n,
-  eventId: ""
+  position: (applied?.position ?? 0n) + 1n
 })
 
-/** The head that a mark tells; one before the first position only says that there may be a first commit. */
-const begun = (mark: Head | undefined): Head | undefined => (mark?.position === 0n ? undefined : mark)
-
-/** The place of the next commit. */
-const behind = (domain: string, mark: Head | undefined): Place => ({ domain, position: (mark?.position ?? 0n) + 1n })
-
-const snapshotOf = ({ position, time, eventId }: Head, { states, events }: Recalled): Snapshot => {
+const snapshotOf = ({ position, time, eventId }: Head, { states, events }: SnapshotRows): Snapshot => {
   const byRef = new Map(states.map((state) => [refText(state), state]))
   const byKey = Map.groupBy(events, ({ idempotency }: Event) => keyText(idempotency!.caller, idempotency!.key))
   return {

@@ -2,15 +2,15 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
-import { away } from "../../../application/failure.ts"
+import { storeUnavailable } from "../../../application/failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "../../../application/limits.ts"
 import type { Unit } from "../../../application/ports/EventStore.ts"
-import { silenceGuarded } from "../../../application/storage/circuit-breaker.ts"
+import { withCircuitBreaker } from "../../../application/storage/circuit-breaker.ts"
 import { combineTelemetry, Telemetry } from "../../../application/telemetry.ts"
 import { globOf, searchOf } from "../../contract/event-store/searching.ts"
 import { draftUnit, refIn } from "../../contract/event-store/writing.ts"
 
-const refused = away()
+const refused = storeUnavailable()
 const ref = refIn("shop", "a")
 /** What is always answered. */
 const answered = refIn("shop", "b")
@@ -38,14 +38,14 @@ const world = Effect.gen(function* () {
     events: (search) => heard(memory.events(search)),
     read: (domain, after, limit) => heard(memory.read(domain, after, limit)),
     heads: (domains, limit) => heard(memory.heads(domains, limit)),
-    movedSince: (mark) => heard(memory.movedSince(mark))
+    movedSince: (changeToken) => heard(memory.movedSince(changeToken))
   }
   const ask = Effect.suspend(() => {
     asked += 1
-    const how = isDying ? Effect.die(fails) : fails === undefined ? Effect.void : Effect.fail(away(fails))
+    const how = isDying ? Effect.die(fails) : fails === undefined ? Effect.void : Effect.fail(storeUnavailable(fails))
     return Effect.andThen(questions.await, how)
   })
-  const store = yield* silenceGuarded(slow, ask, (cause) => cause === "words")
+  const store = yield* withCircuitBreaker(slow, ask, (cause) => cause === "words")
   const begun = <A, E>(call: Effect.Effect<A, E>) => Effect.forkChild(call, { startImmediately: true })
   const failing = (how: string) => {
     fails = how

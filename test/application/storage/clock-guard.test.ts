@@ -4,7 +4,7 @@ import { assert, test } from "vitest"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
 import { Unavailable } from "../../../application/failure.ts"
 import { clockCheckMs, clockOffMsMax, storeAskMsMax } from "../../../application/limits.ts"
-import { clockGuarded } from "../../../application/storage/clock-guard.ts"
+import { withClockGuard } from "../../../application/storage/clock-guard.ts"
 import { draftUnit, refIn } from "../../contract/event-store/writing.ts"
 
 /** How far the store's clock is ahead of the gateway's; undefined while it cannot be asked. */
@@ -15,7 +15,7 @@ interface Store {
 const away = new Unavailable({ message: "the store is away" })
 
 const guarded = (store: Store) =>
-  clockGuarded(
+  withClockGuard(
     port(new MemoryStore()),
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       store.ahead === undefined ? Effect.fail(away) : Effect.succeed(now + store.ahead)
@@ -74,7 +74,7 @@ test("how long the store takes to tell the time is not held against the gateway"
         yield* TestClock.adjust(2_000)
         return told
       })
-      assert.isTrue(yield* mayGoOn(yield* clockGuarded(port(new MemoryStore()), slowly)))
+      assert.isTrue(yield* mayGoOn(yield* withClockGuard(port(new MemoryStore()), slowly)))
     })
   ))
 
@@ -85,7 +85,7 @@ test("a question that goes wrong is not the last one", () =>
       const brokenOnce = Effect.flatMap(Clock.currentTimeMillis, (now) =>
         ++asked === 2 ? Effect.die("a mistake") : Effect.succeed(asked === 1 ? now : now + 10_000)
       )
-      const service = yield* clockGuarded(port(new MemoryStore()), brokenOnce)
+      const service = yield* withClockGuard(port(new MemoryStore()), brokenOnce)
       yield* TestClock.adjust(2 * clockCheckMs)
       assert.isFalse(yield* mayGoOn(service))
     })
@@ -98,7 +98,7 @@ test("a question that gets lost is not waited for: the next one is asked", () =>
       const lostOnce = Effect.flatMap(Clock.currentTimeMillis, (now) =>
         ++asked === 2 ? Effect.never : Effect.succeed(asked === 1 ? now : now + 10_000)
       )
-      const service = yield* clockGuarded(port(new MemoryStore()), lostOnce)
+      const service = yield* withClockGuard(port(new MemoryStore()), lostOnce)
       yield* TestClock.adjust(clockCheckMs)
       assert.isTrue(yield* mayGoOn(service))
       yield* TestClock.adjust(clockCheckMs + storeAskMsMax)

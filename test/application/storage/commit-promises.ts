@@ -1,7 +1,7 @@
-// What must hold of the rows of a claim store, whatever happened to the gateways that wrote them.
+// What must hold of the rows behind commit records, whatever happened to the gateways that wrote them.
 
 import { assert } from "vitest"
-import { claimOf } from "../../../application/storage/commit-records/record.ts"
+import { commitOf } from "../../../application/storage/commit-records/record.ts"
 import { refText } from "../../../domain/entity.ts"
 import { type Event, fold } from "../../../domain/event.ts"
 import { same } from "../../contract/law.ts"
@@ -13,8 +13,8 @@ export interface Asked {
   outcome: "none" | "acked" | "Unavailable" | "OutcomeUnknown" | "Defect"
 }
 
-/** The events as they were claimed, one record right behind the other, all of one birth. */
-export const claimedLog = (rows: Rows, domain: string): ReadonlyArray<Event> => {
+/** The events of all records, which follow each other without a gap and have one incarnation. */
+export const recordedLog = (rows: Rows, domain: string): ReadonlyArray<Event> => {
   const log: Array<Event> = []
   const incarnations = new Set<string>()
   for (let found = 0; ; found++) {
@@ -24,33 +24,33 @@ export const claimedLog = (rows: Rows, domain: string): ReadonlyArray<Event> => 
       assert.isAtMost(incarnations.size, 1, "one incarnation")
       return log
     }
-    const claim = claimOf(record)!
-    log.push(...claim.events)
-    incarnations.add(claim.incarnation)
+    const commit = commitOf(record)!
+    log.push(...commit.events)
+    incarnations.add(commit.incarnation)
   }
 }
 
 /**
- * At every moment: all that is at or below the mark can be read, rows before it and entities too; and there is a mark, by
- * which a domain is found, before anything is claimed.
+ * At every moment everything up to the applied head can be read, events and entities; and the domain has an applied head,
+ * by which it is listed, before its first record.
  */
 export const holds = (rows: Rows, domain: string): void => {
-  const mark = rows.marks.get(domain)
-  assert.isTrue(mark !== undefined || rows.records.size === 0, "whatever is claimed can be found")
-  // Before the first position it tells of no event.
-  if (mark === undefined || mark.position === 0n) return
-  const log = claimedLog(rows, domain).slice(0, Number(mark.position))
-  same([log.at(-1)?.id, log.at(-1)?.time], [mark.eventId, mark.time], "the mark tells the event that it is at")
-  for (const event of log) assert.isDefined(rows.event(domain, event.position), "the mark is above no gap")
+  const applied = rows.applied.get(domain)
+  assert.isTrue(applied !== undefined || rows.records.size === 0, "every domain with a record is listed")
+  // At position 0 there is no event.
+  if (applied === undefined || applied.position === 0n) return
+  const log = recordedLog(rows, domain).slice(0, Number(applied.position))
+  same([log.at(-1)?.id, log.at(-1)?.time], [applied.eventId, applied.time], "the applied head names its event")
+  for (const event of log) assert.isDefined(rows.event(domain, event.position), "the applied head is above no gap")
   for (const [ref, { version }] of fold(log)) {
-    assert.isTrue((rows.states.get(ref)?.version ?? 0n) >= version, "the mark is above no old entity")
+    assert.isTrue((rows.states.get(ref)?.version ?? 0n) >= version, "the applied head is above no old entity")
   }
 }
 
-/** Once everything that was claimed is finished. */
+/** Once all commits are finished. */
 export const isFolded = (rows: Rows, domain: string): void => {
-  const log = claimedLog(rows, domain)
-  assert.strictEqual(rows.marks.get(domain)?.position ?? 0n, BigInt(log.length), "applied is the head")
+  const log = recordedLog(rows, domain)
+  assert.strictEqual(rows.applied.get(domain)?.position ?? 0n, BigInt(log.length), "applied is the head")
   assert.strictEqual(rows.events.size, log.length, "there are no other rows")
   const versions = new Map<string, bigint>()
   for (const [i, event] of log.entries()) {
@@ -58,7 +58,7 @@ export const isFolded = (rows: Rows, domain: string): void => {
     assert.strictEqual(event.position, BigInt(i + 1), "positions have no gap")
     assert.strictEqual(event.entity.version, (versions.get(ref) ?? 0n) + 1n, "versions have no gap")
     assert.isTrue(i === 0 || event.time > log[i - 1]!.time, "times rise")
-    same(rows.event(domain, event.position), event, "a row is what was claimed")
+    same(rows.event(domain, event.position), event, "a row is what its record holds")
     versions.set(ref, event.entity.version)
   }
   same([...rows.states].sort(), [...fold(log)].sort(), "entities are the fold of the log")

@@ -2,10 +2,10 @@ import { Effect, Exit, Result } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { assert, test } from "vitest"
-import { claimBytesMax, commitEventsMax, headsSliceMax } from "../../../application/limits.ts"
-import { claims } from "../../../application/storage/commit-records/commits.ts"
-import type { Primitives } from "../../../application/storage/commit-records/primitives.ts"
-import { claimFormat, claimOf, recordOf } from "../../../application/storage/commit-records/record.ts"
+import { commitEventsMax, headsSliceMax, recordBytesMax } from "../../../application/limits.ts"
+import { commitRecords } from "../../../application/storage/commit-records/commits.ts"
+import type { CommitPrimitives } from "../../../application/storage/commit-records/primitives.ts"
+import { commitOf, recordFormat, recordOf } from "../../../application/storage/commit-records/record.ts"
 import { decideBatch } from "../../../domain/batch.ts"
 import type { Event } from "../../../domain/event.ts"
 import { draftUnit, job, set } from "../../contract/event-store/writing.ts"
@@ -22,9 +22,9 @@ test("a record holds its events, to the last bit", () => {
         ...event,
         entity: { ...event.entity, domain: "shop" }
       }))
-      const claim = { id: "mine", domain: "shop", incarnation: "0123456789abcdef", events }
-      const record = recordOf(claim)
-      same(claimOf(record), claim, "the claim")
+      const commit = { id: "mine", domain: "shop", incarnation: "0123456789abcdef", events }
+      const record = recordOf(commit)
+      same(commitOf(record), commit, "the commit")
       same([record.domain, record.position, record.id], ["shop", events[0]!.position, "mine"], "its place")
     })
   )
@@ -41,7 +41,7 @@ test("no commit that may be made takes more room than databases have for one rec
       idempotency: { ...idempotency, key: `${idempotency.key.slice(4)}${n}` }
     }))
     const snapshot = { position: 0n, time: 0n, eventId: "", state: () => undefined, remembered: () => [] }
-    const most = { eventsMax: commitEventsMax, bytesMax: claimBytesMax }
+    const most = { eventsMax: commitEventsMax, bytesMax: recordBytesMax }
     const { events } = decideBatch(snapshot, jobs, { ...most, now: 2n ** 62n, newId: () => crypto.randomUUID() })
     const { text } = recordOf({ id: "mine", domain: "shop", incarnation: "0123456789abcdef", events })
     assert.isAbove(events.length, 100)
@@ -53,13 +53,16 @@ test("no commit that may be made takes more room than databases have for one rec
 const newer = Effect.fnUntraced(function* () {
   const rows = new Rows()
   const primitives = primitivesOver(rows, directly)
-  yield* claims(primitives).commit([draftUnit("shop", [{ key: "a" }]).unit])
+  yield* commitRecords(primitives).commit([draftUnit("shop", [{ key: "a" }]).unit])
   const { unit } = draftUnit("shop", [{ key: "b" }])
-  // Its owner claims, and is not heard of again.
-  const claim: Primitives["claim"] = (record) => primitives.claim({ ...record, format: claimFormat + 1 })
-  yield* Effect.forkChild(claims({ ...primitives, claim, projectEvents: () => Effect.never }).commit([unit]))
+  // Its owner inserts the record and stops.
+  const insertRecord: CommitPrimitives["insertRecord"] = (record) =>
+    primitives.insertRecord({ ...record, format: recordFormat + 1 })
+  yield* Effect.forkChild(
+    commitRecords({ ...primitives, insertRecord, projectEvents: () => Effect.never }).commit([unit])
+  )
   yield* Effect.yieldNow
-  assert.strictEqual(rows.record({ domain: "shop", position: 2n })?.format, claimFormat + 1)
+  assert.strictEqual(rows.record({ domain: "shop", position: 2n })?.format, recordFormat + 1)
   return { rows, primitives }
 })
 
@@ -76,16 +79,16 @@ test("a commit of an unknown format is neither finished nor passed, and the reas
   inTime(
     Effect.gen(function* () {
       const { rows, primitives } = yield* newer()
-      const { commit, head, settled, readable } = claims(primitives)
-      const mark = rows.marks.get("shop")!
-      yield* readable
+      const { commit, head, withPendingFinished, checkReadable } = commitRecords(primitives)
+      const applied = rows.applied.get("shop")!
+      yield* checkReadable
       const [result] = yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
       assert.include(String(Result.isFailure(result!) && result.failure), reason)
-      for (const use of [head("shop"), head("shop", 2n), readable])
+      for (const use of [head("shop"), head("shop", 2n), checkReadable])
         assert.include(String(yield* Effect.exit<unknown, unknown, never>(use)), reason)
       // What is below it can be read, and other domains are as they were.
-      same(yield* head("shop", 1n), mark, "the head, for who needs no more")
-      same(yield* settled([mark]), [mark], "heads")
+      same(yield* head("shop", 1n), applied, "the head, for who needs no more")
+      same(yield* withPendingFinished([applied]), [applied], "heads")
       const [elsewhere] = yield* commit([draftUnit("warehouse", [{ key: "c" }]).unit])
       assert.isTrue(Result.isSuccess(elsewhere!))
       assert.strictEqual(rows.events.size, 2, "nothing of it was written")
@@ -96,30 +99,30 @@ test("once a newer gateway has finished it, an older one goes on", () =>
   inTime(
     Effect.gen(function* () {
       const { rows, primitives } = yield* newer()
-      const { commit, readable } = claims(primitives)
+      const { commit, checkReadable } = commitRecords(primitives)
       yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(readable)))
-      yield* primitives.moveMark({ ...rows.marks.get("shop")!, position: 2n })
-      yield* readable
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(checkReadable)))
+      yield* primitives.advanceApplied({ ...rows.applied.get("shop")!, position: 2n })
+      yield* checkReadable
       const [result] = yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
       assert.strictEqual(Result.isSuccess(result!) && result.success.position, 3n)
     })
   ))
 
-test("heads that marks tell are finished where something is claimed behind them", () =>
+test("applied heads are finished where a record stands at the next position", () =>
   inTime(
     Effect.gen(function* () {
       const rows = new Rows()
       const primitives = primitivesOver(rows, directly)
-      const { commit, settled } = claims(primitives)
+      const { commit, withPendingFinished } = commitRecords(primitives)
       for (const domain of ["quiet", "left"]) yield* commit([draftUnit(domain, [{ key: "a" }]).unit])
-      const marks = ["left", "quiet"].map((domain) => rows.marks.get(domain)!)
+      const heads = ["left", "quiet"].map((domain) => rows.applied.get(domain)!)
       const { unit, made } = draftUnit("left", [{ key: "a" }, { key: "b" }])
-      yield* Effect.forkChild(claims({ ...primitives, projectEvents: () => Effect.never }).commit([unit]))
+      yield* Effect.forkChild(commitRecords({ ...primitives, projectEvents: () => Effect.never }).commit([unit]))
       yield* Effect.yieldNow
-      const [left, quiet] = yield* settled(marks)
+      const [left, quiet] = yield* withPendingFinished(heads)
       same([left?.position, left?.eventId], [3n, made.events[1]!.id], "what was left")
-      same(quiet, marks[1], "what was quiet")
+      same(quiet, heads[1], "what was quiet")
     })
   ))
 
@@ -127,14 +130,14 @@ test("however many heads there are, the store is asked about so many at a time",
   inTime(
     Effect.gen(function* () {
       const primitives = primitivesOver(new Rows(), directly)
-      const head = { incarnation: "i", first: 1n, position: 1n, time: 1n, eventId: "e" }
+      const head = { incarnation: "i", position: 1n, time: 1n, eventId: "e" }
       const asked: Array<number> = []
-      const claimed: typeof primitives.claimed = (places) => {
-        asked.push(places.length)
-        return primitives.claimed(places)
+      const recordsAt: typeof primitives.recordsAt = (positions) => {
+        asked.push(positions.length)
+        return primitives.recordsAt(positions)
       }
       const heads = Array.from({ length: 2 * headsSliceMax + 1 }, (_, i) => ({ domain: `d${i}`, ...head }))
-      same(yield* claims({ ...primitives, claimed }).settled(heads), heads, "heads")
+      same(yield* commitRecords({ ...primitives, recordsAt }).withPendingFinished(heads), heads, "heads")
       assert.deepStrictEqual(asked, [headsSliceMax, headsSliceMax, 1])
     })
   ))
@@ -143,11 +146,11 @@ test("everything that readers look at can be made again from the records", () =>
   inTime(
     Effect.gen(function* () {
       const rows = new Rows()
-      const { commit, head } = claims(primitivesOver(rows, directly))
+      const { commit, head } = commitRecords(primitivesOver(rows, directly))
       for (const key of ["a", "b", "a", "c"]) yield* commit([draftUnit("shop", [{ key }, { key: "all" }]).unit])
-      const before = [...rows.events, ...rows.states, ...rows.marks]
-      for (const lost of [rows.events, rows.states, rows.marks]) lost.clear()
+      const before = [...rows.events, ...rows.states, ...rows.applied]
+      for (const lost of [rows.events, rows.states, rows.applied]) lost.clear()
       yield* head("shop")
-      same([...rows.events, ...rows.states, ...rows.marks], before, "rows")
+      same([...rows.events, ...rows.states, ...rows.applied], before, "rows")
     })
   ))

@@ -1,29 +1,33 @@
-// The primitives of claims over maps: what a store does, without anything that can go wrong.
+// The primitives of commit records over maps: what a store does when nothing goes wrong.
 
 import { Effect } from "effect"
 import type { OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
-import type { ClaimRecord, Place, Primitives } from "../../../application/storage/commit-records/primitives.ts"
+import type {
+  CommitPrimitives,
+  CommitRecord,
+  LogPosition
+} from "../../../application/storage/commit-records/primitives.ts"
 import { type Head, keyText } from "../../../domain/batch.ts"
 import { refText, type State } from "../../../domain/entity.ts"
 import { type Event, evolve } from "../../../domain/event.ts"
 
-const placeText = ({ domain, position }: Place): string => `${domain}\n${position}`
+const positionText = ({ domain, position }: LogPosition): string => `${domain}\n${position}`
 
 export class Rows {
-  readonly records = new Map<string, ClaimRecord>()
+  readonly records = new Map<string, CommitRecord>()
   readonly events = new Map<string, Event>()
   readonly states = new Map<string, State>()
-  readonly marks = new Map<string, Head>()
+  readonly applied = new Map<string, Head>()
 
-  claim(record: ClaimRecord): ClaimRecord {
-    const place = placeText(record)
+  insert(record: CommitRecord): CommitRecord {
+    const place = positionText(record)
     const there = this.records.get(place) ?? record
     this.records.set(place, there)
     return there
   }
 
-  record(place: Place): ClaimRecord | undefined {
-    return this.records.get(placeText(place))
+  record(place: LogPosition): CommitRecord | undefined {
+    return this.records.get(positionText(place))
   }
 
   remembered(domain: string, caller: string, key: string): ReadonlyArray<Event> {
@@ -34,12 +38,12 @@ export class Rows {
   }
 
   putEvent(domain: string, event: Event): void {
-    const place = placeText({ domain, position: event.position })
+    const place = positionText({ domain, position: event.position })
     if (!this.events.has(place)) this.events.set(place, event)
   }
 
   event(domain: string, position: bigint): Event | undefined {
-    return this.events.get(placeText({ domain, position }))
+    return this.events.get(positionText({ domain, position }))
   }
 
   putState(state: State): void {
@@ -48,9 +52,9 @@ export class Rows {
     if (there === undefined || there.version < state.version) this.states.set(ref, state)
   }
 
-  moveMark(head: Head): void {
-    const there = this.marks.get(head.domain)
-    if (there === undefined || there.position < head.position) this.marks.set(head.domain, head)
+  advanceApplied(head: Head): void {
+    const there = this.applied.get(head.domain)
+    if (there === undefined || there.position < head.position) this.applied.set(head.domain, head)
   }
 }
 
@@ -58,11 +62,11 @@ export class Rows {
 export type Act = <A>(name: string, act: () => A) => Effect.Effect<A, Unavailable | OutcomeUnknown>
 
 /** The primitives, row by row: between any two rows, as between any two calls, anything may happen. */
-export const primitivesOver = (rows: Rows, act: Act): Primitives => {
+export const primitivesOver = (rows: Rows, act: Act): CommitPrimitives => {
   const one = act as <A>(name: string, act: () => A) => Effect.Effect<A, Unavailable>
   return {
-    mark: (domain) => one("mark", () => rows.marks.get(domain)),
-    recall: Effect.fnUntraced(function* (domain, refs, keys) {
+    appliedHead: (domain) => one("applied", () => rows.applied.get(domain)),
+    readSnapshot: Effect.fnUntraced(function* (domain, refs, keys) {
       const texts = new Set(refs.map(refText))
       const states = yield* Effect.forEach(texts, (ref) => one("state", () => rows.states.get(ref)))
       const named = new Map(keys.map((key) => [keyText(key.caller, key.key), key]))
@@ -71,13 +75,13 @@ export const primitivesOver = (rows: Rows, act: Act): Primitives => {
       )
       return { states: states.filter((state) => state !== undefined), events: events.flat() }
     }),
-    claim: (record) => act("claim", () => rows.claim(record)),
-    claimed: (places) => one("claimed", () => places.flatMap((place) => rows.record(place) ?? [])),
+    insertRecord: (record) => act("insert", () => rows.insert(record)),
+    recordsAt: (positions) => one("records", () => positions.flatMap((at) => rows.record(at) ?? [])),
     projectEvents: (domain, events) =>
       Effect.forEach(events, (event) => one("event", () => rows.putEvent(domain, event)), { discard: true }),
     projectStates: (_, latest) =>
       Effect.forEach(latest, (event) => one("entity", () => rows.putState(evolve(event))), { discard: true }),
-    moveMark: (head) => one("move", () => rows.moveMark(head))
+    advanceApplied: (head) => one("advance", () => rows.advanceApplied(head))
   }
 }
 

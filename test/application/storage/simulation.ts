@@ -4,12 +4,12 @@
 import { Clock, Duration, Effect, type Fiber, Random, Result } from "effect"
 import { assert } from "vitest"
 import { OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
-import { claims } from "../../../application/storage/commit-records/commits.ts"
+import { commitRecords } from "../../../application/storage/commit-records/commits.ts"
 import type { Job } from "../../../domain/batch.ts"
 import { refText } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { unitOf } from "../../contract/event-store/writing.ts"
-import { type Asked, claimedLog, holds, isFolded, isOnceOrNever } from "./commit-promises.ts"
+import { type Asked, holds, isFolded, isOnceOrNever, recordedLog } from "./commit-promises.ts"
 import { type Act, directly, primitivesOver, Rows } from "./simulated-rows.ts"
 
 export const domain = "shop"
@@ -40,12 +40,12 @@ export class World {
   readonly #dead = new Set<number>()
   readonly #fibers: Array<Fiber.Fiber<unknown, unknown>> = []
   #now = 0
-  #marked = 0n
+  #applied = 0n
 
   /** Starts a gateway that commits jobs, one after another. */
   start(jobs: ReadonlyArray<Job>): void {
     const gateway = this.#fibers.length
-    const { commit } = claims(primitivesOver(this.rows, this.#act(gateway)))
+    const { commit } = commitRecords(primitivesOver(this.rows, this.#act(gateway)))
     const submit = Effect.fnUntraced({ self: this }, function* (this: World, job: Job) {
       const asked: Asked = { decided: [], outcome: "none" }
       this.commits.push(asked)
@@ -74,9 +74,9 @@ export class World {
       step.take(fate)
       this.steps = this.steps.filter(({ gateway }) => gateway === undefined || !this.#dead.has(gateway))
       holds(this.rows, domain)
-      const { position } = this.rows.marks.get(domain) ?? { position: 0n }
-      assert.isTrue(position >= this.#marked, "the mark never goes back")
-      this.#marked = position
+      const { position } = this.rows.applied.get(domain) ?? { position: 0n }
+      assert.isTrue(position >= this.#applied, "the applied head never goes back")
+      this.#applied = position
     }
   }
 
@@ -87,16 +87,19 @@ export class World {
       if (!this.#dead.has(gateway)) assert.strictEqual(exit?._tag, "Success", "whoever lives comes to an end")
       fiber.interruptUnsafe()
     }
-    const { head } = claims(primitivesOver(this.rows, directly))
+    const { head } = commitRecords(primitivesOver(this.rows, directly))
     await Effect.runPromise(this.#during(undefined, head(domain)))
     isFolded(this.rows, domain)
-    isOnceOrNever(claimedLog(this.rows, domain), this.commits)
+    isOnceOrNever(recordedLog(this.rows, domain), this.commits)
   }
 
   /** Whoever is answered finds everything, at that very moment, and so does everybody else. */
   #areVisible(events: ReadonlyArray<Event>): void {
     for (const { entity, position } of events) {
-      assert.isTrue((this.rows.marks.get(domain)?.position ?? 0n) >= position, "acked is at or below the mark")
+      assert.isTrue(
+        (this.rows.applied.get(domain)?.position ?? 0n) >= position,
+        "acked is at or below the applied head"
+      )
       const version = this.rows.states.get(refText(entity))?.version ?? 0n
       assert.isTrue(version >= entity.version, "acked is in the entities")
     }
@@ -110,7 +113,7 @@ export class World {
           if (fate === "before") return
           if (fate === "lost" || fate === "after") act()
           if (fate === "late") this.#offer(undefined, name, () => void act())
-          const isUnknown = name === "claim" && fate !== "refused"
+          const isUnknown = name === "insert" && fate !== "refused"
           if (fate !== "after") resume(Effect.fail(isUnknown ? new OutcomeUnknown({}) : away))
         })
       )

@@ -92,7 +92,7 @@ const identity: Law<EventStore> = {
         same(found, head, "the head that the commit answered")
         const { incarnation, ...rest } = found!
         const last = events.at(-1)!
-        same(rest, { domain, first: 1n, position: last.position, time: last.time, eventId: last.id }, "the head")
+        same(rest, { domain, position: last.position, time: last.time, eventId: last.id }, "the head")
         assert.match(incarnation, /^[0-9a-f]{16}$/)
         assert.strictEqual(incarnation, incarnations.get(domain) ?? incarnation, "the incarnation stays")
         incarnations.set(domain, incarnation)
@@ -125,40 +125,40 @@ export const newestOf = (heads: ReadonlyArray<Head>, domain: string): Head | und
   heads.filter((head) => head.domain === domain).sort((a, b) => Number(b.position - a.position))[0]
 
 const moved: Law<EventStore> = {
-  name: "movedSince misses no domain that moved after its mark",
+  name: "movedSince misses no domain that moved after its token",
   check: Effect.gen(function* () {
     const store = yield* EventStore
     const domains = Array.from({ length: 5 }, () => fresh("moved"))
     yield* append(fresh("moved"), [{ key: "a" }])
     const start = yield* store.movedSince(undefined)
-    same(start.heads, [], "without a mark there are no heads")
-    // One mark is followed from answer to answer, as pollers do; the first one must show everything, always.
-    let { mark } = start
+    same(start.heads, [], "without a token there are no heads")
+    // One token is followed from answer to answer, as pollers do; the first one must show everything, always.
+    let { changeToken } = start
     const last = new Map<string, Head>()
     const rounds = [[0], [1, 2], [0], [3, 0, 1], [2], [], [4, 3, 2, 1, 0]]
     for (const [n, round] of rounds.entries()) {
       const parts = round.map((i) => [domains[i]!, [job(refIn(domains[i]!, "a"), set({ n }))]] as const)
       for (const { head } of yield* commitAll(parts)) last.set(head.domain, head)
-      const since = yield* store.movedSince(mark)
+      const since = yield* store.movedSince(changeToken)
       for (const [domain] of parts) same(newestOf(since.heads, domain), last.get(domain), "a head that moved")
-      mark = since.mark
-      const all = yield* store.movedSince(start.mark)
+      changeToken = since.changeToken
+      const all = yield* store.movedSince(start.changeToken)
       for (const [domain, head] of last) same(newestOf(all.heads, domain), head, "a head that moved since the start")
     }
   })
 }
 
 const movedOneByOne: Law<EventStore> = {
-  name: "a mark that is taken between two commits shows the second",
+  name: "a token that is taken between two commits shows the second",
   check: Effect.gen(function* () {
     const store = yield* EventStore
     const [first, second] = [fresh("moved"), fresh("moved")]
     for (let n = 0; n < 10; n++) {
       yield* append(first, [{ key: "a" }])
-      const { mark } = yield* store.movedSince(undefined)
+      const { changeToken } = yield* store.movedSince(undefined)
       const { head } = yield* commit(second, [job(refIn(second, "a"), set({ n }))])
-      same(newestOf((yield* store.movedSince(mark)).heads, second), head, "the head that moved")
-      same(newestOf((yield* store.movedSince(mark)).heads, second), head, "the same mark again")
+      same(newestOf((yield* store.movedSince(changeToken)).heads, second), head, "the head that moved")
+      same(newestOf((yield* store.movedSince(changeToken)).heads, second), head, "the same token again")
     }
   })
 }

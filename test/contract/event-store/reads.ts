@@ -21,8 +21,8 @@ const empty: Law<EventStore> = {
       for (const version of [0n, 1n, 2n, 2n ** 63n - 1n]) same(yield* store.version(ref, version), undefined, "version")
       same(yield* store.event(ref, id), undefined, "event")
     }
-    same(yield* store.read(absent.domain, 0n, 10), { events: [], scanned: 0n }, "read")
-    same(yield* store.read(absent.domain, 7n, 10), { events: [], scanned: 7n }, "read after a position")
+    same(yield* store.read(absent.domain, 0n, 10), [], "read")
+    same(yield* store.read(absent.domain, 7n, 10), [], "read after a position")
     same(yield* entitiesOf(absent.domain, "thing"), [], "entities")
     same(yield* eventsOf(absent.domain, "thing"), [], "events")
     same(yield* entitiesOf(present.domain, "other"), [], "entities of a type that nobody used")
@@ -46,7 +46,7 @@ const ownCommits: Law<EventStore> = {
       same(yield* store.state(ref), state, "state")
       same(yield* store.version(ref, n), made, "version")
       same(yield* store.event(ref, made.id), made, "event")
-      same(yield* store.read(domain, n - 1n, 10), { events: [made], scanned: n }, "read")
+      same(yield* store.read(domain, n - 1n, 10), [made], "read")
       same(yield* store.heads(globOf(domain), 1), [head], "heads")
       same((yield* entitiesOf(domain, "thing")).map(entityOf), state.deleted ? [] : [made.entity], "entities")
       same((yield* eventsOf(domain, "thing")).at(-1), made, "events")
@@ -111,9 +111,8 @@ const pages: Law<EventStore> = {
       Array.from({ length: 23 }, (_, n) => ({ key: `k${n % 3}`, values: { n } }))
     )
     for (const limit of [1, 2, 7, 22, 23, 24, 1000]) same(yield* logOf(domain, limit), events, `in pages of ${limit}`)
-    same(yield* store.read(domain, 10n, 5), { events: events.slice(10, 15), scanned: 15n }, "from the middle")
-    for (const after of [23n, 24n, 1000n, 2n ** 62n])
-      same(yield* store.read(domain, after, 5), { events: [], scanned: after }, "behind the head")
+    same(yield* store.read(domain, 10n, 5), events.slice(10, 15), "from the middle")
+    for (const after of [23n, 24n, 1000n, 2n ** 62n]) same(yield* store.read(domain, after, 5), [], "behind the head")
   })
 }
 

@@ -55,16 +55,16 @@ export const reopening = (open: Open): ReadonlyArray<Law<never>> => [
     })
   },
   {
-    name: "a log goes on where it was when the store is opened again, and marks stay good",
+    name: "a log goes on where it was when the store is opened again, and change tokens stay good",
     check: Effect.gen(function* () {
       const [domain, quiet] = [fresh("reopen"), fresh("reopen")]
       const time = 2n ** 62n + 1n
-      const { mark, first } = yield* during(
+      const { changeToken, first } = yield* during(
         open,
         Effect.gen(function* () {
           yield* append(quiet, [{ key: "a" }])
           const first = yield* append(domain, [{ key: "a", time }])
-          return { mark: (yield* (yield* EventStore).movedSince(undefined)).mark, first }
+          return { changeToken: (yield* (yield* EventStore).movedSince(undefined)).changeToken, first }
         })
       )
       yield* during(
@@ -77,7 +77,7 @@ export const reopening = (open: Open): ReadonlyArray<Law<never>> => [
             "the event"
           )
           same(yield* logOf(domain), [...first, ...second], "the log")
-          const { heads } = yield* (yield* EventStore).movedSince(mark)
+          const { heads } = yield* (yield* EventStore).movedSince(changeToken)
           assert.include(
             heads.map((head) => head.domain),
             domain

@@ -17,7 +17,7 @@ const readsBack = Effect.fnUntraced(function* (events: ReadonlyArray<Event>) {
   for (const event of events) {
     const { domain, type, key, version } = event.entity
     same(yield* store.event(event.entity, event.id), event, "event")
-    same((yield* store.read(domain, event.position - 1n, 1)).events, [event], "read")
+    same(yield* store.read(domain, event.position - 1n, 1), [event], "read")
     const id = JSON.stringify(event.id)
     same(yield* eventsOf(domain, type, { filter: `{"id":${id}}` }), [event], "events")
     if (events.some(({ entity }) => entity.key === key && entity.type === type && entity.version > version)) continue

@@ -5,7 +5,7 @@ import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
 import { EventStore } from "../../../application/ports/EventStore.ts"
 
 const isThere = "everything is there after the store was closed and opened again"
-const goesOn = "a log goes on where it was when the store is opened again, and marks stay good"
+const goesOn = "a log goes on where it was when the store is opened again, and change tokens stay good"
 
 export interface ReopenedMutant {
   readonly does: string

@@ -12,7 +12,7 @@ type SharedMutant = Mutant<Gateways["Service"]>
 const oneDomain = "two gateways that append to one domain at once lose, repeat and reorder nothing"
 const acknowledged = "every read on one gateway sees a commit that succeeded before it on the other"
 const shown = "what one gateway has shown of a commit, the other shows from then on"
-const marks = "a mark of one gateway shows, on both, what either commits after it"
+const tokens = "a change token of one gateway shows, on both, what either commits after it"
 
 /** Two gateways over one memory store, with ways of their own; `change` is called for each of them. */
 const gateways = (
@@ -212,22 +212,22 @@ const showing: ReadonlyArray<SharedMutant> = [
   awaited("shows a commit before the other can", (_primary, replica) => replica),
   awaited("shows the log before the states", (primary, { state }) => ({ ...primary, state })),
   awaited("shows states before the log", (primary, { read }) => ({ ...primary, read })),
-  gateways("takes a mark of another for none", marks, (healthy, _store, gateway) => ({
-    movedSince: (mark) => {
-      const [from, own] = mark?.split(":") ?? []
+  gateways("takes a token of another for none", tokens, (healthy, _store, gateway) => ({
+    movedSince: (changeToken) => {
+      const [from, own] = changeToken?.split(":") ?? []
       const moved = healthy.movedSince(from === String(gateway) ? own : undefined)
-      return Effect.map(moved, (found): Moved => ({ ...found, mark: `${gateway}:${found.mark}` }))
+      return Effect.map(moved, (found): Moved => ({ ...found, changeToken: `${gateway}:${found.changeToken}` }))
     }
   })),
-  gateways("tells of its own commits alone", marks, (healthy) => {
+  gateways("tells of its own commits alone", tokens, (healthy) => {
     const own = new Set<string>()
     return {
       commit: (units) => {
         for (const { domain } of units) own.add(domain)
         return healthy.commit(units)
       },
-      movedSince: (mark) =>
-        Effect.map(healthy.movedSince(mark), (moved) => ({
+      movedSince: (changeToken) =>
+        Effect.map(healthy.movedSince(changeToken), (moved) => ({
           ...moved,
           heads: moved.heads.filter(({ domain }) => own.has(domain))
         }))
@@ -235,7 +235,7 @@ const showing: ReadonlyArray<SharedMutant> = [
   }),
   {
     does: "numbers commits before it shows them",
-    breaks: "who follows marks on one gateway misses nothing that the other commits meanwhile",
+    breaks: "who follows change tokens on one gateway misses nothing that the other commits meanwhile",
     make: () => {
       const store = new MemoryStore()
       const numbered = new Map<string, number>()
@@ -246,10 +246,10 @@ const showing: ReadonlyArray<SharedMutant> = [
           numbered.set(unit.domain, ++last)
           return Effect.as(Effect.yieldNow, unit)
         }),
-        movedSince: (mark) =>
+        movedSince: (changeToken) =>
           Effect.sync(() => ({
-            heads: store.heads().filter(({ domain }) => numbered.get(domain)! > Number(mark ?? last)),
-            mark: String(last)
+            heads: store.heads().filter(({ domain }) => numbered.get(domain)! > Number(changeToken ?? last)),
+            changeToken: String(last)
           }))
       }
       return [gateway, gateway]

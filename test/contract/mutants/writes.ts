@@ -18,7 +18,7 @@ class Touched extends MemoryStore {
   protected readonly touched = new Set<string>()
   override heads(): ReadonlyArray<Head> {
     const found = super.heads()
-    const empty = { incarnation: "0".repeat(16), first: 1n, position: 0n, time: 0n, eventId: "" }
+    const empty = { incarnation: "0".repeat(16), position: 0n, time: 0n, eventId: "" }
     const more = [...this.touched].filter((domain) => !found.some((head) => head.domain === domain))
     return [...found, ...more.map((domain) => ({ domain, ...empty }))]
   }

@@ -1,29 +1,28 @@
-import { errors } from "cassandra-driver"
 import { Effect } from "effect"
-import { away, Defect, OutcomeUnknown, type Unavailable } from "../../../application/failure.ts"
+import { Defect, OutcomeUnknown, storeUnavailable, type Unavailable } from "../../../application/failure.ts"
 import { cassandraRequestsMax } from "../../../application/limits.ts"
-import type { Place, Primitives } from "../../../application/storage/commit-records/primitives.ts"
+import type { CommitPrimitives, LogPosition } from "../../../application/storage/commit-records/primitives.ts"
+import { integerMax } from "../../../application/storage/range.ts"
 import { keyText } from "../../../domain/batch.ts"
 import { type Event, evolve } from "../../../domain/event.ts"
-import { batched, type RowWrite } from "./batches.ts"
-import { attempt, isTrouble } from "./calls.ts"
+import { batched, type RowWrite } from "./calls.ts"
 import type { Open } from "./connection.ts"
-import { eventsAt } from "./events.ts"
-import { callList, listRows } from "./lists.ts"
-import { claimRow, domainRow, eventRow, headOf, integerMax, partOf, placeOf, recordOf, timestampAt } from "./rows.ts"
-import { statesIn } from "./states.ts"
+import { attempt, isTrouble, wasNotMade } from "./errors.ts"
+import { callList, eventsAt, listRows } from "./events.ts"
+import { statesIn } from "./projection.ts"
+import { domainRow, eventRow, headOf, partOf, positionKey, recordOf, recordRow, timestampAt } from "./rows.ts"
 
 const concurrency = cassandraRequestsMax
 
 /**
- * What claims are made of: a lightweight transaction for the claim, and for everything else writes that carry the
- * position as their timestamp, so that of two of them the later one counts, whichever comes first.
+ * Writes of commits and their projections: a lightweight transaction inserts the record, and all other writes carry the
+ * position as their timestamp, so that of two the one with the later position counts, in whatever order they arrive.
  */
-export const primitives = (open: Open): Primitives => {
+export const commitPrimitives = (open: Open): CommitPrimitives => {
   const { cql, bucketEvents, rows, once, write } = open
   const states = statesIn(open)
 
-  const recordAt = (place: Place) => attempt(() => rows(cql.claimed, placeOf(place, bucketEvents)))
+  const recordAt = (at: LogPosition) => attempt(() => rows(cql.record, positionKey(at, bucketEvents)))
 
   const madeUnder = (domain: string, caller: string, key: string) =>
     attempt(async () => {
@@ -33,13 +32,13 @@ export const primitives = (open: Open): Primitives => {
     })
 
   return {
-    mark: (domain) =>
+    appliedHead: (domain) =>
       Effect.map(
-        attempt(() => rows(cql.mark, [partOf(domain), domain])),
+        attempt(() => rows(cql.appliedHead, [partOf(domain), domain])),
         ([row]) => (row === undefined ? undefined : headOf(row))
       ),
 
-    recall: (domain, refs, keys) => {
+    readSnapshot: (domain, refs, keys) => {
       const calls = new Map(keys.map((call) => [keyText(call.caller, call.key), call]))
       const made = Effect.forEach([...calls.values()], ({ caller, key }) => madeUnder(domain, caller, key), {
         concurrency
@@ -50,17 +49,20 @@ export const primitives = (open: Open): Primitives => {
       }))
     },
 
-    claim: (record) =>
-      Effect.tryPromise({ try: () => once(cql.claim, claimRow(record, bucketEvents)), catch: (cause) => cause }).pipe(
+    insertRecord: (record) =>
+      Effect.tryPromise({
+        try: () => once(cql.insertRecord, recordRow(record, bucketEvents)),
+        catch: (cause) => cause
+      }).pipe(
         Effect.map((row) => (row?.["[applied]"] === true ? record : recordOf(row!))),
         Effect.catch((cause): Effect.Effect<never, Unavailable | OutcomeUnknown | Defect> => {
           if (!isTrouble(cause)) return Effect.fail(new Defect({ cause }))
-          return Effect.fail(wasNotMade(cause) ? away(cause) : new OutcomeUnknown({ cause }))
+          return Effect.fail(wasNotMade(cause) ? storeUnavailable(cause) : new OutcomeUnknown({ cause }))
         })
       ),
 
-    claimed: (places) =>
-      Effect.map(Effect.forEach(places, recordAt, { concurrency }), (found) => found.flat().map(recordOf)),
+    recordsAt: (positions) =>
+      Effect.map(Effect.forEach(positions, recordAt, { concurrency }), (found) => found.flat().map(recordOf)),
 
     projectEvents: (_, events) => {
       const requests = batched(events.flatMap((event) => eventWrites(open, event)))
@@ -70,7 +72,7 @@ export const primitives = (open: Open): Primitives => {
     projectStates: (_, latest) =>
       states.put(latest.map((event) => ({ state: evolve(event), timestamp: timestampAt(event.position) }))),
 
-    moveMark: (head) => attempt(() => write([{ query: cql.moveMark, params: domainRow(head) }]))
+    advanceApplied: (head) => attempt(() => write([{ query: cql.advanceApplied, params: domainRow(head) }]))
   }
 }
 
@@ -87,11 +89,3 @@ const eventWrites = ({ cql, bucketEvents }: Open, event: Event): ReadonlyArray<R
     })
   ]
 }
-
-/**
- * Whether it is certain that a claim was not made, nor will be: it was never sent, or refused for what it says. Whatever
- * a server says of other servers comes too late to tell.
- */
-const wasNotMade = (cause: unknown): boolean =>
-  cause instanceof errors.NoHostAvailableError ||
-  (cause instanceof errors.ResponseError && cause.code >= 0x2000 && cause.code < 0x2500)
