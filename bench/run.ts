@@ -6,6 +6,7 @@ import { fanout } from "./scenarios/fanout.ts"
 import { growth, idle } from "./scenarios/growth.ts"
 import { http2 } from "./scenarios/http2.ts"
 import { replay } from "./scenarios/replay.ts"
+import { search } from "./scenarios/search.ts"
 import { onStores } from "./scenarios/stores.ts"
 import { gets, sets, web } from "./scenarios/unary.ts"
 import { print, type Report } from "./table.ts"
@@ -25,6 +26,7 @@ const scenarios: Readonly<Record<string, () => Promise<Report>>> = {
   web: () => web(program, runs),
   replay: () => replay(program, runs),
   beside: () => beside(program),
+  search: () => search(program, runs),
   growth: () => growth(program, runs),
   idle: () => idle(runs),
   ...Object.fromEntries(onStores(program, runs))

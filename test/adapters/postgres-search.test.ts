@@ -223,8 +223,8 @@ describe("PostgreSQL goes by an index", server.options, () => {
 
   test("to the heads that moved, and to what follows a position", async () => {
     const on = connection(place)
-    const [now] = await on.query<{ readonly mark: string }>(statements.tokenOfNow)
-    assert.match(await planOf(on, statements.domainsSince, [now!.mark]), /Index (Only )?Scan.* domains_by_moved/)
+    const [now] = await on.query<{ readonly token: string }>(statements.tokenOfNow)
+    assert.match(await planOf(on, statements.domainsSince, [now!.token]), /Index (Only )?Scan.* domains_by_moved/)
     assert.match(await planOf(on, statements.eventsAfter, [domain, 5n, 10n]), /Index Scan using events_pkey/)
   })
 })
