@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
-import { Gate } from "../adapters/transport/rpc/gate.ts"
-import { Pipeline } from "../adapters/transport/rpc/pipeline.ts"
+import { Gate } from "../adapters/transport/call/gate.ts"
+import { Pipeline } from "../adapters/transport/call/pipeline.ts"
 import { Access } from "../application/access.ts"
 import { Committer } from "../application/committer.ts"
 import { Entities } from "../application/entities.ts"

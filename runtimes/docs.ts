@@ -1,4 +1,4 @@
-import { servingKept } from "../adapters/transport/kept.ts"
+import { serveWithEtag } from "../adapters/transport/http/cached-document.ts"
 import type { OpenApi } from "../adapters/transport/openapi.ts"
 import { referencePage } from "../adapters/transport/page/reference/page.ts"
 import { openApi } from "../adapters/transport/rest/openapi/document.ts"
@@ -13,10 +13,10 @@ export const docs = ({ authDisabled }: Pick<Settings, "authDisabled">) => {
     return document
   }
   return {
-    "/openapi.json": servingKept(() => ({
+    "/openapi.json": serveWithEtag(() => ({
       text: JSON.stringify(made()),
       headers: { "content-type": "application/json" }
     })),
-    "/docs": servingKept(() => referencePage(made()))
+    "/docs": serveWithEtag(() => referencePage(made()))
   }
 }

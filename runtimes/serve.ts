@@ -1,22 +1,24 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect } from "effect"
-import { type CommonHeaders, callIdOfRequest } from "../adapters/transport/listener/answer.ts"
+import { Gate } from "../adapters/transport/call/gate.ts"
+import type { WireStatus } from "../adapters/transport/call/status.ts"
+import { statusJson } from "../adapters/transport/call/status-json.ts"
+import { gatewayRpcHandler } from "../adapters/transport/connect/node.ts"
+import { grpcHandler } from "../adapters/transport/grpc/grpc.ts"
+import { grpcMethods } from "../adapters/transport/grpc/methods.ts"
+import { corsHeaders } from "../adapters/transport/http/cors.ts"
+import { hostGuard } from "../adapters/transport/http/host.ts"
+import { refuseOversized } from "../adapters/transport/http/oversized.ts"
+import { callIdOfRequest } from "../adapters/transport/http/request-head.ts"
+import { admitTarget } from "../adapters/transport/http/target.ts"
+import type { CommonHeaders } from "../adapters/transport/listener/answer.ts"
 import { type Handler, listen, type Refusing, type StreamHandler } from "../adapters/transport/listener/listen.ts"
-import { healthFaces } from "../adapters/transport/ops/health.ts"
+import { healthHandlers } from "../adapters/transport/ops/health.ts"
 import { type Probe, probes } from "../adapters/transport/ops/probes.ts"
 import { reflectionRoutes } from "../adapters/transport/ops/reflection.ts"
 import { homePage } from "../adapters/transport/page/page.ts"
 import { restApp } from "../adapters/transport/rest/app.ts"
-import { admitTarget, restFace } from "../adapters/transport/rest/front.ts"
-import { corsHeaders } from "../adapters/transport/rpc/cors.ts"
-import { Gate } from "../adapters/transport/rpc/gate.ts"
-import { grpcFace } from "../adapters/transport/rpc/grpc.ts"
-import { grpcMethods } from "../adapters/transport/rpc/grpc-methods.ts"
-import { hostGuard } from "../adapters/transport/rpc/host.ts"
-import { rpcFace } from "../adapters/transport/rpc/node.ts"
-import { refuseOversized } from "../adapters/transport/rpc/oversized.ts"
-import type { WireStatus } from "../adapters/transport/rpc/status.ts"
-import { statusJson } from "../adapters/transport/rpc/status-json.ts"
+import { restHandler } from "../adapters/transport/rest/node.ts"
 import { inBackground } from "../application/background.ts"
 import { Feed } from "../application/feed/feed.ts"
 import { Readiness } from "../application/readiness.ts"
@@ -43,11 +45,11 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const services = [EntityService, EventService]
   const readings = () => Effect.runPromiseWith(context)(check)
   const isReady = async () => (await readings()).ready
-  const health = healthFaces({ services, isReady, draining: draining.signal })
+  const health = healthHandlers({ services, isReady, draining: draining.signal })
   const reflection = settings.publicDocs
     ? [reflectionRoutes([...services, Health], [file_google_rpc_error_details], draining.signal)]
     : []
-  const rpc = rpcFace(gate, [health.routes, ...reflection])
+  const rpc = gatewayRpcHandler(gate, [health.routes, ...reflection])
   const probe = probes(readings)
   const app = restApp(gate, { corsOrigins })
   const home = yield* Effect.promise(() => homePage({ docs: settings.publicDocs }))
@@ -56,7 +58,7 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
   if (settings.publicDocs) {
     for (const [path, answer] of Object.entries(docs(settings))) app.get(path, (c) => answer(c.req.raw))
   }
-  const rest = restFace(app, gate)
+  const rest = restHandler(app, gate)
 
   const refuse = (request: IncomingMessage, response: ServerResponse, what: string, refusal: WireStatus) => {
     const callId = callIdOfRequest(request)
@@ -79,7 +81,7 @@ export const serve = Effect.fnUntraced(function* (settings: Settings) {
     return asked().then((answer) => send(response, answer))
   }
 
-  const grpc = grpcFace(new Map([...grpcMethods(gate), ...health.methods]))
+  const grpc = grpcHandler(new Map([...grpcMethods(gate), ...health.methods]))
   const onStream: StreamHandler = (stream) => guard(stream.head.headers[":authority"]) === undefined && grpc(stream)
 
   // Not in the scope, which is closing by then.

@@ -40,7 +40,10 @@ describe("imports", () => {
     ["adapters/storage/sqlite/a.ts", "../shared.ts"],
     ["adapters/storage/sqlite/a.ts", "./b.ts"],
     ["adapters/storage/sqlite/a.ts", "node:sqlite"],
-    ["adapters/transport/rest/a.ts", "../rpc/pipeline.ts"],
+    ["adapters/transport/rest/a.ts", "../call/pipeline.ts"],
+    ["adapters/transport/rest/a.ts", "../sse/a.ts"],
+    ["adapters/transport/listener/a.ts", "../http/a.ts"],
+    ["adapters/transport/http/a.ts", "../call/a.ts"],
     ["adapters/transport/rest/a.ts", "../../../proto/gen/stategate/stategate_pb.js"],
     ["runtimes/node.ts", "../adapters/storage/sqlite/layer.ts"],
     ["test/a.test.ts", "../runtimes/settings.ts"],
@@ -67,9 +70,11 @@ describe("imports", () => {
     ["adapters/storage/sqlite/a.ts", "../../channel/inmem/a.ts"],
     ["adapters/storage/sqlite/a.ts", "../../../runtimes/settings.ts"],
     ["adapters/storage/sqlite/a.ts", "../../../test/support/need.ts"],
-    ["adapters/transport/rest/a.ts", "../sse/a.ts"],
-    ["adapters/transport/rpc/a.ts", "../rest/a.ts"],
-    ["adapters/storage/sqlite/a.ts", "../../transport/rpc/a.ts"]
+    ["adapters/transport/sse/a.ts", "../rest/a.ts"],
+    ["adapters/transport/connect/a.ts", "../grpc/a.ts"],
+    ["adapters/transport/call/a.ts", "../http/a.ts"],
+    ["adapters/transport/http/a.ts", "../listener/a.ts"],
+    ["adapters/storage/sqlite/a.ts", "../../transport/call/a.ts"]
   ]
   const ways = [
     (to: string) => `import { a } from "${to}"`,
@@ -125,7 +130,7 @@ test("only runtimes read the environment", () => {
 
 test("fibers of their own are started in one way, in which no defect is lost", () => {
   for (const line of ["yield* Effect.forkScoped(loop)", "Effect.runFork(work)", "await Effect.runPromise(check)"]) {
-    for (const path of ["application/a.ts", "adapters/transport/rpc/a.ts"])
+    for (const path of ["application/a.ts", "adapters/transport/call/a.ts"])
       assert.deepStrictEqual(seen("fibers", [path, line]), [`${path}:1`])
     assert.deepStrictEqual(seen("fibers", ["application/background.ts", line], ["runtimes/gateway.ts", line]), [])
   }

@@ -250,7 +250,7 @@ describe("a bug in", () => {
   })
 
   it("each of them is tried, here or where it runs", () => {
-    // Elsewhere: test/runtimes/drain.test.ts, test/auth/key-source.test.ts and test/transport/ops.test.ts.
+    // Elsewhere: test/runtimes/drain.test.ts, test/auth/key-source.test.ts and test/transport/ops/server.test.ts.
     expect([...Object.keys(cases), "drain", "keys", "operators"].sort()).toEqual([...backgroundFibers].sort())
   })
 })

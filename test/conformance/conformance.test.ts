@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers"
 import { afterAll, assert, test } from "vitest"
 import { need, program } from "../support/need.ts"
 import { temporaryFolder } from "../support/process.ts"
-import { http2InTests } from "../transport/listener-clients.ts"
+import { http2InTests } from "../transport/listener/clients.ts"
 
 // The official suite of the Connect project, with its reference clients, those of grpc-go among them: the three RPC
 // protocols over both versions of HTTP, with and without TLS, against the listener and the faces of the gateway.
@@ -68,7 +68,7 @@ test("every case of the conformance suite passes", { ...suite.options, timeout: 
   const [output, errors] = await Promise.all([text(run.stdout), text(run.stderr)])
   const failed = output.split("\n").filter((line) => line.trim() !== "" && !/^(PASS|Running|Total)/.test(line))
   assert.include(output, `Total cases: ${cases}\n${cases} passed, 0 failed`, `${failed.join("\n")}\n${errors}`)
-  // Which calls exactly these are, test/transport/grpc-faces.test.ts says.
+  // Which calls exactly these are, test/transport/grpc/fast-path.test.ts says.
   if (http2InTests === "own") assert.isAbove(readFileSync(served).length, 0, "the lean face served none of the calls")
   else assert.isFalse(existsSync(served), "the lean face served calls of Node's HTTP/2")
 })

@@ -5,7 +5,7 @@ import { assert, describe, test } from "vitest"
 import { listen } from "../../adapters/transport/listener/listen.ts"
 import { testCertificates } from "../support/certificate.ts"
 import { need, program } from "../support/need.ts"
-import { echo, http2InTests } from "../transport/listener-clients.ts"
+import { echo, http2InTests } from "../transport/listener/clients.ts"
 
 // h2spec asks a server for everything that HTTP/2 and HPACK demand of one, case by case. It must be strict. It is
 // mandatory where CI is set: see test/support/need.ts.

@@ -6,9 +6,9 @@
 import { appendFileSync, readFileSync } from "node:fs"
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
 import { Effect } from "effect"
+import { nodeRpcHandler } from "../../adapters/transport/connect/node.ts"
+import { grpcHandler } from "../../adapters/transport/grpc/grpc.ts"
 import { type Handler, listen } from "../../adapters/transport/listener/listen.ts"
-import { grpcFace } from "../../adapters/transport/rpc/grpc.ts"
-import { nodeFace } from "../../adapters/transport/rpc/node.ts"
 import { readSuite, type ServerRequest } from "./messages.ts"
 import { conformanceService } from "./service.ts"
 
@@ -31,11 +31,11 @@ const tls =
 const limit = asked.messageReceiveLimit > 0 ? asked.messageReceiveLimit : undefined
 
 const service = conformanceService(suite)
-const grpc = grpcFace(
+const grpc = grpcHandler(
   service.methods(() => served !== undefined && appendFileSync(served, ".")),
   limit
 )
-const rpc = nodeFace([service.routes], undefined, {
+const rpc = nodeRpcHandler([service.routes], undefined, {
   jsonOptions: { registry: suite.registry },
   // Small answers too, or the suite would see none that is compressed.
   compressMinBytes: 0,

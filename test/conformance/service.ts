@@ -4,9 +4,9 @@ import { setTimeout as delay } from "node:timers/promises"
 import { create, type DescMessage, type DescService, type Message, toBinary } from "@bufbuild/protobuf"
 import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt"
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect"
-import { begun, type Routes } from "../../adapters/transport/rpc/connect.ts"
-import type { GrpcAnswer, GrpcCall, GrpcMethod } from "../../adapters/transport/rpc/grpc.ts"
-import type { Detail } from "../../adapters/transport/rpc/status.ts"
+import type { Detail } from "../../adapters/transport/call/status.ts"
+import { begun, type Routes } from "../../adapters/transport/connect/routes.ts"
+import type { GrpcAnswer, GrpcCall, GrpcMethod } from "../../adapters/transport/grpc/grpc.ts"
 import type {
   Failure,
   Header,

@@ -76,6 +76,19 @@ const forbidden = (from: string, target: { readonly path: string } | { readonly 
 const isSamePackage = (from: string, target: string) =>
   from.split("/").slice(0, 2).join("/") === target.split("/").slice(0, 2).join("/")
 
+/** What the folders of the transport may import of each other. */
+const belowProtocols: Readonly<Record<string, ReadonlyArray<string>>> = {
+  http: ["call"],
+  listener: ["call", "http"],
+  grpc: ["call"],
+  connect: ["call", "http"],
+  sse: ["call"],
+  rest: ["call", "http", "sse"],
+  page: ["http"],
+  // Health and reflection are calls of gRPC.
+  ops: ["call", "http", "grpc", "connect"]
+}
+
 const forbiddenToAdapter = (from: string, target: string) => {
   if (["domain", "application", "proto"].includes(layerOf(target))) return undefined
   if (layerOf(target) !== "adapters")
@@ -84,10 +97,10 @@ const forbiddenToAdapter = (from: string, target: string) => {
   const [, targetPort, targetTech, ...inside] = target.split("/")
   const shared = targetPort === port && inside.length === 0
   const own = targetPort === port && targetTech === tech
-  const pipeline = port === "transport" && targetPort === "transport" && targetTech === "rpc"
-  if (shared || own || pipeline) return undefined
+  const below = port === targetPort && port === "transport" && belowProtocols[tech ?? ""]?.includes(targetTech ?? "")
+  if (shared || own || below) return undefined
   return port === "transport" && targetPort === "transport"
-    ? "faces of the transport meet in adapters/transport/rpc: move what they share there, or join them in runtimes/"
+    ? "protocols share adapters/transport/call, and http where they speak it: move it there, or join them in runtimes/"
     : "adapters never import one another: what a port's adapters share lies beside their folders, or in application/"
 }
 

@@ -1,9 +1,8 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http"
+import { type ServerResponse, STATUS_CODES } from "node:http"
 import { Code } from "@connectrpc/connect"
 import type { Refusal } from "@stategate/http2"
-import { callIdOf } from "../rpc/gate.ts"
-import { statusJson } from "../rpc/status-json.ts"
-import type { RequestHead } from "./request-head.ts"
+import { statusJson } from "../call/status-json.ts"
+import type { RequestHead } from "../http/request-head.ts"
 
 /** An answer that is complete. */
 export interface WholeAnswer {
@@ -72,11 +71,6 @@ export const wholeAnswer = (answer: OwnAnswer, callId: string, common: WholeAnsw
     headers: { ...common, ...answer.headers, "x-request-id": callId, "content-type": "application/json" },
     body: JSON.stringify(statusJson(status))
   }
-}
-
-export const callIdOfRequest = ({ headers }: IncomingMessage): string => {
-  const given = headers["x-request-id"]
-  return callIdOf(typeof given === "string" ? given : undefined)
 }
 
 export const answerWhole = (response: ServerResponse, { status, headers, body }: WholeAnswer): void => {

@@ -1,12 +1,12 @@
 import type { Socket } from "node:net"
 import { type ConnectionAdmission, type Handler, StallTimer } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
-import { isEndless } from "../rpc/endless.ts"
+import { isEndless } from "../http/endless.ts"
+import { headOf, headOfText, type RequestHead } from "../http/request-head.ts"
 import { answerWhole, lastAnswer } from "./answer.ts"
 import { Http1Input, type Parser } from "./http1-input.ts"
 import { Http1Memory } from "./http1-memory.ts"
 import type { MessageOwner, Request, Response } from "./http1-messages.ts"
-import { headOf, headOfText, type RequestHead } from "./request-head.ts"
 import { problemOf, type Refusing, refusalAnswer, type Unfit, unfitAnswer } from "./unfit.ts"
 
 export interface Http1Options extends Refusing {

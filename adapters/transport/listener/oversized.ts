@@ -1,6 +1,6 @@
 import type { OversizedHandler } from "@stategate/http2"
+import type { RequestHead } from "../http/request-head.ts"
 import type { WholeAnswer } from "./answer.ts"
-import type { RequestHead } from "./request-head.ts"
 
 /** Answers a request whose headers exceed the limits. */
 export type RefuseOversized = (request: RequestHead) => WholeAnswer

@@ -1,8 +1,9 @@
 import type { Refusal } from "@stategate/http2"
 import type { ListenerLimits } from "../../../application/limits.ts"
 import type { RefusedReason } from "../../../application/telemetry.ts"
-import { callIdOf } from "../rpc/gate.ts"
-import { isHost } from "../rpc/host.ts"
+import { callIdOf } from "../call/call-id.ts"
+import { isHost } from "../http/host.ts"
+import type { RequestHead } from "../http/request-head.ts"
 import {
   type CommonHeaders,
   type OwnAnswer,
@@ -14,7 +15,6 @@ import {
 } from "./answer.ts"
 import type { Request } from "./http1-messages.ts"
 import type { RefuseOversized } from "./oversized.ts"
-import type { RequestHead } from "./request-head.ts"
 
 /** How the listener answers what it does not hand on. */
 export interface Refusing {

@@ -8,10 +8,10 @@ import {
   type HealthCheckResponseSchema,
   HealthCheckResponse_ServingStatus as Status
 } from "../../../proto/gen/grpc/health/v1/health_pb.js"
-import { begun, type Routes } from "../rpc/connect.ts"
-import type { GrpcMethod } from "../rpc/grpc.ts"
-import { isInvalid } from "../rpc/pipeline.ts"
-import { internal, statusOf } from "../rpc/status.ts"
+import { isInvalid } from "../call/pipeline.ts"
+import { internal, statusOf } from "../call/status.ts"
+import { begun, type Routes } from "../connect/routes.ts"
+import type { GrpcMethod } from "../grpc/grpc.ts"
 
 export interface HealthOptions {
   /** What may be asked for by name. The empty name is the whole gateway. */
@@ -22,14 +22,14 @@ export interface HealthOptions {
   readonly draining: AbortSignal
 }
 
-export interface HealthFaces {
+export interface HealthHandlers {
   readonly routes: Routes
   /** The unary call once more, for the face that serves most of them: load balancers ask often. */
   readonly methods: ReadonlyMap<string, GrpcMethod>
 }
 
 /** `grpc.health.v1`, which asks nobody for a token and tells nobody a name that it did not say. */
-export const healthFaces = ({ services, isReady, draining }: HealthOptions): HealthFaces => {
+export const healthHandlers = ({ services, isReady, draining }: HealthOptions): HealthHandlers => {
   const known = new Set(["", ...services.map(({ typeName }) => typeName)])
   let watchers = 0
   const now = async () => (!draining.aborted && (await isReady()) ? Status.SERVING : Status.NOT_SERVING)

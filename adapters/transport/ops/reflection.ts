@@ -14,7 +14,7 @@ import {
   type ServerReflectionResponseSchema
 } from "../../../proto/gen/grpc/reflection/v1/reflection_pb.js"
 import { ServerReflection as ServerReflectionAlpha } from "../../../proto/gen/grpc/reflection/v1alpha/reflection_pb.js"
-import { begun, type Routes } from "../rpc/connect.ts"
+import { begun, type Routes } from "../connect/routes.ts"
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>
 type Answer = NonNullable<Response["messageResponse"]>

@@ -4,7 +4,7 @@ import { Cause, Effect, type Scope } from "effect"
 import { reportDefects } from "../../../application/background.ts"
 import { opsConnectionsMax, profileSecondsMax } from "../../../application/limits.ts"
 import type { Readings } from "../../../application/readiness.ts"
-import { hostGuard, isLoopbackHost } from "../rpc/host.ts"
+import { hostGuard, isLoopbackHost } from "../http/host.ts"
 import { probes } from "./probes.ts"
 import type { Profiles } from "./profiles.ts"
 

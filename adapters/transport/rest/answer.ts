@@ -1,10 +1,10 @@
 import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf"
 import { Code } from "@connectrpc/connect"
 import type { JsonObject } from "../../../domain/json.ts"
-import { versionsIn } from "../rpc/checks.ts"
-import type { Reply } from "../rpc/methods.ts"
-import type { WireStatus } from "../rpc/status.ts"
-import { statusJson } from "../rpc/status-json.ts"
+import { versionsIn } from "../call/checks.ts"
+import type { Reply } from "../call/methods.ts"
+import type { WireStatus } from "../call/status.ts"
+import { statusJson } from "../call/status-json.ts"
 
 /** A message as proto JSON, but for its empty lists, which are there: a page without items is still a page. */
 export const messageJson = (desc: DescMessage, message: MessageShape<DescMessage>): JsonObject => {

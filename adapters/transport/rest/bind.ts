@@ -1,9 +1,9 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf"
 import { isArray, type Json, type JsonObject } from "../../../domain/json.ts"
-import type { Checks } from "../rpc/checks.ts"
+import type { Checks } from "../call/checks.ts"
+import { partsOf } from "../http/target.ts"
 import { fieldOf, isFull, jsonOf, put, quoted, readMessage } from "./read.ts"
 import type { Route } from "./routes.ts"
-import { partsOf } from "./target.ts"
 
 const malformed = "must be percent-encoded UTF-8"
 

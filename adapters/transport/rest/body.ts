@@ -3,9 +3,9 @@ import { requestBytesMax, requestValuesMax } from "../../../application/limits.t
 import type { Json } from "../../../domain/json.ts"
 import { readJson } from "../../../domain/json-read.ts"
 import { invalid } from "../../../domain/rejection.ts"
-import { isUtf8, parseMediaType } from "../media-type.ts"
-import { CallFailed } from "../rpc/gate.ts"
-import { canceled, statusOf, type WireStatus } from "../rpc/status.ts"
+import { CallFailed } from "../call/gate.ts"
+import { canceled, statusOf, type WireStatus } from "../call/status.ts"
+import { isUtf8, parseMediaType } from "../http/media-type.ts"
 
 const tooLarge = `must be at most ${requestBytesMax} bytes`
 

@@ -9,7 +9,7 @@ import {
 } from "@bufbuild/protobuf"
 import { violationsMax } from "../../../application/limits.ts"
 import { isArray, type Json, type JsonObject } from "../../../domain/json.ts"
-import type { Checks } from "../rpc/checks.ts"
+import type { Checks } from "../call/checks.ts"
 
 /** What is wrong is listed up to here: an answer must not grow with a hostile request. */
 

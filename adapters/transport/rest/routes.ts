@@ -2,7 +2,7 @@ import { type DescMethod, type DescService, getOption } from "@bufbuild/protobuf
 import { http } from "../../../proto/gen/google/api/annotations_pb.js"
 import type { HttpRule } from "../../../proto/gen/google/api/http_pb.js"
 import { EventService } from "../../../proto/gen/stategate/stategate_pb.js"
-import { type Method, unaryMethods } from "../rpc/methods.ts"
+import { type Method, unaryMethods } from "../call/methods.ts"
 import { fieldOf } from "./read.ts"
 import { parseTemplate, type Segment } from "./template.ts"
 

@@ -1,4 +1,4 @@
-import type { Kept } from "../../kept.ts"
+import type { CachedDocument } from "../../http/cached-document.ts"
 import type { OpenApi, Operation, Schema } from "../../openapi.ts"
 import { pageHeaders } from "../policy.ts"
 import { html, Markup, prose } from "./markup.ts"
@@ -15,7 +15,7 @@ interface Call {
  * The page at `/docs`: the OpenAPI document, to read. It is our own because the ready-made ones are 0.9 to 4.4 MB of
  * script that know where to find fonts, validators or telemetry elsewhere; this is markup alone, and runs no script.
  */
-export const referencePage = async (document: OpenApi): Promise<Kept> => ({
+export const referencePage = async (document: OpenApi): Promise<CachedDocument> => ({
   text: page(document).html,
   headers: await pageHeaders(style)
 })
