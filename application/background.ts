@@ -17,6 +17,7 @@ export const backgroundFibers = [
   "keys",
   "late-commits",
   "operators",
+  "policy",
   "readiness",
   "circuit-breaker"
 ] as const

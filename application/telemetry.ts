@@ -33,6 +33,26 @@ export interface CommitMeasurement {
   readonly failed: boolean
 }
 
+/** How a policy decided. An error denies. */
+export const decisionOutcomes = ["allow", "deny", "error"] as const
+export type DecisionOutcome = (typeof decisionOutcomes)[number]
+
+/** One decision of a policy. Never holds values of an entity. */
+export interface DecisionRecord {
+  /** What the policy judged: a request, or a message before it is sent. */
+  readonly policy: "request" | "response"
+  readonly outcome: DecisionOutcome
+  readonly durationMs: number
+  /** Such as `data.stategate.authz.allow`. */
+  readonly rule: string
+  /** Such as `/stategate.EntityService/Set`. */
+  readonly method: string
+  /** The caller and the entity; made only for a log that writes them. */
+  readonly about: () => Readonly<Record<"sub" | "iss" | "domain" | "type" | "key", string | undefined>>
+  /** Why the policy failed. */
+  readonly reason?: string
+}
+
 /** Names of the counters. */
 export type CounterName =
   /** Jobs that the full queue refused. */
@@ -47,6 +67,10 @@ export type CounterName =
   | "logReads"
   /** Logs that were found to have gone back in time. */
   | "rewinds"
+  /** Policies that took the place of another one. */
+  | "policyReloads"
+  /** Policies that changed and cannot be used; the ones before them stay. */
+  | "policyReloadsRefused"
   /** Log lines that were lost, because nobody read standard output or the disk was full. */
   | "logLinesLost"
   /** Reads of an issuer's keys that failed. */
@@ -85,6 +109,7 @@ export type GaugeName =
 export interface Telemetry {
   readonly recordCall: (record: CallRecord) => void
   readonly recordCommit: (record: CommitMeasurement) => void
+  readonly recordDecision: (record: DecisionRecord) => void
   readonly count: (what: CounterName, by: number) => void
   /** A background fiber met a defect, which is in the log. */
   readonly recordDefect: (fiber: BackgroundFiber) => void
@@ -107,6 +132,7 @@ export const combineTelemetry = (...all: ReadonlyArray<Partial<Telemetry>>): Tel
   return {
     recordCall: each("recordCall"),
     recordCommit: each("recordCommit"),
+    recordDecision: each("recordDecision"),
     count: each("count"),
     recordDefect: each("recordDefect"),
     recordRefusal: each("recordRefusal"),

@@ -7,12 +7,16 @@ export interface PolicyInput {
   readonly claims: JsonObject
   /** Such as `/stategate.EntityService/Set`. */
   readonly method: string
-  /** Request headers, in lower case. */
+  /** Request headers, in lower case. No policy is shown those that hold credentials. */
   readonly metadata: () => JsonObject
   /** The message as proto JSON; made only for a policy that looks. */
   readonly body: () => Json
   readonly clientStream: boolean
   readonly serverStream: boolean
+  /** The caller's verified certificate: subject, names, fingerprint. */
+  readonly tls?: JsonObject
+  /** Where the connection comes from: `address`. */
+  readonly peer?: JsonObject
 }
 
 /** Decides who may do what. Every adapter must pass `test/contract/Policy.ts`. */

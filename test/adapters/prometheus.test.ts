@@ -34,13 +34,21 @@ const call = (more: Partial<CallRecord> = {}): CallRecord => ({
 /** Metrics of a gateway in which something of every kind has happened. */
 const busy = () => {
   const metrics = openMetrics({ version: "1.2.3", runtime: "node 24" })
-  const { recordCall, recordCommit, count, registerGauge } = metrics.telemetry
+  const { recordCall, recordCommit, recordDecision, count, registerGauge } = metrics.telemetry
   for (const [i, what] of gauges.entries()) registerGauge(what, () => i + 1)
   for (const durationMs of [0.05, 0.1, 0.3, 20_000]) recordCall(call({ durationMs }))
   recordCall(call({ code: "not_found", protocol: "rest", durationMs: 30 }))
   recordCall(call({ method: "/stategate.EventService/Stream", protocol: "sse", durationMs: 3_600_000, sent: 7 }))
   recordCommit({ events: 3, durationMs: 2, failed: false })
   recordCommit({ events: 0, durationMs: 9, failed: true })
+  const decision = {
+    policy: "request",
+    rule: "data.stategate.authz.allow",
+    method: "/stategate.EntityService/Set"
+  } as const
+  const about = () => ({ sub: "a-sub", iss: "an-issuer", domain: "a-domain", type: "a-type", key: "a-key" })
+  for (const outcome of ["allow", "deny", "deny"] as const)
+    recordDecision({ ...decision, outcome, durationMs: 0.01, about })
   const totals = [
     "jobsRefused",
     "streamsRefused",
@@ -48,6 +56,8 @@ const busy = () => {
     "backfills",
     "logReads",
     "rewinds",
+    "policyReloads",
+    "policyReloadsRefused",
     "logLinesLost",
     "keyReadFailures"
   ] as const
@@ -100,6 +110,9 @@ describe("metrics", () => {
     assert.include(text, 'stategate_commits_total{outcome="failed"} 1')
     assert.include(text, 'stategate_build_info{version="1.2.3",runtime="node 24"} 1')
     assert.include(text, "stategate_feed_events_delivered_total 5")
+    assert.include(text, 'stategate_policy_decisions_total{policy="request",outcome="deny"} 2')
+    assert.include(text, 'stategate_policy_decisions_total{policy="response",outcome="error"} 0')
+    assert.include(text, 'stategate_policy_evaluation_duration_seconds_bucket{le="0.00001",policy="request"} 3')
   })
 
   test("have no label that a caller could fill", async () => {
@@ -107,7 +120,7 @@ describe("metrics", () => {
     const labels = [...text.matchAll(/^stategate_\w+\{([^}]*)\}/gm)].flatMap(([, list]) =>
       [...list!.matchAll(/(\w+)="/g)].map(([, name]) => name)
     )
-    const known = ["method", "protocol", "code", "outcome", "reason", "fiber", "le", "version", "runtime"]
+    const known = ["method", "protocol", "code", "policy", "outcome", "reason", "fiber", "le", "version", "runtime"]
     assert.sameMembers([...new Set(labels)], known)
     assert.notInclude(text, "a-domain")
     assert.notInclude(text, "a-type")

@@ -1,6 +1,6 @@
 import { Cause, type Layer, Logger, type LogLevel } from "effect"
 import { type Logger as Pino, pino } from "pino"
-import type { CallRecord, Telemetry } from "../../../application/telemetry.ts"
+import type { CallRecord, DecisionRecord, Telemetry } from "../../../application/telemetry.ts"
 import { LineBuffer } from "./line-buffer.ts"
 import { standardOutput } from "./output.ts"
 
@@ -124,7 +124,41 @@ const recordCall =
     else log.info(line, "call")
   }
 
-/** Writes a line for each call. */
-export const callLog = (log: Pino): Partial<Telemetry> => ({ recordCall: recordCall(log) })
+/** Which decisions of policies have a line: none, denied requests and failures, or all. */
+export type DecisionLog = "none" | "denied" | "all"
+
+/** One line a decision: who, what and how it was decided, never what was in it. */
+const recordDecision =
+  (log: Pino, which: DecisionLog) =>
+  ({ policy, outcome, durationMs, rule, method, about, reason }: DecisionRecord): void => {
+    // A response policy filters rows: that it withholds some is its daily work, for each event of each stream.
+    const isWanted = outcome === "error" || (outcome === "deny" && policy === "request")
+    if (which === "none" || (which === "denied" && !isWanted)) return
+    const line = {
+      decision: outcome,
+      policy,
+      rule,
+      method,
+      ...mapValues(about(), shortened),
+      durationMs: Math.round(durationMs * 1000) / 1000,
+      reason
+    }
+    if (outcome === "error") log.error(line, "the policy failed, which denies")
+    else log.info(line, "decision")
+  }
+
+/** The most characters of a name that callers choose. */
+const nameCharsMax = 256
+const shortened = (text: string | undefined) =>
+  text === undefined || text.length <= nameCharsMax ? text : `${text.slice(0, nameCharsMax)}…`
+
+const mapValues = <A, B>(values: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
+
+/** Writes a line for each call, and for the decisions that are wanted. */
+export const callLog = (log: Pino, decisions: DecisionLog = "denied"): Partial<Telemetry> => ({
+  recordCall: recordCall(log),
+  recordDecision: recordDecision(log, decisions)
+})
 
 export const layer = (log: Pino): Layer.Layer<never> => Logger.layer([effectLogger(log)])

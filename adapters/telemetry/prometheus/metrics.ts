@@ -8,6 +8,7 @@ import {
   type Telemetry
 } from "../../../application/telemetry.ts"
 import { countCalls } from "./calls.ts"
+import { countDecisions } from "./decisions.ts"
 
 type Text = readonly [name: string, help: string]
 
@@ -20,6 +21,11 @@ const counters: Readonly<Record<CounterName, Text>> = {
   backfills: ["stategate_feed_backfills_total", "Reads of the log for events that the channel had not brought."],
   logReads: ["stategate_feed_log_reads_total", "Reads of the log for streams that were further back than memory."],
   rewinds: ["stategate_feed_rewinds_total", "Logs that were found to have gone back in time."],
+  policyReloads: ["stategate_policy_reloads_total", "Policies that took the place of another one."],
+  policyReloadsRefused: [
+    "stategate_policy_reloads_refused_total",
+    "Policies that changed and could not be used; the ones before them stayed."
+  ],
   logLinesLost: [
     "stategate_log_lines_lost_total",
     "Log lines that could not be written, such as when nobody read them."
@@ -89,6 +95,7 @@ export const openMetrics = (build: Build): Metrics => {
     telemetry: {
       recordCall,
       recordCommit,
+      recordDecision: countDecisions(registry),
       recordDefect: (fiber) => defects.inc({ fiber }),
       recordRefusal,
       count: (what, by) => totals[what].inc(by),

@@ -1,0 +1,20 @@
+import type { RegoVersion } from "./compilation.ts"
+
+/** Where the bytes of a policy or of its data come from; the name is what problems call it. */
+export type Origin =
+  | { readonly _tag: "Inline"; readonly name: string; readonly bytes: Uint8Array }
+  | { readonly _tag: "File"; readonly name: string; readonly path: string }
+
+export interface RegoSettings {
+  /** Undefined: every request is denied. */
+  readonly request: Origin | undefined
+  /** Undefined: every response is sent. */
+  readonly response: Origin | undefined
+  readonly data: Origin | undefined
+  /** Empty tries v1, then v0. */
+  readonly version: RegoVersion | ""
+  /** Milliseconds that an evaluation may take; above, it denies. */
+  readonly budgetMs: number
+  /** Where compiled policies are kept; undefined: nowhere. */
+  readonly folder: string | undefined
+}
