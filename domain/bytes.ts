@@ -36,7 +36,7 @@ export const fromBase64Url = (encoded: string): Uint8Array | undefined => {
 }
 
 /** Reads what the functions above write; throws a RangeError or TypeError where the bytes are not theirs. */
-export class Reader {
+export class ByteReader {
   #offset = 0
   readonly #bytes: Uint8Array
 

@@ -9,10 +9,10 @@ export { type ParsedQuery, parseQuery } from "./query/parse.ts"
 export {
   type Comparison,
   type Field,
+  type FieldPath,
   fields,
   type Operand,
   type Order,
-  type Place,
   type Query,
   queryLimits,
   type Subject

@@ -9,42 +9,42 @@ import { monotonicMillis, monotonicNow } from "../monotonic.ts"
 import { Channel } from "../ports/Channel.ts"
 import { EventStore } from "../ports/EventStore.ts"
 import { Telemetry } from "../telemetry.ts"
-import { Heartbeats, type Silent } from "./heartbeats.ts"
+import { Heartbeats, type WaitingStream } from "./heartbeats.ts"
 import { pageFrom } from "./page.ts"
-import { type Delivery, Reader, type StreamEnd } from "./reader.ts"
+import { Reader, type StreamEnd, type StreamItem } from "./reader.ts"
 import { StreamScheduler, slicedReads, TimeSlices } from "./scheduler.ts"
-import { marksOf, type StreamRequest, sinceOf } from "./start.ts"
+import { type StreamRequest, sinceOf, startsOf } from "./start.ts"
 import type { Tail } from "./tail.ts"
 import { Tails } from "./tails.ts"
 
 /** An open stream. */
 export interface FeedStream {
-  /** Where it starts: what is committed after this was made is delivered. */
+  /** Where the stream starts: it delivers every event that is committed after this cursor was made. */
   readonly cursor: string
   /**
-   * The next deliveries, at least one: events in order, or after a silence one without an event. The caller asks again
-   * when it has passed them on, so that nothing piles up for a slow one.
+   * The next items, at least one: events in order, or after a silence a heartbeat. The caller pulls again when it has
+   * sent them, so that nothing accumulates for a slow client.
    */
-  readonly pull: Effect.Effect<ReadonlyArray<Delivery>, StreamEnd>
+  readonly pull: Effect.Effect<ReadonlyArray<StreamItem>, StreamEnd>
 }
 
-const draining = new Draining({ message: "the gateway is shutting down; open the stream again with its cursor" })
-const tooMany = new Overloaded({ message: `this gateway serves ${streamsMax} streams already; try another` })
+const draining = new Draining({ message: "the gateway is shutting down; open the stream again with its last cursor" })
+const tooManyStreams = new Overloaded({ message: `this gateway serves ${streamsMax} streams already; try another` })
 
 /**
- * Serves every stream of this process. The log has no gaps, so a position says all: what is next is delivered, what was
- * seen is dropped, and what is missing is read. The channel only makes it quick.
+ * Serves all streams of this process. Positions have no gaps, so a position alone shows which event is next, which was
+ * seen and which is missing. The channel only lowers the latency: the feed reads missing events from the log.
  */
 export class Feed extends Context.Service<
   Feed,
   {
-    /** Opens a stream, which closes with the scope. Once it succeeds the stream misses nothing. */
+    /** Opens a stream, which closes with the scope. From then on the stream misses no event. */
     readonly open: (
       request: StreamRequest
     ) => Effect.Effect<FeedStream, Rejection | Overloaded | StreamEnd, Scope.Scope>
-    /** Ends all streams, and refuses new ones: their callers go on elsewhere, from their cursors. */
+    /** Ends all streams and refuses new ones. Clients resume at another gateway with their cursors. */
     readonly drain: Effect.Effect<void>
-    /** Whether some stream found lately that its log went back in time. */
+    /** Whether a stream found a rewound log within the last `rewoundMs`. */
     readonly rewoundLately: Effect.Effect<boolean>
   }
 >()("stategate/application/Feed") {
@@ -65,117 +65,117 @@ export class Feed extends Context.Service<
       )
       const heartbeats = new Heartbeats(clock, (work) => start("feed-heartbeat", work))
       telemetry.registerGauge("streams", () => tails.readers.size)
-      /** Heads that move after this are looked at; unset while nobody streams. */
+      /** The token for the next `movedSince`; undefined while no stream is open. */
       let changeToken: string | undefined
       let isDraining = false
       let wakePoller = () => {}
 
-      const someoneStreams = Effect.callback<void>((resume) => {
+      const untilStreamOpens = Effect.callback<void>((resume) => {
         wakePoller = () => resume(Effect.void)
         if (tails.readers.size > 0) wakePoller()
       })
-      const look = Effect.gen(function* () {
+      const checkHeads = Effect.gen(function* () {
         if (changeToken === undefined) return
-        const before = tails.positions()
+        const before = tails.tailStates()
         const moved = yield* store.movedSince(changeToken)
         if (tails.readers.size > 0) changeToken = moved.changeToken
         tails.onHeads(moved.heads, before, "polled")
         tails.retry()
       })
-      const poll = Effect.gen(function* () {
-        yield* someoneStreams
-        const narrow = [...tails.readers].some(({ globs }) => globs.domain.literal !== undefined)
-        // Jitter, so that many gateways do not ask one store in step.
+      const pollHeads = Effect.gen(function* () {
+        yield* untilStreamOpens
+        const hasSingleDomain = [...tails.readers].some(({ globs }) => globs.domain.literal !== undefined)
+        // Jitter keeps many gateways from querying one store at the same moment.
         const jitter = yield* Random.nextBetween(0.75, 1.25)
-        yield* Effect.sleep((narrow ? headsPollMs : headsPollWideMs) * jitter)
-        yield* inBackground("feed-poll", look)
+        yield* Effect.sleep((hasSingleDomain ? headsPollMs : headsPollWideMs) * jitter)
+        yield* inBackground("feed-poll", checkHeads)
       })
-      // Whatever a store does, the next look is taken: without it, nothing would find what the channel loses.
-      yield* keepRunning("feed-poll", poll)
-      yield* channel.subscribe((announcements) => tails.announced(announcements))
+      // A failed poll must not end the loop: only polls find announcements that the channel lost.
+      yield* keepRunning("feed-poll", pollHeads)
+      yield* channel.subscribe((announcements) => tails.onAnnouncements(announcements))
 
-      /** From memory where possible, else from the log, overlapping by one event that must be the one that was seen. */
+      /** The next events: from memory if possible, else from the log. A read of the log includes the last event that was seen. */
       const eventsAfter = Effect.fnUntraced(function* (reader: Reader, tail: Tail, limit: number) {
         const { domain } = tail
-        const seen = reader.seen(domain)
+        const seen = reader.lastSeen(domain)
         const position = seen?.position ?? 0n
-        const isUnsure = reader.takeUnsure(domain) || (seen !== undefined && !tail.agreesWith(seen))
-        const near = isUnsure ? undefined : tail.after(position, limit)
-        if (near !== undefined) return near
+        const isUnverified = reader.takeUnverified(domain) || (seen !== undefined && !tail.agreesWith(seen))
+        const inMemory = isUnverified ? undefined : tail.after(position, limit)
+        if (inMemory !== undefined) return inMemory
         const overlap = position === 0n ? 0 : 1
         telemetry.count("logReads", 1)
         const events = yield* pageFrom(store, domain, position, limit)
         const [first] = events
         if (seen !== undefined && overlap === 1 && (first === undefined || shortId(first.id) !== seen.eventId)) {
-          return yield* tails.rewound(domain)
+          return yield* tails.recordRewind(domain)
         }
-        // At the very beginning there is nothing to overlap with; the head tells whose log it was.
-        if (isUnsure || overlap === 0) {
+        // Before the first event there is nothing to compare: the head shows the incarnation.
+        if (isUnverified || overlap === 0) {
           const incarnation = (yield* store.heads(literalGlob(domain), 1))[0]?.incarnation
-          if (seen !== undefined && incarnation !== seen.incarnation) return yield* tails.rewound(domain)
-          if (seen === undefined && incarnation !== tail.incarnation) return tails.doubt(reader, tail)
+          if (seen !== undefined && incarnation !== seen.incarnation) return yield* tails.recordRewind(domain)
+          if (seen === undefined && incarnation !== tail.incarnation) return tails.suspect(reader, tail)
         }
-        return events.length > overlap || position >= tail.head ? events.slice(overlap) : tails.doubt(reader, tail)
+        return events.length > overlap || position >= tail.head ? events.slice(overlap) : tails.suspect(reader, tail)
       })
 
       const pullOf = (reader: Reader, slices: TimeSlices): FeedStream["pull"] => {
-        // A stream that has something to do gets in line at once, and goes on when it is granted its slice.
-        const busyBefore = (untilMs: number) =>
+        // Whether there is work before a deadline. A stream with work enqueues at once and continues in its slice.
+        const waitForWork = (untilMs: number) =>
           Effect.callback<boolean>((resume) => {
             let isOver = false
             const over = (isBusy: boolean) => {
               isOver = true
               resume(Effect.succeed(isBusy))
             }
-            const ignore = reader.whenBusy(() =>
+            const cancel = reader.whenBusy(() =>
               slices.onGrant("live", () => {
-                heartbeats.remove(silent)
+                heartbeats.remove(waiting)
                 over(true)
               })
             )
             const leave = () => {
-              ignore()
+              cancel()
               slices.leave()
             }
-            const silent: Silent = {
+            const waiting: WaitingStream = {
               untilMs,
-              speak: () => {
+              onTimeout: () => {
                 leave()
                 over(false)
               }
             }
-            if (!isOver) heartbeats.add(silent)
+            if (!isOver) heartbeats.add(waiting)
             return Effect.sync(() => {
-              heartbeats.remove(silent)
+              heartbeats.remove(waiting)
               leave()
             })
           })
         return Effect.gen(function* () {
-          // What it gave last has been passed on.
+          // The caller has sent the items of the previous pull.
           slices.end()
           const until = (yield* monotonicNow) + heartbeatMs
           while (true) {
             if (reader.ended !== undefined) return yield* Effect.fail(reader.ended)
             const tail = reader.next()
             if (tail !== undefined) {
-              const lane = (reader.seen(tail.domain)?.position ?? 0n) < tail.start ? "catch-up" : "live"
+              const lane = (reader.lastSeen(tail.domain)?.position ?? 0n) < tail.start ? "catch-up" : "live"
               if (!slices.isRunning) yield* slices.begin(lane)
               if (reader.ended !== undefined) continue
               const events = yield* eventsAfter(reader, tail, slices.events)
-              // A store that answers later does so beside others, and what is done with its answer takes longest.
+              // The slice ended if the store answered in a later turn; handling the events needs a new one.
               if (!slices.isRunning) yield* slices.begin(lane)
-              slices.took(events.length)
-              const deliveries = reader.advance(tail, events, lane === "live")
-              telemetry.count("delivered", deliveries.length)
-              if (deliveries.length > 0) return deliveries
-              // A long stretch that nobody asked for must not hold up the process.
+              slices.recordEvents(events.length)
+              const items = reader.advance(tail, events, lane === "live")
+              telemetry.count("delivered", items.length)
+              if (items.length > 0) return items
+              // Many events that the stream filters out must not block the process.
               slices.end()
               yield* Effect.yieldNow
             }
-            const isQuiet = (yield* monotonicNow) >= until || (tail === undefined && !(yield* busyBefore(until)))
+            const isQuiet = (yield* monotonicNow) >= until || (tail === undefined && !(yield* waitForWork(until)))
             if (!isQuiet) continue
             yield* slices.begin("live")
-            // Domains may have joined in silence until the cursor cannot hold them: making it tells, and ends the stream.
+            // New domains may have made the cursor too long; computing it ends the stream then.
             const { cursor } = reader
             if (reader.ended === undefined) return [{ cursor }]
           }
@@ -186,34 +186,34 @@ export class Feed extends Context.Service<
         if (isDraining) return yield* draining
         if (tails.readers.size >= streamsMax) {
           telemetry.count("streamsRefused", 1)
-          return yield* tooMany
+          return yield* tooManyStreams
         }
         const since = sinceOf(request)
-        const isAhead = since !== undefined && since > (yield* Clock.currentTimeNanos)
-        const reader = new Reader(request.selection, request.globs, since, isAhead ? since : undefined)
+        const isInFuture = since !== undefined && since > (yield* Clock.currentTimeNanos)
+        const reader = new Reader(request.selection, request.globs, since, isInFuture ? since : undefined)
         const slices = new TimeSlices(scheduler)
         yield* Effect.acquireRelease(
-          Effect.sync(() => tails.join(reader)),
+          Effect.sync(() => tails.addReader(reader)),
           () =>
             Effect.sync(() => {
               slices.end()
-              tails.leave(reader)
+              tails.removeReader(reader)
               if (tails.readers.size === 0) changeToken = undefined
             })
         )
         wakePoller()
         yield* slices.begin("live")
-        // The order is what makes it gapless: be told of movements first, then look where everything stands.
+        // Gapless only in this order: receive changes first, query the heads second.
         if (changeToken === undefined) {
           const now = (yield* store.movedSince(undefined)).changeToken
           changeToken ??= now
         }
-        const before = tails.positions()
-        const starts = yield* marksOf(
+        const before = tails.tailStates()
+        const starts = yield* startsOf(
           slicedReads(store, () => slices),
           request
         )
-        for (const [domain, start] of starts) reader.place(domain, start.mark)
+        for (const [domain, start] of starts) reader.moveTo(domain, start.position)
         tails.onHeads(
           Array.from(starts.values(), ({ head }) => head),
           before

@@ -1,23 +1,23 @@
 import { type Clock, Effect } from "effect"
 import { monotonicMillis } from "../monotonic.ts"
 
-/** A stream that waits for something to do, and how long it may be silent. */
-export interface Silent {
-  /** On the monotonic clock. */
+/** A stream that waits for events, and how long it may stay silent. */
+export interface WaitingStream {
+  /** Monotonic time, in milliseconds, at which it sends a heartbeat. */
   readonly untilMs: number
-  /** Called once, when that time has come, unless the stream was removed by then. */
-  readonly speak: () => void
+  /** Called once at that time, unless the stream was removed before. */
+  readonly onTimeout: () => void
 }
 
 /**
- * Wakes streams that have been silent for long enough, with one timer for all of them: a timer for each time that a stream
- * waits would cost more than what it waits for.
+ * Wakes streams that have been silent for the heartbeat interval. All streams share one timer: a timer for each wait of
+ * each stream would cost more than the event that it waits for.
  */
 export class Heartbeats {
-  readonly #silent = new Set<Silent>()
+  readonly #waiting = new Set<WaitingStream>()
   readonly #clock: Clock.Clock
   readonly #start: (work: Effect.Effect<void>) => void
-  /** When they are looked at next. */
+  /** When the timer fires next. */
   #nextMs = Number.POSITIVE_INFINITY
 
   constructor(clock: Clock.Clock, start: (work: Effect.Effect<void>) => void) {
@@ -25,36 +25,36 @@ export class Heartbeats {
     this.#start = start
   }
 
-  add(silent: Silent): void {
-    this.#silent.add(silent)
-    if (silent.untilMs < this.#nextMs) this.#lookAt(silent.untilMs)
+  add(stream: WaitingStream): void {
+    this.#waiting.add(stream)
+    if (stream.untilMs < this.#nextMs) this.#schedule(stream.untilMs)
   }
 
-  remove(silent: Silent): void {
-    this.#silent.delete(silent)
+  remove(stream: WaitingStream): void {
+    this.#waiting.delete(stream)
   }
 
-  #lookAt(untilMs: number): void {
+  #schedule(untilMs: number): void {
     this.#nextMs = untilMs
     const leftMs = untilMs - monotonicMillis(this.#clock)
     this.#start(
       Effect.andThen(
         Effect.sleep(Math.max(0, leftMs)),
-        Effect.sync(() => this.#look(untilMs))
+        Effect.sync(() => this.#expire(untilMs))
       )
     )
   }
 
-  #look(untilMs: number): void {
-    // Somebody had less time, and was looked at before.
+  #expire(untilMs: number): void {
+    // A later call of `#schedule` set an earlier time.
     if (this.#nextMs !== untilMs) return
     this.#nextMs = Number.POSITIVE_INFINITY
     const now = monotonicMillis(this.#clock)
     let nextMs = Number.POSITIVE_INFINITY
-    for (const silent of this.#silent) {
-      if (silent.untilMs > now) nextMs = Math.min(nextMs, silent.untilMs)
-      else if (this.#silent.delete(silent)) silent.speak()
+    for (const stream of this.#waiting) {
+      if (stream.untilMs > now) nextMs = Math.min(nextMs, stream.untilMs)
+      else if (this.#waiting.delete(stream)) stream.onTimeout()
     }
-    if (nextMs < this.#nextMs) this.#lookAt(nextMs)
+    if (nextMs < this.#nextMs) this.#schedule(nextMs)
   }
 }

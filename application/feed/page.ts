@@ -4,8 +4,9 @@ import type { Unavailable } from "../failure.ts"
 import type { EventStore } from "../ports/EventStore.ts"
 
 /**
- * A page of a log that begins with the event at `position`, by which it is seen whether this is still the same log. Behind it
- * come up to `limit` more, and at least one where the log has one, although a store may give a single large event at a time.
+ * A page of a log that begins with the event at `position`, so that the caller can check whether this is still the same
+ * log. Up to `limit` later events follow, and at least one if the log has any, although a store may return a single large
+ * event per read.
  */
 export const pageFrom = Effect.fnUntraced(function* (
   store: EventStore["Service"],
@@ -18,7 +19,7 @@ export const pageFrom = Effect.fnUntraced(function* (
   if (events.length !== 1) return events
   const next = yield* store.read(domain, position, limit)
   if (next.length === 0) return events
-  // Read last: had the log gone back in between, the first event would be another one, or gone.
+  // Read last: if the log was rewound between the reads, the first event has changed or is gone.
   const first = yield* store.read(domain, position - 1n, 1)
   return first.length === 0 ? first : [...first, ...next]
 })

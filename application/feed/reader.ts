@@ -1,9 +1,9 @@
 import {
   cursorText,
   logBytes,
-  type Mark,
-  placeBytes,
+  positionBytes,
   type Selection,
+  type StreamPosition,
   selectionBytes,
   shortId
 } from "../../domain/cursor.ts"
@@ -14,12 +14,12 @@ import { type Draining, LogRewound, type Unavailable } from "../failure.ts"
 import { cursorBytesMax } from "../limits.ts"
 import type { Tail } from "./tail.ts"
 
-/** What a stream hands on: an event, or only word of where it stands. */
-export interface Delivery {
+/** One item of a stream: an event, or a heartbeat with only a cursor. */
+export interface StreamItem {
   readonly event?: Event
-  /** Opaque; a stream opened with it goes on right behind this delivery. */
+  /** Opaque. A stream opened with it continues after this item. */
   readonly cursor: string
-  /** Whether other streams get the same object, so that what is made of it is worth keeping for them. */
+  /** Whether other streams deliver the same event object, so that its encoding is worth caching. */
   readonly isShared?: boolean
 }
 
@@ -33,33 +33,34 @@ export interface Globs {
 /** Why a stream ends before its caller leaves. */
 export type StreamEnd = LogRewound | Unavailable | Draining | TooLarge
 
-/** Where a reader stands in one domain. */
-interface Place {
-  readonly mark: Mark
-  /** Of the mark, in cursors: what stays, and all of it. */
+/** A reader's position in one domain, with its encoding in cursors. */
+interface EncodedPosition {
+  readonly at: StreamPosition
+  /** The part of the encoding that stays the same while the reader advances. */
   readonly log: string
+  /** The whole encoding. */
   readonly bytes: string
 }
 
 /**
- * One stream's place in every domain that it covers. It holds no events: it takes them from the tails, or from the log
- * where a tail has let them go, so that a slow stream holds up nobody and loses nothing.
+ * The positions of one stream in all domains that it covers. It buffers no events: it reads them from the tails, or from
+ * the log where a tail has dropped them. So a slow stream delays no other stream and loses nothing.
  */
 export class Reader {
   readonly globs: Globs
   readonly #selection: string
-  /** Events before this time are not for the stream, be they committed after it was opened. */
+  /** The stream skips events before this time, even those that are committed after it was opened. */
   readonly #since: bigint
-  readonly #places = new Map<string, Place>()
-  readonly #behind = new Map<string, Tail>()
-  /** Domains in which the stream waits until the store was asked for the head, and their tails. */
+  readonly #positions = new Map<string, EncodedPosition>()
+  readonly #lagging = new Map<string, Tail>()
+  /** Tails of domains in which the stream waits until the store has answered a query for the head. */
   readonly #paused = new Map<string, Tail>()
-  /** Domains whose log may be another by now: the stream looks into the log before it goes on. */
-  readonly #unsure = new Set<string>()
+  /** Domains whose log may have been replaced: the stream reads its last event again before it continues. */
+  readonly #unverified = new Set<string>()
   #end: StreamEnd | undefined
   #wake: (() => void) | undefined
 
-  /** `cursorSince` is for cursors: a stream that is opened with one has to know of the time too while it is ahead. */
+  /** `cursorSince` becomes part of every cursor. It is set while `since` lies in the future. */
   constructor(selection: Selection, globs: Globs, since = 0n, cursorSince?: bigint) {
     this.globs = globs
     this.#since = since
@@ -70,62 +71,62 @@ export class Reader {
     return matches(this.globs.domain, domain)
   }
 
-  /** What the stream has seen last of a domain; nothing of one that it reads from the first event. */
-  seen(domain: string): Mark | undefined {
-    return this.#places.get(domain)?.mark
+  /** The position of the last event that the stream has seen in a domain; undefined before the first event. */
+  lastSeen(domain: string): StreamPosition | undefined {
+    return this.#positions.get(domain)?.at
   }
 
-  place(domain: string, mark: Mark): void {
-    const here = this.#places.get(domain)
-    const log = here?.mark.incarnation === mark.incarnation ? here.log : logBytes(domain, mark.incarnation)
-    this.#places.set(domain, { mark, log, bytes: log + placeBytes(mark) })
+  moveTo(domain: string, at: StreamPosition): void {
+    const last = this.#positions.get(domain)
+    const log = last?.at.incarnation === at.incarnation ? last.log : logBytes(domain, at.incarnation)
+    this.#positions.set(domain, { at, log, bytes: log + positionBytes(at) })
   }
 
-  /** The domain's tail has moved. */
-  notice(tail: Tail): void {
+  /** The head of a tail has changed, or the reader's reasons to read the log have. */
+  onTailMoved(tail: Tail): void {
     if (tail.isClosed || this.#paused.has(tail.domain)) return
-    if (this.#positionIn(tail) >= tail.head && !this.#unsure.has(tail.domain)) {
-      this.#behind.delete(tail.domain)
+    if (this.#positionIn(tail) >= tail.head && !this.#unverified.has(tail.domain)) {
+      this.#lagging.delete(tail.domain)
     } else {
-      this.#behind.set(tail.domain, tail)
+      this.#lagging.set(tail.domain, tail)
       this.#wakeUp()
     }
   }
 
-  /** The domain has a tail that the stream has not read from. */
-  meet(tail: Tail): void {
-    const seen = this.seen(tail.domain)
-    if (seen !== undefined && !tail.agreesWith(seen)) this.#unsure.add(tail.domain)
+  /** The domain has a tail from which the stream has not read yet. */
+  onNewTail(tail: Tail): void {
+    const seen = this.lastSeen(tail.domain)
+    if (seen !== undefined && !tail.agreesWith(seen)) this.#unverified.add(tail.domain)
     this.resume(tail)
   }
 
-  /** The tail took the place of another, which was not the end of the log. */
-  suspect(tail: Tail): void {
-    if (this.seen(tail.domain) !== undefined) this.#unsure.add(tail.domain)
-    this.notice(tail)
+  /** The tail replaced one that did not match the log. */
+  onTailReplaced(tail: Tail): void {
+    if (this.lastSeen(tail.domain) !== undefined) this.#unverified.add(tail.domain)
+    this.onTailMoved(tail)
   }
 
-  /** The store says that the log ends where the tail does: a stream that is ahead of it may have seen what is gone. */
-  recheck(tail: Tail): void {
-    if (this.#positionIn(tail) > tail.head) this.#unsure.add(tail.domain)
-    this.notice(tail)
+  /** The store confirmed the tail's head. A stream with a later position may have seen events that are lost. */
+  onHeadConfirmed(tail: Tail): void {
+    if (this.#positionIn(tail) > tail.head) this.#unverified.add(tail.domain)
+    this.onTailMoved(tail)
   }
 
-  /** The log does not hold what the tail says: it is not read again until the store was asked, and others are meanwhile. */
+  /** The log and the tail disagree. The stream reads its other domains until the store has answered about this one. */
   pause(tail: Tail): void {
-    this.#behind.delete(tail.domain)
+    this.#lagging.delete(tail.domain)
     this.#paused.set(tail.domain, tail)
   }
 
-  /** The store was asked. */
+  /** The store has answered. */
   resume(tail: Tail): void {
     this.#paused.delete(tail.domain)
-    this.notice(tail)
+    this.onTailMoved(tail)
   }
 
-  /** Whether the stream has to look into the log. Asked once: a reason that comes while it looks counts anew. */
-  takeUnsure(domain: string): boolean {
-    return this.#unsure.delete(domain)
+  /** Whether the stream must read its last event again. Resets the flag, so that a reason that arises meanwhile counts. */
+  takeUnverified(domain: string): boolean {
+    return this.#unverified.delete(domain)
   }
 
   end(reason: StreamEnd): void {
@@ -137,29 +138,29 @@ export class Reader {
     return this.#end
   }
 
-  /** Events that it has yet to step over, over all domains, whether it wants them or not. */
-  get behind(): bigint {
+  /** The number of events after the stream's positions, over all domains, including those that it filters out. */
+  get lag(): bigint {
     let events = 0n
-    for (const tail of [...this.#behind.values(), ...this.#paused.values()]) {
-      const lag = tail.head - this.#positionIn(tail)
-      if (lag > 0n) events += lag
+    for (const tail of [...this.#lagging.values(), ...this.#paused.values()]) {
+      const missing = tail.head - this.#positionIn(tail)
+      if (missing > 0n) events += missing
     }
     return events
   }
 
-  /** A domain in which the stream is behind, until `advance` has caught up. They take turns. */
+  /** A tail with events after the stream's position. Lagging domains take turns. */
   next(): Tail | undefined {
-    const [tail] = this.#behind.values()
+    const [tail] = this.#lagging.values()
     if (tail === undefined) return undefined
-    this.#behind.delete(tail.domain)
-    this.#behind.set(tail.domain, tail)
+    this.#lagging.delete(tail.domain)
+    this.#lagging.set(tail.domain, tail)
     return tail
   }
 
-  /** Calls back once, when there is something to do; at once if there is now. */
+  /** Calls `wake` once when there is work, at once if there is already. Returns a function that cancels. */
   whenBusy(wake: () => void): () => void {
     this.#wake = wake
-    if (this.#end !== undefined || this.#behind.size > 0) this.#wakeUp()
+    if (this.#end !== undefined || this.#lagging.size > 0) this.#wakeUp()
     return () => {
       this.#wake = undefined
     }
@@ -167,57 +168,59 @@ export class Reader {
 
   #wakeUp(): void {
     const wake = this.#wake
-    // A stream that is woken gets in line for a slice, and one that has not come for more must not take any.
+    // Wake at most once per `whenBusy`: each call of `wake` enqueues the stream for a slice.
     this.#wake = undefined
     wake?.()
   }
 
   /**
-   * Steps over consecutive events of a domain and returns those that the stream wants. The place moves over the rest as
-   * well, so that a cursor never leads back to what nobody asked for.
+   * Moves past consecutive events of a domain and returns those that match. The position moves past the others as well,
+   * so that a stream resumed from a cursor does not filter them again.
    */
-  advance(tail: Tail, events: ReadonlyArray<Event>, isShared: boolean): ReadonlyArray<Delivery> {
-    const deliveries: Array<Delivery> = []
+  advance(tail: Tail, events: ReadonlyArray<Event>, isShared: boolean): ReadonlyArray<StreamItem> {
+    const items: Array<StreamItem> = []
     let last: Event | undefined
     for (const event of events) {
       last = event
       if (this.#since > 0n && event.time < this.#since) continue
       if (!matches(this.globs.type, event.entity.type) || !matches(this.globs.key, event.entity.key)) continue
-      this.#moveTo(tail, event)
+      this.#advanceTo(tail, event)
       const cursor = this.cursor
       if (this.#end !== undefined) break
-      deliveries.push({ event, cursor, isShared })
+      items.push({ event, cursor, isShared })
     }
-    if (last !== undefined && this.#end === undefined) this.#moveTo(tail, last)
-    this.notice(tail)
-    return deliveries
+    if (last !== undefined && this.#end === undefined) this.#advanceTo(tail, last)
+    this.onTailMoved(tail)
+    return items
   }
 
   get cursor(): string {
     let all = this.#selection
-    for (const { bytes } of this.#places.values()) all += bytes
+    for (const { bytes } of this.#positions.values()) all += bytes
     const cursor = cursorText(all)
     if (cursor.length > cursorBytesMax) {
-      this.end(tooWide)
+      this.end(tooManyDomains)
     }
     return cursor
   }
 
   #positionIn({ domain }: Tail): bigint {
-    return this.#places.get(domain)?.mark.position ?? 0n
+    return this.#positions.get(domain)?.at.position ?? 0n
   }
 
-  /** Events come from the log that the stream has seen, whatever has become of the tail meanwhile. */
-  #moveTo(tail: Tail, { position, id }: Event): void {
-    const incarnation = this.seen(tail.domain)?.incarnation ?? tail.incarnation
-    this.place(tail.domain, { incarnation, position, eventId: shortId(id) })
+  /** Keeps the incarnation that the stream has seen: a new tail must not change it unnoticed. */
+  #advanceTo(tail: Tail, { position, id }: Event): void {
+    const incarnation = this.lastSeen(tail.domain)?.incarnation ?? tail.incarnation
+    this.moveTo(tail.domain, { incarnation, position, eventId: shortId(id) })
   }
 }
 
-export const tooWide: TooLarge = {
+export const tooManyDomains: TooLarge = {
   _tag: "TooLarge",
   message: `the stream covers more domains than a cursor of ${cursorBytesMax} bytes can hold; narrow the domain`
 }
 
-export const rewound = (domain: string): LogRewound =>
-  new LogRewound({ message: `the log of domain ${domain} was rewound; read it again from a place that still exists` })
+export const logRewound = (domain: string): LogRewound =>
+  new LogRewound({
+    message: `the log of domain ${domain} was rewound; open the stream from the beginning, or from an older cursor`
+  })

@@ -2,19 +2,19 @@ import { Effect, Scheduler } from "effect"
 import { sliceEventsMax, sliceEventsMin, streamRestTurns, streamSliceMs, streamTurnMs } from "../limits.ts"
 import type { EventStore } from "../ports/EventStore.ts"
 
-/** What the runtime gives: a clock in milliseconds, and a call back in the next turn of the event loop. */
+/** The runtime: a clock in milliseconds, and a callback in the next turn of the event loop. */
 export interface EventLoop {
   readonly now: () => number
   readonly nextTurn: (run: () => void) => void
 }
 
-/** Streams that read along have little to do and come first; those that read the log get a slice in every other turn. */
+/** Live streams have little work and come first; streams that read the log get a slice at least in every other turn. */
 export type Lane = "live" | "catch-up"
 
 /**
  * Shares the thread between all streams of a process, as time slices in round-robin order. One stream runs at a time.
- * Once the slices of a turn of the event loop have used up its budget, the next one is granted only after the loop has
- * looked at its sockets: promises that follow each other never return to it, however many streams they are of.
+ * When the slices of one turn of the event loop have used up its budget, the scheduler waits for the next turn, so that
+ * the loop can handle sockets. A chain of promises alone would never return to the loop.
  */
 export class StreamScheduler {
   readonly #loop: EventLoop
@@ -22,22 +22,22 @@ export class StreamScheduler {
   readonly #live = new Map<TimeSlices, () => void>()
   readonly #catchUp = new Map<TimeSlices, () => void>()
   #running: TimeSlices | undefined
-  /** When the budget began to be used; undefined while nothing runs or waits. */
-  #turnBeganAt: number | undefined
+  /** When the current turn started; undefined while no stream runs or waits. */
+  #turnStartedAt: number | undefined
   #isTurnScheduled = false
-  /** Turns in which no slice is granted, until the next in which some are. */
+  /** The number of turns left without slices. */
   #restTurns = 0
   #isGranting = false
-  /** Whether a stream that reads the log has had a slice in this turn; if none had, one begins the next turn. */
-  #hasCaughtUp = true
-  #owesCatchUp = false
+  /** Whether a stream that reads the log has had a slice in this turn. If none had, one gets the first slice of the next. */
+  #hasServedCatchUp = true
+  #isCatchUpDue = false
 
   constructor(loop: EventLoop, budgetMs = streamTurnMs) {
     this.#loop = loop
     this.#budgetMs = budgetMs
   }
 
-  /** Of the event loop that Effect runs on. */
+  /** A scheduler on the event loop that Effect runs on. */
   static readonly make = (now: () => number): Effect.Effect<StreamScheduler> =>
     Effect.map(Scheduler.Scheduler, (scheduler) => {
       const dispatcher = scheduler.makeDispatcher()
@@ -48,7 +48,7 @@ export class StreamScheduler {
     return this.#loop.now()
   }
 
-  /** Grants a slice at once, if the turn has time left and nobody waits for it. */
+  /** Grants a slice at once if the turn has time left and no stream waits. */
   take(slices: TimeSlices, lane: Lane): boolean {
     const isFree = this.#running === undefined && this.#live.size === 0 && this.#catchUp.size === 0
     if (!isFree || !this.#hasTime) return false
@@ -56,8 +56,8 @@ export class StreamScheduler {
     return true
   }
 
-  wait(slices: TimeSlices, lane: Lane, grant: () => void): void {
-    this.#lane(lane).set(slices, grant)
+  enqueue(slices: TimeSlices, lane: Lane, grant: () => void): void {
+    this.#queue(lane).set(slices, grant)
     this.#scheduleTurn()
     this.#grant()
   }
@@ -74,24 +74,24 @@ export class StreamScheduler {
     this.#grant()
   }
 
-  runs(slices: TimeSlices): boolean {
+  isRunning(slices: TimeSlices): boolean {
     return this.#running === slices
   }
 
   get #hasTime(): boolean {
-    return this.#turnBeganAt !== undefined && this.#loop.now() - this.#turnBeganAt < this.#budgetMs
+    return this.#turnStartedAt !== undefined && this.#loop.now() - this.#turnStartedAt < this.#budgetMs
   }
 
   #run(slices: TimeSlices, lane: Lane): void {
     this.#running = slices
     if (lane === "catch-up") {
-      this.#hasCaughtUp = true
-      this.#owesCatchUp = false
+      this.#hasServedCatchUp = true
+      this.#isCatchUpDue = false
     }
-    slices.granted(this.#loop.now())
+    slices.start(this.#loop.now())
   }
 
-  /** Grants one slice after the other: the next when one has ended, which may be while it is granted. */
+  /** Grants slices one after another. A slice may end within `grant`. */
   #grant(): void {
     if (this.#isGranting) return
     this.#isGranting = true
@@ -99,7 +99,7 @@ export class StreamScheduler {
       while (this.#running === undefined) {
         const lane = this.#next()
         if (lane === undefined) return
-        const waiting = this.#lane(lane)
+        const waiting = this.#queue(lane)
         const [[slices, grant]] = waiting as unknown as [[TimeSlices, () => void]]
         waiting.delete(slices)
         this.#run(slices, lane)
@@ -110,14 +110,14 @@ export class StreamScheduler {
     }
   }
 
-  #lane(lane: Lane): Map<TimeSlices, () => void> {
+  #queue(lane: Lane): Map<TimeSlices, () => void> {
     return lane === "live" ? this.#live : this.#catchUp
   }
 
-  /** The lane that gets the next slice, if this turn has one left. */
+  /** The lane of the next slice; undefined if the turn has no time left or no stream waits. */
   #next(): Lane | undefined {
     if (!this.#hasTime) return undefined
-    if (this.#catchUp.size > 0 && (this.#owesCatchUp || this.#live.size === 0)) return "catch-up"
+    if (this.#catchUp.size > 0 && (this.#isCatchUpDue || this.#live.size === 0)) return "catch-up"
     return this.#live.size > 0 ? "live" : undefined
   }
 
@@ -127,13 +127,13 @@ export class StreamScheduler {
     this.#loop.nextTurn(() => this.#turn())
   }
 
-  /** A stream that has not come back by now waits for its reader, or for its store: the others go on. */
+  /** Starts a turn. A slice that is still open ends: its stream waits for its client or for the store. */
   #turn(): void {
     this.#isTurnScheduled = false
-    this.#running?.parked()
+    this.#running?.measure()
     this.#running = undefined
-    const isUsedUp = this.#turnBeganAt !== undefined && !this.#hasTime
-    this.#turnBeganAt = undefined
+    const isUsedUp = this.#turnStartedAt !== undefined && !this.#hasTime
+    this.#turnStartedAt = undefined
     if (this.#live.size === 0 && this.#catchUp.size === 0) {
       this.#restTurns = 0
       return
@@ -143,33 +143,33 @@ export class StreamScheduler {
       this.#scheduleTurn()
       return
     }
-    this.#turnBeganAt = this.#loop.now()
-    this.#owesCatchUp = this.#catchUp.size > 0 && !this.#hasCaughtUp
-    this.#hasCaughtUp = false
+    this.#turnStartedAt = this.#loop.now()
+    this.#isCatchUpDue = this.#catchUp.size > 0 && !this.#hasServedCatchUp
+    this.#hasServedCatchUp = false
     this.#scheduleTurn()
     this.#grant()
   }
 }
 
-/** The time slices of one stream. A slice lasts until the stream begins another, ends it, or waits for something else. */
+/** The time slices of one stream. A slice ends when the stream ends it, begins another, or waits across a turn. */
 export class TimeSlices {
   readonly #scheduler: StreamScheduler
   #events: number = sliceEventsMin
   #grantedAt = 0
-  #done = 0
+  #eventsRead = 0
 
   constructor(scheduler: StreamScheduler) {
     this.#scheduler = scheduler
   }
 
-  /** How many events the next slice should read: as many as take about `streamSliceMs` from the log to the socket. */
+  /** How many events the next slice should read, so that it takes about `streamSliceMs` from the log to the socket. */
   get events(): number {
     return this.#events
   }
 
-  /** Whether the slice goes on: it ends when its stream has waited for something else. */
+  /** Whether the slice is still open. */
   get isRunning(): boolean {
-    return this.#scheduler.runs(this)
+    return this.#scheduler.isRunning(this)
   }
 
   /** Ends the slice and waits for the next one. */
@@ -178,50 +178,50 @@ export class TimeSlices {
       this.end()
       if (this.#scheduler.take(this, lane)) return Effect.void
       return Effect.callback<void>((resume) => {
-        this.#scheduler.wait(this, lane, () => resume(Effect.void))
+        this.#scheduler.enqueue(this, lane, () => resume(Effect.void))
         return Effect.sync(() => this.#scheduler.leave(this))
       })
     })
   }
 
-  /** Calls back in the next slice, unless the stream leaves the line. */
+  /** Calls `grant` in the next slice, unless the stream leaves the queue before. */
   onGrant(lane: Lane, grant: () => void): void {
-    this.#scheduler.wait(this, lane, grant)
+    this.#scheduler.enqueue(this, lane, grant)
   }
 
-  /** Gives up its place in the line, or the slice that it has. */
+  /** Leaves the queue, and ends an open slice. */
   leave(): void {
     this.#scheduler.leave(this)
   }
 
-  /** So many events are read in this slice. */
-  took(events: number): void {
-    this.#done = events
+  /** Records how many events this slice has read. */
+  recordEvents(events: number): void {
+    this.#eventsRead = events
   }
 
   end(): void {
     if (!this.isRunning) return
-    this.parked()
+    this.measure()
     this.#scheduler.end(this)
   }
 
-  granted(now: number): void {
+  start(now: number): void {
     this.#grantedAt = now
-    this.#done = 0
+    this.#eventsRead = 0
   }
 
-  /** Measures what the slice took. At most half or double: one that was held up by something else says little. */
-  parked(): void {
-    if (this.#done === 0) return
+  /** Adjusts `events` to the time of the slice, by a factor of two at most: other work may have delayed one slice. */
+  measure(): void {
+    if (this.#eventsRead === 0) return
     const tookMs = Math.max(0.01, this.#scheduler.now - this.#grantedAt)
-    const fitting = Math.floor((this.#done * streamSliceMs) / tookMs)
+    const fitting = Math.floor((this.#eventsRead * streamSliceMs) / tookMs)
     if (tookMs > streamSliceMs) this.#events = Math.max(sliceEventsMin, this.#events >> 1, fitting)
-    else if (this.#done >= this.#events) this.#events = Math.min(sliceEventsMax, 2 * this.#events, fitting)
-    this.#done = 0
+    else if (this.#eventsRead >= this.#events) this.#events = Math.min(sliceEventsMax, 2 * this.#events, fitting)
+    this.#eventsRead = 0
   }
 }
 
-/** A store whose reads of the log each wait for a slice: to open one stream may take many. */
+/** A store whose reads of the log each wait for a slice: opening a stream may take many reads. */
 export const slicedReads = (store: EventStore["Service"], slicesOf: () => TimeSlices): EventStore["Service"] => ({
   ...store,
   read: (domain, after, limit) =>

@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import type { Head } from "../../domain/batch.ts"
-import { type Cursor, type Mark, type Selection, shortId } from "../../domain/cursor.ts"
+import { type Cursor, type Selection, type StreamPosition, shortId } from "../../domain/cursor.ts"
 import { matches } from "../../domain/glob.ts"
 import { invalid, type OutOfRange, type Rejection } from "../../domain/rejection.ts"
 import type { Unavailable } from "../failure.ts"
 import { cursorBytesMax } from "../limits.ts"
 import type { EventStore } from "../ports/EventStore.ts"
-import { type Globs, tooWide } from "./reader.ts"
+import { type Globs, tooManyDomains } from "./reader.ts"
 
 /** What a stream covers and where it starts. */
 export interface StreamRequest {
@@ -20,29 +20,29 @@ export interface StreamRequest {
     | { readonly _tag: "After"; readonly cursor: Cursor }
 }
 
-/** A domain's head when the stream was opened, and the mark from which it is read. */
+/** A domain's head when the stream was opened, and the position after which the stream reads. */
 export interface Start {
   readonly head: Head
-  readonly mark: Mark
+  readonly position: StreamPosition
 }
 
-// The shortest mark takes 14 bytes (name 2, incarnation 8, position 1 and none for an id, in base64): more domains than
-// this cannot fit into a cursor, whatever they are called.
+// The shortest encoded position takes 14 bytes (name 2, incarnation 8, position 1, no id; in base64). A cursor cannot hold
+// more domains than this.
 const domainsMax = Math.ceil(cursorBytesMax / 14)
 
-const gone = (domain: string): OutOfRange => ({
+const positionLost = (domain: string): OutOfRange => ({
   _tag: "OutOfRange",
-  message: `the cursor's place in domain ${domain} is not in its log: the log was rewound`
+  message: `the cursor's position in domain ${domain} is not in its log: the log was rewound`
 })
 
-/** The time before which events are not for a stream: one that was given to it, or to the stream that it continues. */
+/** The time before which a stream skips events: from its own request, or from the stream that its cursor continues. */
 export const sinceOf = ({ start }: StreamRequest): bigint | undefined =>
   start._tag === "Since" ? start.time : start._tag === "After" ? start.cursor.since : undefined
 
 type Store = EventStore["Service"]
 
-/** The marks from which a new stream reads, by domain: one for each covered domain that has a log. */
-export const marksOf = Effect.fnUntraced(function* (
+/** Where a new stream starts, by domain: one entry for each covered domain that has a log. */
+export const startsOf = Effect.fnUntraced(function* (
   store: Store,
   { selection, globs, start }: StreamRequest
 ): Effect.fn.Return<Map<string, Start>, Rejection | Unavailable> {
@@ -55,26 +55,26 @@ export const marksOf = Effect.fnUntraced(function* (
     }
   }
   const heads = yield* store.heads(globs.domain, domainsMax)
-  if (heads.length >= domainsMax) return yield* Effect.fail(tooWide)
+  if (heads.length >= domainsMax) return yield* Effect.fail(tooManyDomains)
   const starts = new Map<string, Start>()
   for (const head of heads) {
-    starts.set(head.domain, { head, mark: yield* markIn(store, head, start) })
+    starts.set(head.domain, { head, position: yield* startIn(store, head, start) })
   }
   if (start._tag === "After") {
-    for (const domain of start.cursor.marks.keys()) {
-      if (!starts.has(domain) && matches(globs.domain, domain)) return yield* Effect.fail(gone(domain))
+    for (const domain of start.cursor.positions.keys()) {
+      if (!starts.has(domain) && matches(globs.domain, domain)) return yield* Effect.fail(positionLost(domain))
     }
   }
   return starts
 })
 
-const markIn = (
+const startIn = (
   store: Store,
   head: Head,
   start: StreamRequest["start"]
-): Effect.Effect<Mark, Rejection | Unavailable> => {
+): Effect.Effect<StreamPosition, Rejection | Unavailable> => {
   const { incarnation } = head
-  const beginning: Mark = { incarnation, position: 0n, eventId: "" }
+  const beginning: StreamPosition = { incarnation, position: 0n, eventId: "" }
   switch (start._tag) {
     case "Now":
       return Effect.succeed({ incarnation, position: head.position, eventId: shortId(head.eventId) })
@@ -85,24 +85,24 @@ const markIn = (
         event === undefined ? beginning : { incarnation, position: event.position, eventId: shortId(event.id) }
       )
     case "After": {
-      const mark = start.cursor.marks.get(head.domain)
-      // Not listed: the domain is newer than the cursor.
-      return mark === undefined ? Effect.succeed(beginning) : checked(store, head, mark)
+      const position = start.cursor.positions.get(head.domain)
+      // A domain that the cursor does not list is newer than the cursor.
+      return position === undefined ? Effect.succeed(beginning) : checkPosition(store, head, position)
     }
   }
 }
 
-/** The mark itself, once the log is known to hold what it names. */
-const checked = Effect.fnUntraced(function* (store: Store, head: Head, mark: Mark) {
-  const isGone = mark.incarnation !== head.incarnation || mark.position > head.position
-  if (isGone) return yield* Effect.fail(gone(head.domain))
-  if (mark.position === 0n) return mark
-  const [event] = yield* store.read(head.domain, mark.position - 1n, 1)
-  if (event === undefined || shortId(event.id) !== mark.eventId) return yield* Effect.fail(gone(head.domain))
-  return mark
+/** Returns the position if the log still has its event; fails otherwise. */
+const checkPosition = Effect.fnUntraced(function* (store: Store, head: Head, at: StreamPosition) {
+  const isLost = at.incarnation !== head.incarnation || at.position > head.position
+  if (isLost) return yield* Effect.fail(positionLost(head.domain))
+  if (at.position === 0n) return at
+  const [event] = yield* store.read(head.domain, at.position - 1n, 1)
+  if (event === undefined || shortId(event.id) !== at.eventId) return yield* Effect.fail(positionLost(head.domain))
+  return at
 })
 
-/** The last event before a time, by bisection: time rises with the position. */
+/** The last event before a time, by binary search: times rise with positions. */
 const lastBefore = Effect.fnUntraced(function* (store: Store, head: Head, time: bigint) {
   let low = 0n
   let high = head.position

@@ -11,20 +11,20 @@ import type { Announcement } from "../ports/Channel.ts"
 import type { EventStore } from "../ports/EventStore.ts"
 import type { Telemetry } from "../telemetry.ts"
 import { pageFrom } from "./page.ts"
-import { type Reader, rewound } from "./reader.ts"
+import { logRewound, type Reader } from "./reader.ts"
 import { Readers } from "./readers.ts"
+import { newStreamedDomain, type StreamedDomain, stateOf, type TailState } from "./streamed-domain.ts"
 import { Tail, TailBudget } from "./tail.ts"
-import { type Before, standing, type Watched, watch } from "./watched.ts"
 
 /** Starts work in the background. */
 type Start = (fiber: BackgroundFiber, work: Effect.Effect<unknown, unknown>) => void
 
-/** Keeps the tails of all streamed domains whole, whatever the channel loses, repeats or reorders. */
+/** Keeps the tails of all streamed domains complete, although the channel may lose, repeat and reorder announcements. */
 export class Tails {
-  /** When a log was found last to have gone back in time. */
+  /** Monotonic time at which a rewind was found last. */
   rewoundAtMs: number | undefined
   readonly #readers = new Readers()
-  readonly #watched = new Map<string, Watched>()
+  readonly #domains = new Map<string, StreamedDomain>()
   readonly #budget = new TailBudget()
   readonly #store: EventStore["Service"]
   readonly #telemetry: Telemetry
@@ -33,12 +33,11 @@ export class Tails {
 
   constructor(store: EventStore["Service"], start: Start, telemetry: Telemetry, clock: Clock.Clock) {
     this.#store = store
-    // A store that is away is asked again at the next look at the heads.
     this.#start = start
     this.#telemetry = telemetry
     this.#clock = clock
     telemetry.registerGauge("lag", () => this.#lag())
-    telemetry.registerGauge("slowest", () => this.#slowest())
+    telemetry.registerGauge("slowest", () => this.#slowestLag())
     telemetry.registerGauge("tailBytes", () => this.#budget.bytes)
   }
 
@@ -46,246 +45,250 @@ export class Tails {
     return this.#readers.all
   }
 
-  join(reader: Reader): void {
+  addReader(reader: Reader): void {
     this.#readers.add(reader)
   }
 
-  leave(reader: Reader): void {
+  removeReader(reader: Reader): void {
     this.#readers.remove(reader)
-    for (const [domain, { tail, readers }] of this.#watched) {
+    for (const [domain, { tail, readers }] of this.#domains) {
       if (!readers.delete(reader) || readers.size > 0) continue
       tail.close()
-      this.#watched.delete(domain)
+      this.#domains.delete(domain)
     }
   }
 
-  /** Where all tails stand now, for comparison with heads that are asked for afterwards. */
-  positions(): ReadonlyMap<string, Before> {
-    return new Map(Array.from(this.#watched, ([domain, { tail }]) => [domain, standing(tail)]))
+  /** The state of all tails, to compare it with heads that are queried afterwards. */
+  tailStates(): ReadonlyMap<string, TailState> {
+    return new Map(Array.from(this.#domains, ([domain, { tail }]) => [domain, stateOf(tail)]))
   }
 
-  /** Takes what the channel brings. */
-  announced(announcements: ReadonlyArray<Announcement>): void {
+  /** Handles announcements from the channel. */
+  onAnnouncements(announcements: ReadonlyArray<Announcement>): void {
     if (this.readers.size === 0) return
     for (const { incarnation, event, previousId } of announcements) {
       const { domain } = event.entity
-      const watched = this.#watch(domain, incarnation, event.position - 1n, previousId)
-      if (watched === undefined) continue
-      const { tail } = watched
+      const streamed = this.#streamedDomain(domain, incarnation, event.position - 1n, previousId)
+      if (streamed === undefined) continue
+      const { tail } = streamed
       const isNext = event.position === tail.head + 1n
       const id = tail.idAt(event.position) ?? event.id
       if (incarnation !== tail.incarnation || id !== event.id || (isNext && previousId !== tail.headId)) {
-        // From another log, or another event where one was seen: only the store knows which is the log now.
-        this.#doubt(watched)
+        // The event is from another log, or contradicts one that was seen: only the store knows which log is current.
+        this.#suspect(streamed)
       } else if (isNext) {
-        this.#append(watched, event)
+        this.#append(streamed, event)
       } else if (event.position > tail.head) {
-        this.#missing(watched, event.position)
+        this.#fetchMissing(streamed, event.position)
       }
     }
   }
 
   /**
-   * Takes heads from the store. `before` is where the tails stood before it was asked: no log is behind that. Tails that
-   * came later may know more than the answer, and what was polled of whatever moved is not enough to replace a tail: the
-   * store is asked about that domain then.
+   * Handles heads from the store. `before` holds the states of the tails before the query: an intact log is not shorter
+   * than they were. A tail that opened later may know more than the answer. Polled heads are not enough to replace a
+   * tail; they cause a query for that domain.
    */
-  onHeads(heads: ReadonlyArray<Head>, before: ReadonlyMap<string, Before>, source: "asked" | "polled" = "asked"): void {
+  onHeads(
+    heads: ReadonlyArray<Head>,
+    before: ReadonlyMap<string, TailState>,
+    source: "queried" | "polled" = "queried"
+  ): void {
     for (const head of heads) {
-      const watched = this.#watch(head.domain, head.incarnation, head.position, head.eventId)
-      if (watched === undefined) continue
-      const { tail, readers } = watched
-      const stood = before.get(head.domain)
-      const isSameTail = stood?.tail === tail
+      const streamed = this.#streamedDomain(head.domain, head.incarnation, head.position, head.eventId)
+      if (streamed === undefined) continue
+      const { tail, readers } = streamed
+      const earlier = before.get(head.domain)
+      const isSameTail = earlier?.tail === tail
       const isRewound =
-        watched.isDisproved ||
+        streamed.isContradicted ||
         head.incarnation !== tail.incarnation ||
-        (isSameTail && head.position < stood.head) ||
+        (isSameTail && head.position < earlier.head) ||
         (tail.idAt(head.position) ?? head.eventId) !== head.eventId
-      if (isRewound && source === "asked" && isSameTail) {
-        this.#replace(watched, head)
+      if (isRewound && source === "queried" && isSameTail) {
+        this.#replace(streamed, head)
       } else if (isRewound) {
-        this.#doubt(watched)
+        this.#suspect(streamed)
       } else if (head.position > tail.head) {
-        this.#missing(watched, head.position)
+        this.#fetchMissing(streamed, head.position)
       } else {
-        // What was announced and is not in the log was lost, before any tail had it.
-        if (source === "asked" && isSameTail && stood.known === tail.known) tail.known = tail.head
-        watched.isCounted = false
-        for (const reader of readers) reader.recheck(tail)
+        // The log lost the announced events before any tail had them.
+        if (source === "queried" && isSameTail && earlier.knownHead === tail.knownHead) tail.knownHead = tail.head
+        streamed.isRewindCounted = false
+        for (const reader of readers) reader.onHeadConfirmed(tail)
       }
     }
   }
 
   /**
-   * Tries again what a store that was away has not given. And asks for the head of one domain, each in its turn: a log
-   * that lost its end, or is gone, need not count as one that moved.
+   * Repeats queries that failed while the store was unavailable. Also queries the head of one domain, in turn:
+   * `movedSince` need not report a log that lost its end or was deleted.
    */
   retry(): void {
-    for (const [domain, watched] of this.#watched) {
-      const { head, known } = watched.tail
-      if (watched.doubts > 0) this.#check(domain)
-      else if (head < known) this.#missing(watched, known)
+    for (const [domain, streamed] of this.#domains) {
+      const { head, knownHead } = streamed.tail
+      if (streamed.suspicions > 0) this.#checkHead(domain)
+      else if (head < knownHead) this.#fetchMissing(streamed, knownHead)
     }
-    const [next] = this.#watched
+    const [next] = this.#domains
     if (next === undefined) return
-    this.#watched.delete(next[0])
-    this.#watched.set(...next)
-    this.#check(next[0])
+    this.#domains.delete(next[0])
+    this.#domains.set(...next)
+    this.#checkHead(next[0])
   }
 
-  #watch(domain: string, incarnation: string, head: bigint, headId: string): Watched | undefined {
-    const known = this.#watched.get(domain)
+  #streamedDomain(domain: string, incarnation: string, head: bigint, headId: string): StreamedDomain | undefined {
+    const known = this.#domains.get(domain)
     if (known !== undefined) return known
     const readers = this.#readers.covering(domain)
     if (readers.size === 0) return undefined
-    return this.#put(new Tail(domain, incarnation, head, headId, this.#budget), readers)
+    return this.#addTail(new Tail(domain, incarnation, head, headId, this.#budget), readers)
   }
 
-  #put(tail: Tail, readers: Set<Reader>, backoff?: Backoff): Watched {
-    const watched = watch(tail, readers, backoff)
-    this.#watched.set(tail.domain, watched)
-    for (const reader of readers) reader.meet(tail)
-    return watched
+  #addTail(tail: Tail, readers: Set<Reader>, backoff?: Backoff): StreamedDomain {
+    const streamed = newStreamedDomain(tail, readers, backoff)
+    this.#domains.set(tail.domain, streamed)
+    for (const reader of readers) reader.onNewTail(tail)
+    return streamed
   }
 
-  /** Makes a reader read a domain, whose tail may have been watched before the reader came. */
+  /** Makes a reader read a domain whose tail may be older than the reader. */
   attach(reader: Reader, domain: string): void {
-    const watched = this.#watched.get(domain)
-    if (watched === undefined) return
-    watched.readers.add(reader)
-    reader.meet(watched.tail)
+    const streamed = this.#domains.get(domain)
+    if (streamed === undefined) return
+    streamed.readers.add(reader)
+    reader.onNewTail(streamed.tail)
   }
 
-  #append({ tail, readers }: Watched, event: Event): void {
+  #append({ tail, readers }: StreamedDomain, event: Event): void {
     tail.append(event)
-    for (const reader of readers) reader.notice(tail)
+    for (const reader of readers) reader.onTailMoved(tail)
   }
 
-  /** Events that somebody has told of and no tail has yet, over all domains. */
+  /** The number of events that are known to be in the logs and missing in the tails. */
   #lag(): number {
     let lag = 0n
-    for (const { tail } of this.#watched.values()) lag += tail.known - tail.head
+    for (const { tail } of this.#domains.values()) lag += tail.knownHead - tail.head
     return Number(lag)
   }
 
-  /** How far the stream is behind that is furthest; what no tail has yet is not its fault, and counts as lag. */
-  #slowest(): number {
+  /** The lag of the slowest stream. It excludes events that no tail has yet, which count as `#lag`. */
+  #slowestLag(): number {
     let most = 0n
-    for (const { behind } of this.readers) if (behind > most) most = behind
+    for (const { lag } of this.readers) if (lag > most) most = lag
     return Number(most)
   }
 
-  /** What a stream ends with when the last event that it has seen is not in the log any more. */
-  rewound(domain: string): LogRewound {
-    this.#count(this.#watched.get(domain))
-    return rewound(domain)
+  /** Counts a rewind, and returns the error with which a stream ends when its last event is no longer in the log. */
+  recordRewind(domain: string): LogRewound {
+    this.#countRewind(this.#domains.get(domain))
+    return logRewound(domain)
   }
 
-  #count(watched: Watched | undefined): void {
-    if (watched?.isCounted === true) return
-    if (watched !== undefined) watched.isCounted = true
+  #countRewind(streamed: StreamedDomain | undefined): void {
+    if (streamed?.isRewindCounted === true) return
+    if (streamed !== undefined) streamed.isRewindCounted = true
     this.#telemetry.count("rewinds", 1)
     this.rewoundAtMs = monotonicMillis(this.#clock)
   }
 
-  /** A stream found that the tail is not the end of the log: until the store was asked there are no more events. */
-  doubt(reader: Reader, tail: Tail): ReadonlyArray<Event> {
-    const watched = this.#watched.get(tail.domain)
-    if (watched?.tail === tail) {
+  /** A stream found that the tail contradicts the log. It gets no events of the domain until the store has answered. */
+  suspect(reader: Reader, tail: Tail): ReadonlyArray<Event> {
+    const streamed = this.#domains.get(tail.domain)
+    if (streamed?.tail === tail) {
       reader.pause(tail)
-      this.#doubt(watched)
+      this.#suspect(streamed)
     }
     return []
   }
 
   /**
-   * Another tail takes the place of one that is not the end of the log, empty where there is no log. Its streams look
-   * whether what they have seen is still there: one that saw only what is still there goes on.
+   * Replaces a tail that does not match the log; without a log the new tail is empty. The streams check whether the last
+   * event that they have seen is still in the log, and continue if it is.
    */
-  #replace(watched: Watched, head: Head | undefined): void {
-    const { tail } = watched
-    // Streams that came while the domain had no log are not among those of the tail.
+  #replace(streamed: StreamedDomain, head: Head | undefined): void {
+    const { tail } = streamed
+    // Streams that were opened while the domain had no log are not yet among the readers of the tail.
     const readers = this.#readers.covering(tail.domain)
-    const isSeen = [...readers].some((reader) => reader.seen(tail.domain)?.incarnation === tail.incarnation)
-    if (isSeen) this.#count(watched)
+    const isSeen = [...readers].some((reader) => reader.lastSeen(tail.domain)?.incarnation === tail.incarnation)
+    if (isSeen) this.#countRewind(streamed)
     tail.close()
     const { incarnation, position, eventId } = head ?? { incarnation: "", position: 0n, eventId: "" }
     const next = new Tail(tail.domain, incarnation, position, eventId, this.#budget)
-    this.#put(next, readers, watched.backoff).isCounted = watched.isCounted
-    for (const reader of readers) reader.suspect(next)
+    this.#addTail(next, readers, streamed.backoff).isRewindCounted = streamed.isRewindCounted
+    for (const reader of readers) reader.onTailReplaced(next)
   }
 
-  #missing(watched: Watched, position: bigint): void {
-    if (position > watched.tail.known) watched.tail.known = position
-    if (watched.isFilling || watched.isPausing) return
-    watched.isFilling = true
+  #fetchMissing(streamed: StreamedDomain, position: bigint): void {
+    if (position > streamed.tail.knownHead) streamed.tail.knownHead = position
+    if (streamed.isBackfilling || streamed.isPausing) return
+    streamed.isBackfilling = true
     const done = Effect.sync(() => {
-      watched.isFilling = false
+      streamed.isBackfilling = false
     })
-    this.#start("feed-fill", Effect.ensuring(this.#fill(watched), done))
+    this.#start("feed-fill", Effect.ensuring(this.#backfill(streamed), done))
   }
 
-  /** Reads what the tail is missing. Each page overlaps by one event, which must be the one that was seen. */
-  readonly #fill = Effect.fnUntraced({ self: this }, function* (this: Tails, watched: Watched) {
-    const { tail } = watched
-    while (tail.head < tail.known && this.#isCurrent(watched)) {
-      // As it is before the store is asked: what is announced meanwhile may append.
+  /** Reads the events that the tail is missing. Each page overlaps by one event, which must be the last one of the tail. */
+  readonly #backfill = Effect.fnUntraced({ self: this }, function* (this: Tails, streamed: StreamedDomain) {
+    const { tail } = streamed
+    while (tail.head < tail.knownHead && this.#isCurrent(streamed)) {
+      // The head before the read: announcements may append meanwhile.
       const { head } = tail
       this.#telemetry.count("backfills", 1)
       const events = yield* pageFrom(this.#store, tail.domain, head, logPageEventsMax)
-      if (!this.#isCurrent(watched)) return
-      // The log is read later than it was announced, so it holds all that the tail has, and what it is missing.
-      watched.isDisproved ||= events.some(({ position, id }) => (tail.idAt(position) ?? id) !== id)
-      if (watched.isDisproved) return this.#doubt(watched)
-      for (const event of events) if (event.position === tail.head + 1n) this.#append(watched, event)
-      // A log that ends here, or before, is shorter than was told; the head says whether it lost its end.
-      if (tail.head === head) return this.#doubt(watched)
+      if (!this.#isCurrent(streamed)) return
+      // The read follows the announcement, so the page must contain the events of the tail as well as the missing ones.
+      streamed.isContradicted ||= events.some(({ position, id }) => (tail.idAt(position) ?? id) !== id)
+      if (streamed.isContradicted) return this.#suspect(streamed)
+      for (const event of events) if (event.position === tail.head + 1n) this.#append(streamed, event)
+      // The log is shorter than reported. A query for the head shows whether it lost its end.
+      if (tail.head === head) return this.#suspect(streamed)
       yield* Effect.yieldNow
     }
   })
 
-  #isCurrent(watched: Watched): boolean {
-    return this.#watched.get(watched.tail.domain) === watched
+  #isCurrent(streamed: StreamedDomain): boolean {
+    return this.#domains.get(streamed.tail.domain) === streamed
   }
 
-  /** Asks the store, after a pause where one doubt follows another: its heads and reads may disagree for long. */
-  #doubt(watched: Watched): void {
-    watched.doubts += 1
-    if (watched.isPausing) return
-    const { domain } = watched.tail
-    const pauseMs = watched.backoff.next(monotonicMillis(this.#clock))
+  /** Queries the head, after a backoff when contradictions repeat: the heads and reads of a store may disagree for long. */
+  #suspect(streamed: StreamedDomain): void {
+    streamed.suspicions += 1
+    if (streamed.isPausing) return
+    const { domain } = streamed.tail
+    const pauseMs = streamed.backoff.next(monotonicMillis(this.#clock))
     if (pauseMs === 0) {
-      this.#check(domain)
+      this.#checkHead(domain)
       return
     }
-    watched.isPausing = true
+    streamed.isPausing = true
     const check = Effect.sync(() => {
-      watched.isPausing = false
-      if (this.#isCurrent(watched)) this.#check(domain)
+      streamed.isPausing = false
+      if (this.#isCurrent(streamed)) this.#checkHead(domain)
     })
-    // Jitter, so that many gateways do not ask one store in step.
+    // Jitter keeps many gateways from querying one store at the same moment.
     const pause = Effect.flatMap(Random.nextBetween(0.75, 1.25), (jitter) => Effect.sleep(pauseMs * jitter))
     this.#start("feed-check", Effect.andThen(pause, check))
   }
 
-  /** Asks the store for the head of one domain. */
-  #check(domain: string): void {
-    const watched = this.#watched.get(domain)
-    if (watched === undefined || watched.isChecking) return
-    watched.isChecking = true
-    const { doubts } = watched
-    const before = new Map([[domain, standing(watched.tail)]])
+  /** Queries the head of one domain. */
+  #checkHead(domain: string): void {
+    const streamed = this.#domains.get(domain)
+    if (streamed === undefined || streamed.isQuerying) return
+    streamed.isQuerying = true
+    const { suspicions } = streamed
+    const before = new Map([[domain, stateOf(streamed.tail)]])
     const done = Effect.sync(() => {
-      watched.isChecking = false
+      streamed.isQuerying = false
     })
     const check = Effect.map(this.#store.heads(literalGlob(domain), 1), (heads) => {
-      if (!this.#isCurrent(watched)) return
-      // What gave reason to doubt meanwhile is not in the answer.
-      watched.doubts -= doubts
+      if (!this.#isCurrent(streamed)) return
+      // The answer does not cover contradictions that were seen after the query began.
+      streamed.suspicions -= suspicions
       if (heads.length > 0) this.onHeads(heads, before)
-      else if (watched.tail.incarnation !== "") this.#replace(watched, undefined)
-      for (const reader of watched.readers) reader.resume(watched.tail)
+      else if (streamed.tail.incarnation !== "") this.#replace(streamed, undefined)
+      for (const reader of streamed.readers) reader.resume(streamed.tail)
     })
     this.#start("feed-check", Effect.ensuring(check, done))
   }

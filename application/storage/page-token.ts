@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { type Bytes, base64Url, fromBase64Url, Reader, text, varint } from "../../domain/bytes.ts"
+import { ByteReader, type Bytes, base64Url, fromBase64Url, text, varint } from "../../domain/bytes.ts"
 import type { Entity } from "../../domain/entity.ts"
 import type { Event } from "../../domain/event.ts"
 import { exceedsBytes } from "../../domain/json.ts"
@@ -85,7 +85,7 @@ const decode = (token: string, order: Order) => {
   const bytes = token.length > pageTokenBytesMax ? undefined : fromBase64Url(token)
   if (bytes === undefined) return undefined
   try {
-    const reader = new Reader(bytes)
+    const reader = new ByteReader(bytes)
     if (reader.byte() !== format) return undefined
     const search = reader.varint()
     const sorted = readSorted(reader)
@@ -97,7 +97,7 @@ const decode = (token: string, order: Order) => {
   }
 }
 
-const readSorted = (reader: Reader): { readonly value: Operand | undefined } | { readonly textHash: bigint } => {
+const readSorted = (reader: ByteReader): { readonly value: Operand | undefined } | { readonly textHash: bigint } => {
   const kind = reader.byte()
   switch (kind) {
     case kinds.none:

@@ -2,7 +2,7 @@ import type { Entity } from "../entity.ts"
 import type { Event } from "../event.ts"
 import { isArray, type Json, type JsonObject } from "../json.ts"
 import { compareSame } from "./compare.ts"
-import type { Comparison, Field, Operand, Place, Query } from "./tree.ts"
+import type { Comparison, Field, FieldPath, Operand, Query } from "./tree.ts"
 
 /** Whether a subject passes a filter. This is what filters mean; every store has to agree with it. */
 export const evaluate = (query: Query, subject: Entity | Event): boolean => {
@@ -86,7 +86,7 @@ export const child = (value: Json, key: string): Json | undefined =>
 type Found = Json | bigint
 
 /** Everything that a place leads to. On the way, an array stands for its elements; for these alone, not for theirs. */
-const reach = (at: Place, subject: Entity | Event): readonly Found[] => {
+const reach = (at: FieldPath, subject: Entity | Event): readonly Found[] => {
   if (at.kind === "field") {
     const value = fieldOf(at.field, subject)
     return value === undefined ? [] : [value]
@@ -106,7 +106,7 @@ const items = <A extends Found>(value: A): readonly A[] =>
   typeof value === "object" && value !== null && isArray(value) ? (value as readonly A[]) : [value]
 
 /** The scalars that a place leads to, those in an array at its end included. */
-const scalars = (at: Place, subject: Entity | Event): readonly Operand[] =>
+const scalars = (at: FieldPath, subject: Entity | Event): readonly Operand[] =>
   reach(at, subject)
     .flatMap(items<Found>)
     .filter((value): value is Operand => typeof value !== "object" || value === null)

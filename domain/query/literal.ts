@@ -1,5 +1,5 @@
 import { duplicateKey } from "../json-read.ts"
-import { Refusal, refuseText, shown } from "./place.ts"
+import { quoted, Refusal, refuseText } from "./field-path.ts"
 import { queryLimits } from "./tree.ts"
 
 /** A number as it was written, so that 64-bit integers never pass through a double. */
@@ -29,7 +29,7 @@ export const parseLiteral = (text: string): Literal => {
   const literal = parse(text, reviver as (key: string, value: unknown) => unknown)
   // Only the last of them would count, and its writer meant all of them.
   const duplicate = duplicateKey(text)
-  if (duplicate !== undefined) throw new Refusal(`the key ${shown(duplicate)} is given twice; use $and for both`)
+  if (duplicate !== undefined) throw new Refusal(`the key ${quoted(duplicate)} is given twice; use $and for both`)
   return literal
 }
 

@@ -3,8 +3,8 @@ import type { Event } from "../event.ts"
 import type { Json } from "../json.ts"
 import { compareSame } from "./compare.ts"
 import { child, fieldOf, isEvent, rootOf } from "./evaluate.ts"
-import { parsePlace, Refusal, refuseLong } from "./place.ts"
-import type { Operand, Order, Place, Subject } from "./tree.ts"
+import { parseFieldPath, Refusal, refuseLong } from "./field-path.ts"
+import type { FieldPath, Operand, Order, Subject } from "./tree.ts"
 
 export type ParsedSort = { readonly ok: true; readonly order: Order } | { readonly ok: false; readonly problem: string }
 
@@ -13,7 +13,7 @@ export const parseSort = (field: string, reverse: boolean, subject: Subject): Pa
   if (field === "") return { ok: true, order: { subject, at: undefined, reverse } }
   try {
     refuseLong(field)
-    const at = parsePlace(field, subject)
+    const at = parseFieldPath(field, subject)
     return { ok: true, order: { subject, at: isTie(at, subject) ? undefined : at, reverse } }
   } catch (error) {
     if (error instanceof Refusal) return { ok: false, problem: error.problem }
@@ -22,7 +22,7 @@ export const parseSort = (field: string, reverse: boolean, subject: Subject): Pa
 }
 
 /** Whether a sort asks for the order that there is without one. */
-const isTie = (at: Place, subject: Subject): boolean =>
+const isTie = (at: FieldPath, subject: Subject): boolean =>
   at.kind === "field" && at.field === (subject === "event" ? "position" : "entity.key")
 
 /** All that has to be kept of a subject to sort it: its values may be large. */
@@ -55,7 +55,7 @@ export const isBehind = (order: Order, place: SortKey, other: SortKey): boolean 
 const tie = (subject: Entity | Event): string | bigint => (isEvent(subject) ? subject.position : subject.key)
 
 /** The scalar that a place leads to through objects alone; undefined ("none") if an array or nothing is there. */
-const sortValue = (at: Place, subject: Entity | Event): Operand | undefined => {
+const sortValue = (at: FieldPath, subject: Entity | Event): Operand | undefined => {
   if (at.kind === "field") return fieldOf(at.field, subject)
   let value: Json | undefined = rootOf(at.root, subject)
   for (const key of at.path) {

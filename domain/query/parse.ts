@@ -1,6 +1,6 @@
+import { parseFieldPath, quoted, Refusal, refuseLong } from "./field-path.ts"
 import { isObject, type Literal, Numeral, parseLiteral, toDouble, toInteger } from "./literal.ts"
-import { parsePlace, Refusal, refuseLong, shown } from "./place.ts"
-import { type Comparison, fields, type Operand, type Place, type Query, queryLimits, type Subject } from "./tree.ts"
+import { type Comparison, type FieldPath, fields, type Operand, type Query, queryLimits, type Subject } from "./tree.ts"
 
 export type ParsedQuery =
   | { readonly ok: true; readonly query: Query }
@@ -27,7 +27,7 @@ interface Reader {
   keys: number
 }
 
-const count = (reader: Reader, at?: Place): void => {
+const count = (reader: Reader, at?: FieldPath): void => {
   if (++reader.conditions > queryLimits.conditions) throw new Refusal(`more than ${queryLimits.conditions} conditions`)
   if (at?.kind === "json") reader.keys += at.path.length
   if (reader.keys > queryLimits.keys) throw new Refusal(`more than ${queryLimits.keys} keys in all paths together`)
@@ -56,7 +56,7 @@ const filter = (literal: Fields, reader: Reader): Query => {
       }
       if (key.startsWith("$")) {
         if (Object.hasOwn(operators, key)) throw new Refusal(`${key} stands under a path: {"path": {"${key}": …}}`)
-        throw new Refusal(`unknown operator ${shown(key)}; use $and, $or, $not, or \\$ for a key that starts with $`)
+        throw new Refusal(`unknown operator ${quoted(key)}; use $and, $or, $not, or \\$ for a key that starts with $`)
       }
       return conditions(key, value, reader)
     })
@@ -71,8 +71,8 @@ const filters = (key: string, value: Literal): readonly Fields[] => {
 
 /** What stands at a path: a value to equal, or operators that must all hold. */
 const conditions = (path: string, value: Literal, reader: Reader): Query => {
-  const at = parsePlace(path, reader.subject)
-  const name = shown(path)
+  const at = parseFieldPath(path, reader.subject)
+  const name = quoted(path)
   if (!isObject(value)) {
     count(reader, at)
     return { kind: "equals", at, anyOf: [operand(at, value, name)] }
@@ -81,7 +81,7 @@ const conditions = (path: string, value: Literal, reader: Reader): Query => {
 }
 
 interface Target {
-  readonly at: Place
+  readonly at: FieldPath
   /** The path as it was written, for messages. */
   readonly name: string
 }
@@ -92,10 +92,10 @@ const tests = (target: Target, value: Fields, reader: Reader): Query => {
   if (keys.length === 0) throw new Refusal(`${name}: an empty object says nothing; use {"$exists": true} or a value`)
   if (!keys.some((key) => key.startsWith("$")))
     throw new Refusal(
-      `${name}: cannot equal an object; use a path for each of its keys, such as ${name}.${shown(keys[0]!)}`
+      `${name}: cannot equal an object; use a path for each of its keys, such as ${name}.${quoted(keys[0]!)}`
     )
   const plain = keys.find((key) => !key.startsWith("$"))
-  if (plain !== undefined) throw new Refusal(`${name}: operators cannot be mixed with the key ${shown(plain)}`)
+  if (plain !== undefined) throw new Refusal(`${name}: operators cannot be mixed with the key ${quoted(plain)}`)
   return allOf(
     Object.entries(value).map(([key, given]) => {
       if (key === "$not") {
@@ -105,7 +105,7 @@ const tests = (target: Target, value: Fields, reader: Reader): Query => {
       const operator = Object.hasOwn(operators, key) ? operators[key as keyof typeof operators] : undefined
       if (operator === undefined) {
         const known = [...Object.keys(operators), "$not"].join(", ")
-        throw new Refusal(`${name}: unknown operator ${shown(key)}; use ${known}`)
+        throw new Refusal(`${name}: unknown operator ${quoted(key)}; use ${known}`)
       }
       count(reader, target.at)
       return operator({ at: target.at, name: `${name}: ${key}` }, given)
@@ -156,14 +156,14 @@ const operators = {
 } as const satisfies Record<string, Operator>
 
 /** A scalar of the kind that the place holds; values and claims may hold any. */
-const operand = (at: Place, given: Literal, name: string): Operand => {
+const operand = (at: FieldPath, given: Literal, name: string): Operand => {
   if (Array.isArray(given)) throw new Refusal(`${name}: cannot equal a list; use $in for any of several values`)
   if (isObject(given)) throw new Refusal(`${name}: takes a string, a number, true, false or null`)
   const scalar = given as null | boolean | string | Numeral
   if (at.kind === "json") {
     if (!(scalar instanceof Numeral)) return scalar
     const double = toDouble(scalar)
-    if (!Number.isFinite(double)) throw new Refusal(`${name}: the number ${shown(scalar.source)} is too large`)
+    if (!Number.isFinite(double)) throw new Refusal(`${name}: the number ${quoted(scalar.source)} is too large`)
     return double
   }
   switch (fields[at.field]) {

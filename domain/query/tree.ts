@@ -40,7 +40,7 @@ export type Field = keyof typeof fields
  * Where a condition looks: a field of the event or entity, or a path into the values or the claims. The path is empty when an
  * event is asked for `entity.values` or `claims` as such.
  */
-export type Place =
+export type FieldPath =
   | { readonly kind: "field"; readonly field: Field }
   | { readonly kind: "json"; readonly root: "values" | "claims"; readonly path: readonly string[] }
 
@@ -57,15 +57,15 @@ export type Comparison = "gt" | "gte" | "lt" | "lte"
 export type Query =
   | { readonly kind: "and" | "or"; readonly of: readonly Query[] }
   | { readonly kind: "not"; readonly of: Query }
-  | { readonly kind: "exists"; readonly at: Place }
-  | { readonly kind: "equals"; readonly at: Place; readonly anyOf: readonly Operand[] }
-  | { readonly kind: Comparison; readonly at: Place; readonly than: string | number | bigint }
-  | { readonly kind: "prefix"; readonly at: Place; readonly prefix: string }
+  | { readonly kind: "exists"; readonly at: FieldPath }
+  | { readonly kind: "equals"; readonly at: FieldPath; readonly anyOf: readonly Operand[] }
+  | { readonly kind: Comparison; readonly at: FieldPath; readonly than: string | number | bigint }
+  | { readonly kind: "prefix"; readonly at: FieldPath; readonly prefix: string }
 
 /** An order of results. Without a place: by key (entities) or position (events), which settle ties as well. */
 export interface Order {
   readonly subject: Subject
-  readonly at: Place | undefined
+  readonly at: FieldPath | undefined
   /** Turns the whole order around, ties included. */
   readonly reverse: boolean
 }

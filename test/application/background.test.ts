@@ -209,8 +209,8 @@ const cases: Record<string, (heard: Heard) => Effect.Effect<void, unknown, Scope
       const start = yield* backgroundStarter
       const heartbeats = new Heartbeats(yield* Clock.Clock, (work) => start("feed-heartbeat", work))
       const spoke: Array<string> = []
-      const silent = (name: string, untilMs: number, speak: () => void = () => void spoke.push(name)) =>
-        heartbeats.add({ untilMs, speak })
+      const silent = (name: string, untilMs: number, onTimeout: () => void = () => void spoke.push(name)) =>
+        heartbeats.add({ untilMs, onTimeout })
       silent("broken", 10, () => {
         throw bug
       })

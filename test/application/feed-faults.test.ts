@@ -7,7 +7,7 @@ import fc from "fast-check"
 import type { FeedStream } from "../../application/feed/feed.ts"
 import { headsPollMs, headsPollWideMs } from "../../application/limits.ts"
 import type { Announcement } from "../../application/ports/Channel.ts"
-import { away, beginning, behind, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
+import { after, away, beginning, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
 import { range } from "./samples.ts"
 
 const looked = TestClock.adjust(headsPollWideMs * 1.3)
@@ -112,7 +112,7 @@ describe("a store that is away", () => {
       world.before = () => away
       expect(yield* Effect.flip(stream.pull)).toMatchObject({ _tag: "Unavailable" })
       world.before = () => Effect.void
-      const rest = yield* taken(yield* open("d", behind(first.at(-1)!.cursor)))
+      const rest = yield* taken(yield* open("d", after(first.at(-1)!.cursor)))
       expect([...keysOf(first), ...keysOf(rest)]).toEqual(numbered(1500))
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
@@ -170,10 +170,10 @@ describe("any channel and any cuts", () => {
         const alsoSeen: typeof seen = []
         let cursor = stays.cursor
         const note = (into: typeof seen, stream: FeedStream, isCut: boolean) =>
-          Effect.map(taken(stream), (deliveries) => {
+          Effect.map(taken(stream), (items) => {
             // The caller may have been cut after any of them: what follows is not taken as seen.
-            const count = isCut ? dice.next().value % (deliveries.length + 1) : deliveries.length
-            for (const { event, cursor: reached } of deliveries.slice(0, count)) {
+            const count = isCut ? dice.next().value % (items.length + 1) : items.length
+            for (const { event, cursor: reached } of items.slice(0, count)) {
               if (event !== undefined) into.push([event.entity.domain, event.position])
               if (into === seen) cursor = reached
             }
@@ -186,13 +186,13 @@ describe("any channel and any cuts", () => {
           } else if ("look" in step) {
             yield* looked
           } else if ("reopen" in step) {
-            yield* leaving(Effect.flatMap(open(globs, behind(cursor)), (stream) => note(seen, stream, true)))
+            yield* leaving(Effect.flatMap(open(globs, after(cursor)), (stream) => note(seen, stream, true)))
           } else {
             yield* note(alsoSeen, stays, false)
           }
         }
         yield* note(alsoSeen, stays, false)
-        yield* leaving(Effect.flatMap(open(globs, behind(cursor)), (stream) => note(seen, stream, false)))
+        yield* leaving(Effect.flatMap(open(globs, after(cursor)), (stream) => note(seen, stream, false)))
         for (const domain of ["a", "b", "ab"]) {
           const all = yield* leaving(Effect.flatMap(open(globs, beginning), taken))
           const wanted = all.flatMap(({ event }) => (event?.entity.domain === domain ? [event.position] : []))

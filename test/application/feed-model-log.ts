@@ -2,7 +2,7 @@
 
 import type { Announcement } from "../../application/ports/Channel.ts"
 import type { Head } from "../../domain/batch.ts"
-import { type Mark, shortId } from "../../domain/cursor.ts"
+import { type StreamPosition, shortId } from "../../domain/cursor.ts"
 import { type Event, methods } from "../../domain/event.ts"
 
 export const domain = "d"
@@ -81,11 +81,11 @@ export class ModelLog {
   }
 
   /** Whether what a stream has seen last is in the log. */
-  holds(mark: Mark | undefined): boolean {
-    if (mark === undefined) return true
+  holds(at: StreamPosition | undefined): boolean {
+    if (at === undefined) return true
     const { incarnation, events } = this.state
-    if (events.length === 0 || incarnation !== mark.incarnation) return false
-    return mark.position === 0n || shortId(events[Number(mark.position) - 1]?.id ?? "") === mark.eventId
+    if (events.length === 0 || incarnation !== at.incarnation) return false
+    return at.position === 0n || shortId(events[Number(at.position) - 1]?.id ?? "") === at.eventId
   }
 
   toString(): string {
@@ -103,8 +103,8 @@ export const headsText = (heads: ReadonlyArray<Head>): string =>
   heads.map((head) => `${eventText(head.eventId, head.position)} of log ${Number(head.incarnation)}`).join(" ") ||
   "no head"
 
-export const markText = (mark: Mark | undefined): string => {
-  if (mark === undefined) return "nothing"
-  const place = mark.position === 0n ? "the beginning" : eventText(mark.eventId, mark.position)
-  return `${place} of log ${Number(mark.incarnation)}`
+export const streamPositionText = (at: StreamPosition | undefined): string => {
+  if (at === undefined) return "nothing"
+  const place = at.position === 0n ? "the beginning" : eventText(at.eventId, at.position)
+  return `${place} of log ${Number(at.incarnation)}`
 }

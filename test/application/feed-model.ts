@@ -9,8 +9,8 @@ import type { StreamRequest } from "../../application/feed/start.ts"
 import { headsPollMs } from "../../application/limits.ts"
 import type { Announcement, Channel } from "../../application/ports/Channel.ts"
 import type { EventStore } from "../../application/ports/EventStore.ts"
-import { decodeCursor, type Mark } from "../../domain/cursor.ts"
-import { domain, eventsText, type LogChange, ModelLog, markText } from "./feed-model-log.ts"
+import { decodeCursor, type StreamPosition } from "../../domain/cursor.ts"
+import { domain, eventsText, type LogChange, ModelLog, streamPositionText } from "./feed-model-log.ts"
 import { modelPorts } from "./feed-model-ports.ts"
 import { check, ModelStream } from "./feed-model-stream.ts"
 import { inModelTime } from "./feed-model-time.ts"
@@ -195,13 +195,13 @@ export class FeedModel {
     const start: StreamRequest["start"] = how === "all" ? { _tag: "Beginning" } : { _tag: "Now" }
     this.#note(`${name} opens on ${selection.domain}`)
     const reading = Effect.flatMap(this.#feed!.open({ selection, globs, start }), ({ cursor, pull }) => {
-      stream.seen = markIn(cursor)
-      this.#note(`${name} is open and has seen ${markText(stream.seen)}`)
-      const pulled = Effect.map(pull, (deliveries) => {
-        for (const { event, cursor: reached } of deliveries) {
+      stream.seen = positionIn(cursor)
+      this.#note(`${name} is open and has seen ${streamPositionText(stream.seen)}`)
+      const pulled = Effect.map(pull, (items) => {
+        for (const { event, cursor: reached } of items) {
           if (event === undefined) continue
           this.#note(`${name} takes ${eventsText([event])}`)
-          stream.take(event, markIn(reached))
+          stream.take(event, positionIn(reached))
         }
       })
       return Effect.andThen(mayPull, Effect.forever(pulled))
@@ -288,4 +288,4 @@ export class FeedModel {
   }
 }
 
-const markIn = (cursor: string): Mark | undefined => decodeCursor(cursor)!.marks.get(domain)
+const positionIn = (cursor: string): StreamPosition | undefined => decodeCursor(cursor)!.positions.get(domain)

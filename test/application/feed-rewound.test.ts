@@ -35,7 +35,7 @@ class Cut extends MemoryStore {
 /** All that the stream brings until it ends, and its end. */
 const ending = Effect.fnUntraced(function* (stream: FeedStream) {
   const seen: Array<string> = []
-  const pulled = Effect.map(stream.pull, (deliveries) => void seen.push(...keysOf(deliveries)))
+  const pulled = Effect.map(stream.pull, (items) => void seen.push(...keysOf(items)))
   const end = yield* Effect.flip(Effect.forever(pulled))
   return { seen, end }
 })

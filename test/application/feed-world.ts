@@ -5,7 +5,7 @@ import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import { Committer } from "../../application/committer.ts"
 import { Unavailable } from "../../application/failure.ts"
 import { Feed, type FeedStream } from "../../application/feed/feed.ts"
-import type { Delivery } from "../../application/feed/reader.ts"
+import type { StreamItem } from "../../application/feed/reader.ts"
 import type { StreamRequest } from "../../application/feed/start.ts"
 import { type Announcement, Channel } from "../../application/ports/Channel.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
@@ -18,7 +18,7 @@ type Call = "read" | "heads" | "movedSince"
 
 export class World {
   memory = new MemoryStore()
-  /** Counts the logs that took the place of another, so that marks of one are not taken for marks of the next. */
+  /** Counts the logs that took the place of another, so that positions of one are not taken for positions of the next. */
   #log = 0
   /** Happens before each call of these. */
   before: (call: Call) => Effect.Effect<void, Unavailable> = () => Effect.void
@@ -125,7 +125,7 @@ export const open = (covers: string, start: Start = { _tag: "Now" }) => {
 export const beginning: Start = { _tag: "Beginning" }
 
 /** Behind a cursor. */
-export const behind = (encoded: string): Start & { readonly _tag: "After" } => {
+export const after = (encoded: string): Start & { readonly _tag: "After" } => {
   const cursor = decodeCursor(encoded)
   if (cursor === undefined) throw new Error(`no cursor: ${encoded}`)
   return { _tag: "After", cursor }
@@ -133,20 +133,20 @@ export const behind = (encoded: string): Start & { readonly _tag: "After" } => {
 
 /** Everything that a stream brings without anyone waiting for time to pass. */
 export const taken = Effect.fnUntraced(function* (stream: FeedStream) {
-  const deliveries: Array<Delivery> = []
+  const items: Array<StreamItem> = []
   while (true) {
     const pull = yield* Effect.forkChild(stream.pull, { startImmediately: true })
     yield* settle
     if (pull.pollUnsafe() === undefined) {
       yield* Fiber.interrupt(pull)
-      return deliveries
+      return items
     }
-    deliveries.push(...(yield* Fiber.join(pull)))
+    items.push(...(yield* Fiber.join(pull)))
   }
 })
 
-export const keysOf = (deliveries: ReadonlyArray<Delivery>, domain?: string): ReadonlyArray<string> =>
-  deliveries.flatMap(({ event }) =>
+export const keysOf = (items: ReadonlyArray<StreamItem>, domain?: string): ReadonlyArray<string> =>
+  items.flatMap(({ event }) =>
     event === undefined || (domain !== undefined && event.entity.domain !== domain) ? [] : [event.entity.key]
   )
 

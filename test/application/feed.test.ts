@@ -5,7 +5,7 @@ import { Feed } from "../../application/feed/feed.ts"
 import { Tail, TailBudget } from "../../application/feed/tail.ts"
 import { headsPollWideMs, heartbeatMs, tailBytesMax, tailEventsMax } from "../../application/limits.ts"
 import { methods } from "../../domain/event.ts"
-import { beginning, behind, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
+import { after, beginning, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
 import { settle } from "./gated-store.ts"
 import { range } from "./samples.ts"
 
@@ -73,12 +73,12 @@ describe("a stream", () => {
         yield* write("d", numbered(4))
         yield* write("e", numbered(3))
         yield* write("d", numbered(2, 4))
-        const deliveries = yield* taken(stream)
-        expect(deliveries).toHaveLength(9)
-        for (const [i, cursor] of [stream.cursor, ...deliveries.map((delivery) => delivery.cursor)].entries()) {
-          const rest = yield* leaving(Effect.flatMap(open("?", behind(cursor)), taken))
+        const items = yield* taken(stream)
+        expect(items).toHaveLength(9)
+        for (const [i, cursor] of [stream.cursor, ...items.map((item) => item.cursor)].entries()) {
+          const rest = yield* leaving(Effect.flatMap(open("?", after(cursor)), taken))
           for (const domain of ["d", "e"]) {
-            expect(keysOf(rest, domain)).toEqual(keysOf(deliveries.slice(i), domain))
+            expect(keysOf(rest, domain)).toEqual(keysOf(items.slice(i), domain))
           }
         }
       }).pipe(Effect.scoped, within(world))
@@ -118,8 +118,8 @@ describe("a stream", () => {
         yield* TestClock.adjust(heartbeatMs)
         const [heartbeat] = yield* Fiber.join(pull)
         expect(heartbeat).toEqual({ cursor: expect.any(String) })
-        const start = behind(heartbeat!.cursor)
-        expect(start.cursor.marks.get("d")?.position).toBe(2005n)
+        const start = after(heartbeat!.cursor)
+        expect(start.cursor.positions.get("d")?.position).toBe(2005n)
         const { read } = world.calls
         expect(yield* leaving(Effect.flatMap(open("d/order*/[ab]", start), taken))).toEqual([])
         expect(world.calls.read).toBe(read + 1) // the check of the cursor's place, and nothing behind it
@@ -154,7 +154,7 @@ describe("many streams", () => {
         const streams = yield* Effect.forEach(range(300), (i) => open(i % 2 === 0 ? "d" : "*"))
         const pulls = yield* Effect.forEach(streams, ({ pull }) => Effect.forkChild(pull, { startImmediately: true }))
         yield* write("d", ["a"])
-        for (const deliveries of yield* Fiber.joinAll(pulls)) expect(keysOf(deliveries)).toEqual(["a"])
+        for (const items of yield* Fiber.joinAll(pulls)) expect(keysOf(items)).toEqual(["a"])
         expect(world.calls.read).toBe(0)
       }).pipe(Effect.scoped, within(world))
     )

@@ -145,7 +145,7 @@ describe("the size of a slice", () => {
         yield* slices.begin("catch-up")
         const size = Math.min(slices.events, events)
         sizes.push(size)
-        slices.took(size)
+        slices.recordEvents(size)
         loop.work("a", size * msOfEvent)
       }
     })
@@ -173,7 +173,7 @@ describe("the size of a slice", () => {
       for (let i = 0; i < 40; i++) {
         if (i === 20) msOfEvent = 1 / 8
         yield* slices.begin("catch-up")
-        slices.took(slices.events)
+        slices.recordEvents(slices.events)
         loop.work("a", slices.events * msOfEvent)
       }
       slices.end()
@@ -264,16 +264,16 @@ describe("replays", () => {
 
   effectIt.effect("are in line for a slice only while they are asked for more", () => {
     const world = new World()
-    const wait = vi.spyOn(StreamScheduler.prototype, "wait")
+    const enqueue = vi.spyOn(StreamScheduler.prototype, "enqueue")
     return Effect.gen(function* () {
       const stream = yield* open("d")
       const pull = yield* Effect.forkChild(stream.pull, { startImmediately: true })
       yield* write("d", ["first"])
       expect(keysOf(yield* Fiber.join(pull))).toEqual(["first"])
-      wait.mockClear()
+      enqueue.mockClear()
       yield* write("d", numbered(3))
-      expect(wait).not.toHaveBeenCalled()
+      expect(enqueue).not.toHaveBeenCalled()
       expect(keysOf(yield* stream.pull)).toEqual(numbered(3))
-    }).pipe(Effect.scoped, Effect.provide(world.layer), Effect.ensuring(Effect.sync(() => wait.mockRestore())))
+    }).pipe(Effect.scoped, Effect.provide(world.layer), Effect.ensuring(Effect.sync(() => enqueue.mockRestore())))
   })
 })

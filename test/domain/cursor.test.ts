@@ -5,15 +5,15 @@ import {
   cursorText,
   decodeCursor,
   encodeCursor,
-  type Mark,
-  markBytes,
+  type StreamPosition,
   selectionBytes,
-  shortId
+  shortId,
+  streamPositionBytes
 } from "../../domain/cursor.ts"
 import { cursorBytesMax } from "../../domain/limits.ts"
 
 const id = "7f3c1a2b-0000-4000-8000-000000000000"
-const mark = (position: bigint, incarnation = "0123456789abcdef"): Mark => ({
+const at = (position: bigint, incarnation = "0123456789abcdef"): StreamPosition => ({
   incarnation,
   position,
   eventId: position === 0n ? "" : shortId(id)
@@ -21,7 +21,7 @@ const mark = (position: bigint, incarnation = "0123456789abcdef"): Mark => ({
 
 const hex = (length: number) =>
   fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: length, maxLength: length })
-const marks: fc.Arbitrary<Mark> = fc
+const positions: fc.Arbitrary<StreamPosition> = fc
   .tuple(hex(16), fc.oneof(fc.constantFrom(0n, 1n, 127n, 128n, 2n ** 63n - 1n), fc.bigInt({ min: 0n, max: 2n ** 63n })))
   .chain(([incarnation, position]) =>
     hex(8).map((eventId) => ({ incarnation, position, eventId: position === 0n ? "" : eventId }))
@@ -31,9 +31,9 @@ const cursors: fc.Arbitrary<Cursor> = fc.record(
   {
     selection: fc.record({ domain: name, type: name, key: name }),
     since: fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }),
-    marks: fc.array(fc.tuple(name, marks), { maxLength: 20 }).map((entries) => new Map(entries))
+    positions: fc.array(fc.tuple(name, positions), { maxLength: 20 }).map((entries) => new Map(entries))
   },
-  { requiredKeys: ["selection", "marks"] }
+  { requiredKeys: ["selection", "positions"] }
 )
 
 /** The base64 text of bytes that no cursor is made of. */
@@ -55,34 +55,34 @@ describe("a cursor", () => {
   it("is the same text made at once or from its parts", () => {
     const cursor: Cursor = {
       selection,
-      marks: new Map([
-        ["da", mark(7n)],
-        ["db", mark(0n)]
+      positions: new Map([
+        ["da", at(7n)],
+        ["db", at(0n)]
       ])
     }
-    expect(cursorText(selectionBytes(selection) + markBytes("da", mark(7n)) + markBytes("db", mark(0n)))).toBe(
-      encodeCursor(cursor)
-    )
+    expect(
+      cursorText(selectionBytes(selection) + streamPositionBytes("da", at(7n)) + streamPositionBytes("db", at(0n)))
+    ).toBe(encodeCursor(cursor))
   })
 
   it("of a stream over no domain yet has none", () => {
-    expect(decodeCursor(encodeCursor({ selection, marks: new Map() }))).toEqual({ selection, marks: new Map() })
+    expect(decodeCursor(encodeCursor({ selection, positions: new Map() }))).toEqual({ selection, positions: new Map() })
   })
 
   it("keeps positions that a double would round", () => {
     const position = 2n ** 53n + 1n
-    const text = encodeCursor({ selection, marks: new Map([["d", mark(position)]]) })
-    expect(decodeCursor(text)?.marks.get("d")?.position).toBe(position)
+    const text = encodeCursor({ selection, positions: new Map([["d", at(position)]]) })
+    expect(decodeCursor(text)?.positions.get("d")?.position).toBe(position)
   })
 
   it("keeps names that begin with a byte order mark", () => {
-    const cursor = { selection, marks: new Map([["\ufeffd", mark(1n)]]) }
+    const cursor = { selection, positions: new Map([["\ufeffd", at(1n)]]) }
     expect(decodeCursor(encodeCursor(cursor))).toEqual(cursor)
   })
 
   it("keeps apart what is parted by nothing but lengths", () => {
-    const one = encodeCursor({ selection: { domain: "ab", type: "c", key: "" }, marks: new Map() })
-    const other = encodeCursor({ selection: { domain: "a", type: "bc", key: "" }, marks: new Map() })
+    const one = encodeCursor({ selection: { domain: "ab", type: "c", key: "" }, positions: new Map() })
+    const other = encodeCursor({ selection: { domain: "a", type: "bc", key: "" }, positions: new Map() })
     expect(one).not.toBe(other)
   })
 })
@@ -108,22 +108,22 @@ describe("a text that is not a cursor", () => {
 
   it("may be bytes with lengths beyond their end, endless numbers, or text that is no UTF-8", () => {
     const good = numbers(selectionBytes(selection))
-    expect(decodeCursor(forged(...good))).toEqual({ selection, marks: new Map() })
+    expect(decodeCursor(forged(...good))).toEqual({ selection, positions: new Map() })
     expect(decodeCursor(forged(1, 200, 1, 97))).toBeUndefined()
     expect(decodeCursor(forged(1, ...Array<number>(9).fill(255), 127))).toBeUndefined()
     expect(decodeCursor(forged(1, ...Array<number>(64).fill(255)))).toBeUndefined()
     expect(decodeCursor(forged(1, 1, 0xff, 0, 0))).toBeUndefined()
     expect(decodeCursor(forged(1, 3, 0xed, 0xa0, 0x80, 0, 0))).toBeUndefined()
     expect(decodeCursor(forged(...good, 1))).toBeUndefined()
-    expect(decodeCursor(forged(...good, ...numbers(markBytes("d", mark(7n))).slice(0, -1)))).toBeUndefined()
+    expect(decodeCursor(forged(...good, ...numbers(streamPositionBytes("d", at(7n))).slice(0, -1)))).toBeUndefined()
   })
 
   it("may be a cursor written in another way: longer numbers, a domain twice, spare bits", () => {
     const good = numbers(selectionBytes(selection))
-    const twice = numbers(markBytes("d", mark(7n)) + markBytes("d", mark(8n)))
+    const twice = numbers(streamPositionBytes("d", at(7n)) + streamPositionBytes("d", at(8n)))
     expect(decodeCursor(forged(...good, ...twice))).toBeUndefined()
     expect(decodeCursor(forged(1, 0x80, 0, 0, 0))).toBeUndefined()
-    const text = encodeCursor({ selection: { domain: "", type: "", key: "" }, marks: new Map() })
+    const text = encodeCursor({ selection: { domain: "", type: "", key: "" }, positions: new Map() })
     expect(text).toBe("AQAAAA")
     expect(decodeCursor("AQAAAB")).toBeUndefined()
   })

@@ -74,7 +74,7 @@ test("SIGTERM: calls finish, streams are told to reconnect, and all that was ack
 
   const told = await refusal(within(readToEnd(streams.grpc), "the end of the stream over gRPC"))
   assert.strictEqual(told.code, "UNAVAILABLE")
-  assert.include(told.message, "open the stream again with its cursor")
+  assert.include(told.message, "open the stream again with its last cursor")
   // Without an error, so that a browser reconnects: it takes this for a connection that was lost.
   await within(readToEnd(streams.sse), "the end of the server-sent events")
 

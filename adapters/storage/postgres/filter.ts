@@ -1,5 +1,5 @@
 import { integerMax } from "../../../application/storage/range.ts"
-import type { Comparison, Field, Operand, Place, Query, SortKey } from "../../../domain/query.ts"
+import type { Comparison, Field, FieldPath, Operand, Query, SortKey } from "../../../domain/query.ts"
 
 /** What is sent beside a statement, for its `$1`, `$2`, …. */
 export type Param = string | bigint | boolean | null
@@ -58,7 +58,7 @@ export const candidates = (query: Query): string | undefined => {
 }
 
 /** What rows are ordered by, before ties are broken; NULL comes first. */
-export const compileSort = (at: Place | undefined, columns: Columns, bind: Bind): ReadonlyArray<string> => {
+export const compileSort = (at: FieldPath | undefined, columns: Columns, bind: Bind): ReadonlyArray<string> => {
   if (at === undefined) return []
   if (at.kind === "field") return [columnOf(columns, at.field)]
   if (at.path.length === 0) return []
@@ -80,7 +80,7 @@ export const compileSort = (at: Place | undefined, columns: Columns, bind: Bind)
  */
 export const compileBehind = (
   { value, tie }: SortKey,
-  at: Place | undefined,
+  at: FieldPath | undefined,
   names: ReadonlyArray<string>,
   tieName: string,
   reverse: boolean,
@@ -162,7 +162,7 @@ const isField = (value: Operand): value is Exclude<Param, null> =>
 
 const onJson = (
   test: Test,
-  { path }: Extract<Place, { readonly kind: "json" }>,
+  { path }: Extract<FieldPath, { readonly kind: "json" }>,
   column: string,
   bind: Bind
 ): string => {

@@ -66,7 +66,7 @@ describe("lines of JSON", () => {
     expect(JSON.parse((await next())!)).toEqual({
       error: {
         code: 14,
-        message: "the gateway is shutting down; open the stream again with its cursor",
+        message: "the gateway is shutting down; open the stream again with its last cursor",
         details: []
       }
     })

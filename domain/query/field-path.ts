@@ -1,5 +1,5 @@
 import { exceedsBytes } from "../json.ts"
-import { type Field, fields, type Place, queryLimits, type Subject } from "./tree.ts"
+import { type Field, type FieldPath, fields, queryLimits, type Subject } from "./tree.ts"
 
 /** Ends the reading of a filter or a sort; caught where the reading began. */
 export class Refusal {
@@ -10,7 +10,7 @@ export class Refusal {
 }
 
 /** What the caller wrote, short enough to be quoted to them. */
-export const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text)
+export const quoted = (text: string): string => (text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text)
 
 /** Text that not every store can hold is refused in all of them. */
 export const refuseText = (text: string): void => {
@@ -30,15 +30,15 @@ const split = (text: string): string[] => {
     if (character === ".") {
       segments.push("")
       if (segments.length > queryLimits.pathKeys)
-        throw new Refusal(`path ${shown(text)}: more than ${queryLimits.pathKeys} keys`)
+        throw new Refusal(`path ${quoted(text)}: more than ${queryLimits.pathKeys} keys`)
     } else {
       if (character === "\\" && ++at === text.length)
-        throw new Refusal(`path ${shown(text)}: ends with \\; write \\\\ for the character itself`)
+        throw new Refusal(`path ${quoted(text)}: ends with \\; write \\\\ for the character itself`)
       segments[segments.length - 1] += text[at]!
     }
   }
   if (segments.includes(""))
-    throw new Refusal(`path ${shown(text) || '""'}: a key is empty; dots in a key are written \\.`)
+    throw new Refusal(`path ${quoted(text) || '""'}: a key is empty; dots in a key are written \\.`)
   return segments
 }
 
@@ -46,13 +46,13 @@ const split = (text: string): string[] => {
 const entityFields: Readonly<Record<string, Field>> = { ".key": "entity.key", ".version": "entity.version" }
 
 /** Reads a path. The only paths of an event are its parts; entities take any path into their values. */
-export const parsePlace = (text: string, subject: Subject): Place => {
+export const parseFieldPath = (text: string, subject: Subject): FieldPath => {
   refuseText(text)
   if (subject === "entity" && text.startsWith(".")) {
     if (Object.hasOwn(entityFields, text)) return { kind: "field", field: entityFields[text]! }
     const known = Object.keys(entityFields).join(" and ")
     throw new Refusal(
-      `path ${shown(text)}: a key is empty; an entity's own fields are ${known}, and dots in a key are written \\.`
+      `path ${quoted(text)}: a key is empty; an entity's own fields are ${known}, and dots in a key are written \\.`
     )
   }
   const path = split(text)
@@ -62,7 +62,7 @@ export const parsePlace = (text: string, subject: Subject): Place => {
   const field = (Object.keys(fields) as Field[]).find((name) => samePath(name.split("."), path))
   if (field === undefined) {
     const known = Object.keys(fields).join(", ")
-    throw new Refusal(`unknown field ${shown(text)}; an event has ${known}, entity.values.<path> and claims.<path>`)
+    throw new Refusal(`unknown field ${quoted(text)}; an event has ${known}, entity.values.<path> and claims.<path>`)
   }
   return { kind: "field", field }
 }
