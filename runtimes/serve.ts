@@ -30,8 +30,8 @@ import { docs } from "./docs.ts"
 import type { Settings } from "./settings.ts"
 
 /**
- * Every face on the one port. When the scope closes, streams are told to go on elsewhere, open calls finish, and what
- * is left after the grace is cut.
+ * Every protocol on one port. When the scope closes, streams end and send their clients elsewhere, open calls finish, and
+ * what is left after the grace is cut.
  */
 export const serve = Effect.fnUntraced(function* (settings: Settings) {
   const gate = yield* Gate

@@ -1,4 +1,4 @@
-/** As much of an OpenAPI 3.1 document as this gateway says of itself: one face makes it, another shows it. */
+/** The parts of an OpenAPI 3.1 document that this gateway uses: rest/ makes it, page/ shows it. */
 export interface OpenApi {
   readonly openapi: "3.1.1"
   readonly info: {

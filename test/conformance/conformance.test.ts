@@ -8,7 +8,7 @@ import { temporaryFolder } from "../support/process.ts"
 import { http2InTests } from "../transport/listener/clients.ts"
 
 // The official suite of the Connect project, with its reference clients, those of grpc-go among them: the three RPC
-// protocols over both versions of HTTP, with and without TLS, against the listener and the faces of the gateway.
+// protocols over both versions of HTTP, with and without TLS, against the listener and the protocol handlers of the gateway.
 
 const version = "v1.0.5"
 const here = import.meta.dirname
@@ -69,6 +69,6 @@ test("every case of the conformance suite passes", { ...suite.options, timeout: 
   const failed = output.split("\n").filter((line) => line.trim() !== "" && !/^(PASS|Running|Total)/.test(line))
   assert.include(output, `Total cases: ${cases}\n${cases} passed, 0 failed`, `${failed.join("\n")}\n${errors}`)
   // Which calls exactly these are, test/transport/grpc/fast-path.test.ts says.
-  if (http2InTests === "own") assert.isAbove(readFileSync(served).length, 0, "the lean face served none of the calls")
-  else assert.isFalse(existsSync(served), "the lean face served calls of Node's HTTP/2")
+  if (http2InTests === "own") assert.isAbove(readFileSync(served).length, 0, "the fast path served none of the calls")
+  else assert.isFalse(existsSync(served), "the fast path served calls of Node's HTTP/2")
 })

@@ -1,7 +1,7 @@
 // The server under test, as the runner of the conformance suite starts it: a request on standard input says what to
-// serve, an answer on standard output says where. It is the gateway's own listener and faces, around another service.
+// serve, an answer on standard output says where. It is the gateway's own listener and handlers, around another service.
 //
-//   node test/conformance/server.ts <descriptors> [<file that gets a byte for each call of the lean face>]
+//   node test/conformance/server.ts <descriptors> [<file that gets a byte for each call of the fast path>]
 
 import { appendFileSync, readFileSync } from "node:fs"
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf"

@@ -50,7 +50,7 @@ export const conformanceService = (suite: Suite) => {
 
   return {
     routes: routes(suite, { requestInfo, payloadOf, detailsOf }),
-    /** The calls with one request once more, for the face that serves most of them; `served` is told of each. */
+    /** The calls with one request once more, for the fast path; `served` is told of each. */
     methods: (served: () => void): ReadonlyMap<string, GrpcMethod> =>
       new Map([
         ...["unary", "idempotentUnary"].map((name): [string, GrpcMethod] => {
@@ -88,7 +88,7 @@ export const conformanceService = (suite: Suite) => {
   }
 }
 
-/** The stream of a server, for the same face. */
+/** The stream of a server, for the fast path. */
 const streamed = (
   suite: Suite,
   served: () => void,

@@ -15,14 +15,14 @@ import { reading } from "./source.ts"
 import { type CallSpan, callSpans } from "./spans.ts"
 import { canceled, internal, statusOf, type WireStatus } from "./status.ts"
 
-/** A call as a face hands it in. */
+/** A call as a protocol hands it in. */
 export interface ProtocolCall extends Call {
-  /** The face, for the log: grpc, grpc-web, connect, rest, ndjson or sse. */
+  /** For the log: grpc, grpc-web, connect, rest, ndjson or sse. */
   readonly protocol: string
   readonly callId: string
 }
 
-/** A call of a face that speaks in promises. */
+/** A call of a protocol handler that works with promises. */
 export interface AbortableCall extends ProtocolCall {
   /** Aborts when the caller has gone. */
   readonly signal: AbortSignal
@@ -39,7 +39,7 @@ export class CallFailed extends Error {
   }
 }
 
-/** A stream whose start the caller is told. Iterating sends it, some items at a time; leaving the loop closes it. */
+/** A stream whose start position is in its headers. Iterating sends it, some items at a time; leaving the loop closes it. */
 export interface LiveStream extends AsyncIterable<ReadonlyArray<StreamItem>> {
   readonly headers: Readonly<Record<string, string>>
 }
@@ -51,7 +51,7 @@ export interface LiveStream extends AsyncIterable<ReadonlyArray<StreamItem>> {
 export class Gate extends Context.Service<
   Gate,
   {
-    /** Tells who calls, so that nothing is read for whoever may not; rejects with `CallFailed`, and records nothing. */
+    /** Authenticates the caller before anything is read; rejects with `CallFailed`, and records nothing. */
     readonly authenticate: (header: Header, signal: AbortSignal) => Promise<Principal>
     /**
      * Begins a call, and tells its outcome once; before this returns if nothing has to be waited for. What is returned
@@ -135,7 +135,7 @@ export class Gate extends Context.Service<
             ? pipeline.unary(method, call, read)
             : span.around(pipeline.unary(method, { ...call, traceparent: span.traceparent }, read))
         calls += 1
-        // A change may be dropped while it waits for its commit; once under way, its outcome is told whatever happens.
+        // A change may be dropped while it waits for its commit; once under way, its outcome is answered whatever happens.
         const fiber = fork(served, { uninterruptible: method.mutates })
         const expire = () => {
           expired = true
@@ -266,13 +266,13 @@ export class Gate extends Context.Service<
 
 const deadlineExceeded = statusOf(new DeadlineExceeded({}))
 
-/** Whether a caller has gone because its deadline has passed: faces say so in the reason. */
+/** Whether a caller has gone because its deadline has passed: protocols say so in the abort reason. */
 const hasExpired = ({ reason }: AbortSignal): boolean =>
   reason instanceof DeadlineExceeded || (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded)
 
 const nameOf = (code: Code): string => codeToString(code)
 
-/** What the caller is told, and what only the log is told. */
+/** What the caller gets, and what only the log gets. */
 interface Failed {
   readonly status: WireStatus
   readonly cause?: unknown

@@ -27,16 +27,16 @@ export interface Call {
   readonly headers: () => JsonObject
   /** Milliseconds until the caller gives up, if it said so. */
   readonly timeoutMs?: number
-  /** Who calls, if that was asked before the message was read. */
+  /** The authenticated caller, if the protocol asked before it read the message. */
   readonly principal?: Principal | undefined
   /** The gateway's own span of the call, when it records traces; else the caller's counts. */
   readonly traceparent?: string
 }
 
-/** A message, or what decodes it: that costs too much to do it for whoever may not call. */
+/** A message, or what decodes it: decoding costs too much to do it for callers without permission. */
 export type Source<M> = M | (() => M | Invalid)
 
-/** What a stream hands to its face: events in order, each with the cursor behind it. */
+/** What a stream hands to its protocol: events in order, each with the cursor behind it. */
 export interface StreamItem {
   /** Absent when there is only word of where the stream stands. */
   readonly event?: Event
@@ -57,13 +57,13 @@ const expired = new Unauthenticated({
 })
 
 /**
- * The steps of every call, in this order: authenticate, validate, request policy, use case, response policy. The faces
+ * The steps of every call, in this order: authenticate, validate, request policy, use case, response policy. The protocols
  * before it decode and bound what comes in; those behind it encode. There is no other way in.
  */
 export class Pipeline extends Context.Service<
   Pipeline,
   {
-    /** Tells who calls, for faces that can ask before they read the message. */
+    /** Authenticates the caller, for protocols that can ask before they read the message. */
     readonly authenticate: (header: Header) => Effect.Effect<Principal, Failure>
     readonly unary: (
       method: Method,
@@ -117,7 +117,7 @@ export class Pipeline extends Context.Service<
         body: MessageShape<DescMessage>
       ) => access.shows(inputOf(call, claims, { method: path, body: () => toJson(desc, body) as Json }, false))
 
-      /** A denied reply is withheld; what a mutation did is told in any case. */
+      /** A denied reply is withheld; what a mutation did is answered in any case. */
       const shown = Effect.fnUntraced(function* (
         method: Method,
         message: MessageShape<DescMessage>,

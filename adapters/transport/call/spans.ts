@@ -10,7 +10,7 @@ export interface CallSpan {
   readonly traceparent: string
   /** Runs the call so that spans within it are children of this one. */
   readonly around: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** The code is as in a call's record; the cause of a failure, if any, is told to the tracer alone. */
+  /** The code is as in a call's record; the cause of a failure, if any, goes to the tracer alone. */
   readonly end: (code: string, cause?: unknown) => void
 }
 

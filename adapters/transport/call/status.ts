@@ -30,7 +30,7 @@ export interface Detail<D extends DescMessage = DescMessage> {
   readonly value: MessageInitShape<D>
 }
 
-/** A failure as every face tells it: the fields of google.rpc.Status, and the status line of HTTP. */
+/** A failure as every protocol reports it: the fields of google.rpc.Status, and the status line of HTTP. */
 export interface WireStatus {
   readonly code: Code
   readonly http: number
@@ -38,7 +38,7 @@ export interface WireStatus {
   readonly details: ReadonlyArray<Detail>
   /** Headers or metadata that go along. */
   readonly headers: Readonly<Record<string, string>>
-  /** More than the caller is told, for the log. */
+  /** More than the caller gets, for the log. */
   readonly reason?: string
 }
 

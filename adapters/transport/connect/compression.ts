@@ -42,7 +42,7 @@ const inTurn = async <A>(run: () => Promise<A>): Promise<A> => {
   try {
     return await run()
   } finally {
-    // The next one takes the place of this one, so that nobody who comes meanwhile overtakes it.
+    // The next one takes the place of this one, so that no later one overtakes it.
     const next = waiting.shift()
     if (next === undefined) running -= 1
     else next()

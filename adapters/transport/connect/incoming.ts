@@ -1,5 +1,5 @@
 // What a request is made of before connect-es sees it: decompressed within bounds, and looked through before it is
-// decoded. Nothing is read before the handler asks for it, and it does so only for callers who may call.
+// decoded. Nothing is read before the handler asks for it, and it asks only for authenticated callers.
 
 import type { DescMessage } from "@bufbuild/protobuf"
 import { base64Decode } from "@bufbuild/protobuf/wire"

@@ -30,7 +30,7 @@ export interface RefusedCall {
   readonly since: number
 }
 
-/** Told of such a call, and how it was answered; the cause is what went wrong in here, if anything. */
+/** Records such a call and its code. A cause is what went wrong in the gateway, if anything did. */
 type Refused = (path: string, call: RefusedCall, code: Code, cause?: unknown, reason?: string) => void
 
 /**
@@ -61,9 +61,9 @@ export const nodeRpcHandler = (
       const path = pathOf(request)
       const callId = callIdOfRequest(request)
       const call = { protocol: protocolOf(request.headers["content-type"]), callId, since: performance.now() }
-      const told = (code: Code, cause?: unknown, reason?: string) => refused(path, call, code, cause, reason)
-      await serve(told, callId, readMaxBytes, handlers.get(path)!, request, response).catch((cause) => {
-        if (cause !== gone && !response.destroyed) told(Code.Internal, cause)
+      const record = (code: Code, cause?: unknown, reason?: string) => refused(path, call, code, cause, reason)
+      await serve(record, callId, readMaxBytes, handlers.get(path)!, request, response).catch((cause) => {
+        if (cause !== gone && !response.destroyed) record(Code.Internal, cause)
         response.destroy()
       })
     }

@@ -41,7 +41,7 @@ export const withProgress = (progress: Progress) => createContextValues().set(pr
 
 const principalKey = createContextKey<Principal | undefined>(undefined)
 
-// Pages are worth compressing for whoever accepts it. Single events are not: it would cost more than all else about them.
+// Pages are worth compressing where the client accepts it. Single events are not: that would cost more than the rest of the call.
 const compressMinBytes = 64 * 1024
 
 /** Services of one kind, as a router takes them. */
@@ -67,7 +67,7 @@ export const rpcHandlers = (
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]))
 }
 
-/** The services of the gateway: each call enters the pipeline, and its outcome is told in the protocol's own words. */
+/** The services of the gateway: each call enters the pipeline, and its outcome goes out in the form of its protocol. */
 export const gatewayRoutes =
   (gate: Gate["Service"]): Routes =>
   (router) => {
@@ -91,7 +91,7 @@ export const gatewayRoutes =
         context.values.get(progressKey)?.onHeaders(context.responseHeader)
         for await (const items of stream) for (const item of items) yield streamMessage(item)
       } catch (error) {
-        // The caller's deadline ends a stream in the same way as a caller that has gone, and is told as what it is.
+        // The caller's deadline aborts a stream as a caller that has gone does; the answer names the deadline.
         throw context.signal.reason instanceof ConnectError ? context.signal.reason : errorOf(error)
       }
     })
@@ -99,7 +99,7 @@ export const gatewayRoutes =
 
 const served: ReadonlySet<string> = new Set([...unaryMethods.map(({ path }) => path), streamPath])
 
-/** Asks who calls the services of the gateway before anything of the message is read. */
+/** Authenticates callers of the gateway's services before anything of the message is read. */
 export const gatewayGate =
   (gate: Gate["Service"]): NonNullable<ConnectRouterOptions["requestGate"]> =>
   async (context) => {

@@ -40,10 +40,10 @@ export const asInvalid = async (
     return { ...answer, body: enveloped(body) }
   }
   const isStatus = answer.status >= 400 && type === "application/json" && !header?.has("content-encoding")
-  const told = isStatus ? detailed(retold(body) ?? body) : undefined
-  if (told === undefined) return { ...answer, body }
+  const refusal = isStatus ? detailed(withRightCode(body) ?? body) : undefined
+  if (refusal === undefined) return { ...answer, body }
   header?.delete("content-length")
-  return { ...answer, status: 400, body: told }
+  return { ...answer, status: 400, body: refusal }
 }
 
 /** How a refusal counts: INTERNAL is how gRPC blames a client for a frame, and here would be a bug of the gateway. */
@@ -84,7 +84,7 @@ const isCompressed = 1
 /** The one envelope of such a body: flags, the length of what follows, and the status as text. */
 const enveloped = (body: Uint8Array): Uint8Array => {
   if (body.length < 5 || (body[0]! & isCompressed) !== 0) return body
-  const status = retold(body.subarray(5))
+  const status = withRightCode(body.subarray(5))
   if (status === undefined) return body
   const envelope = new Uint8Array(5 + status.length)
   envelope[0] = body[0]!
@@ -94,7 +94,7 @@ const enveloped = (body: Uint8Array): Uint8Array => {
 }
 
 /** The status with another code, if it is one that blames the wrong side. */
-const retold = (bytes: Uint8Array): Uint8Array | undefined => {
+const withRightCode = (bytes: Uint8Array): Uint8Array | undefined => {
   const text = utf8.decoder.decode(bytes)
   return noMessage.test(text)
     ? utf8.encoder.encode(

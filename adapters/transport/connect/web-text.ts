@@ -1,4 +1,4 @@
-// The base64 form of gRPC-web, which the browser client of gRPC speaks unless told otherwise, and which is the only one
+// The base64 form of gRPC-web, which the browser client of gRPC speaks by default, and which is the only one
 // in which it receives streams.
 
 import { invalid } from "../../../domain/rejection.ts"

@@ -11,7 +11,7 @@ import type { Call } from "../call/pipeline.ts"
 import { statusOf, type WireStatus } from "../call/status.ts"
 import { recursionLimit, wireProblem } from "../call/wire-scan.ts"
 
-/** What the face needs of an HTTP/2 stream. */
+/** What the handler needs of an HTTP/2 stream. */
 export interface GrpcStream {
   readonly head: {
     readonly method: string
@@ -66,7 +66,7 @@ export interface GrpcMethod {
   readonly output: DescMessage
   /** Begins the call, and reads its message if it will serve it. What is returned is for a client that leaves before. */
   readonly begin: (call: GrpcCall, read: ReadMessage, sink: GrpcSink) => () => void
-  /** Told of a call whose message could not be read. */
+  /** Records a call whose message could not be read. */
   readonly refused: (call: GrpcCall, status: WireStatus) => void
 }
 

@@ -9,7 +9,7 @@ import { internal, type WireStatus } from "../call/status.ts"
 import { streamFrames } from "./event-writer.ts"
 import type { GrpcCall, GrpcMethod, GrpcSink } from "./grpc.ts"
 
-/** The calls of the gateway, for the face that serves most of them. */
+/** The calls of the gateway, for the fast path. */
 export const grpcMethods = (gate: Gate["Service"]): ReadonlyMap<string, GrpcMethod> => {
   const refused =
     (path: string): GrpcMethod["refused"] =>

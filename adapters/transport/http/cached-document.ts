@@ -4,7 +4,7 @@ export interface CachedDocument {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Serves it under a tag, so that whoever has it already is told no more than that. */
+/** Serves it with an entity tag: a client that has it already gets 304. */
 export const serveWithEtag = (
   make: () => CachedDocument | Promise<CachedDocument>
 ): ((request: Request) => Promise<Response>) => {

@@ -10,7 +10,7 @@ const allowedHeaders = [
   "if-none-match",
   "last-event-id",
   "traceparent",
-  // Not kept, but sent by whoever sends the other.
+  // Not stored, but clients that send the other send it too.
   "tracestate",
   "baggage",
   "x-request-id",

@@ -259,7 +259,7 @@ export class Http1Connection implements MessageOwner {
     this.#isEnding = true
     this.#input.close()
     this.#socket.end(lastAnswer(unfitAnswer(this.#options, name, head)))
-    // What still comes is thrown away, so that the end of it is seen; who does not close is not waited for.
+    // What still comes is thrown away, so that its end is seen; a client that does not close is cut off after a while.
     this.#socket.resume()
     this.#linger = setTimeout(() => this.#socket.destroy(), this.#options.limits.unreadLingerMs)
   }

@@ -114,7 +114,7 @@ export class Http1Input {
     this.feed()
   }
 
-  /** The parser hears of the end behind all that came before: a server takes what it has heard of by then for the last request. */
+  /** The parser gets the end behind all that came before: a server takes the request that it has by then for the last. */
   #ended(): void {
     this.#hasEnded = true
     if (this.#waiting === undefined) this.#parser?.end()

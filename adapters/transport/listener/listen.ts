@@ -31,7 +31,7 @@ export interface ListenerOptions {
   readonly limits?: Partial<ListenerLimits> | undefined
   /** Headers of every answer to a request whose headers are known. Handlers may replace them. */
   readonly commonHeaders?: CommonHeaders | undefined
-  /** Told of what was not served; and how it was answered, where that was the caller's mistake. */
+  /** Called for each request that is not served; with the answer, where that was the caller's mistake. */
   readonly onRefused?: Refusing["onRefused"] | undefined
 }
 
@@ -68,7 +68,7 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFail
 const noHeaders: CommonHeaders = () => ({})
 
 /**
- * One TCP port that serves HTTP/1.1 and HTTP/2: told apart by the first bytes, or with TLS by ALPN.
+ * One TCP port that serves HTTP/1.1 and HTTP/2: distinguished by the first bytes, or with TLS by ALPN.
  * When the scope closes it drains: it stops accepting, says goodbye to its clients, and waits for open calls up to `graceMs`.
  */
 export const listen: (

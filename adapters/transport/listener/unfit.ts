@@ -18,7 +18,7 @@ import type { RefuseOversized } from "./oversized.ts"
 
 /** How the listener answers what it does not hand on. */
 export interface Refusing {
-  /** Told of it; and how it was answered, where nobody else was told of that. */
+  /** Called for each; with the answer, unless that is recorded elsewhere. */
   readonly onRefused: (reason: RefusedReason, answer?: OwnAnswer & { readonly callId: string }) => void
   readonly refuseOversized: RefuseOversized
   /** Of every answer to a request whose headers are known. */

@@ -24,7 +24,7 @@ export interface HealthOptions {
 
 export interface HealthHandlers {
   readonly routes: Routes
-  /** The unary call once more, for the face that serves most of them: load balancers ask often. */
+  /** The unary call once more, for the fast path: load balancers ask often. */
   readonly methods: ReadonlyMap<string, GrpcMethod>
 }
 
@@ -54,11 +54,11 @@ export const healthHandlers = ({ services, isReady, draining }: HealthOptions): 
   async function* changes(service: string, context: HandlerContext) {
     begun(context)?.onHeaders(context.responseHeader)
     const ended = AbortSignal.any([context.signal, draining])
-    let told: Status | undefined
+    let lastSent: Status | undefined
     while (!context.signal.aborted) {
       const status = known.has(service) ? await now() : Status.SERVICE_UNKNOWN
-      if (status !== told) yield { status }
-      told = status
+      if (status !== lastSent) yield { status }
+      lastSent = status
       if (draining.aborted) throw new ConnectError("the gateway is shutting down", Code.Unavailable)
       await sleep(readinessMs, undefined, { signal: ended }).catch(() => {})
     }
@@ -71,7 +71,7 @@ export const healthHandlers = ({ services, isReady, draining }: HealthOptions): 
   }
 
   const { input, output } = Health.method.check
-  const lean: GrpcMethod = {
+  const fast: GrpcMethod = {
     input,
     output,
     refused: () => {},
@@ -94,7 +94,7 @@ export const healthHandlers = ({ services, isReady, draining }: HealthOptions): 
   }
   return {
     routes: (router) => router.service(Health, { check, watch, list }),
-    methods: new Map([[`/${Health.typeName}/${Health.method.check.name}`, lean]])
+    methods: new Map([[`/${Health.typeName}/${Health.method.check.name}`, fast]])
   }
 }
 

@@ -15,7 +15,7 @@ export interface Profiles {
   readonly heap: () => Promise<Uint8Array>
 }
 
-/** Samples the heap from now on until the scope closes: what was allocated before cannot be told any more. */
+/** Samples the heap from now on until the scope closes: what was allocated before is not in the profile. */
 export const openProfiles: Effect.Effect<Profiles, Error, Scope.Scope> = Effect.gen(function* () {
   const session = yield* Effect.acquireRelease(
     Effect.try({
@@ -45,7 +45,7 @@ export const openProfiles: Effect.Effect<Profiles, Error, Scope.Scope> = Effect.
   let isWatching = false
   const watch = async (seconds: number, signal: AbortSignal) => {
     await post("Profiler.start")
-    // Whoever leaves early stops it, and learns nothing.
+    // A caller that leaves early stops the profile, and gets none.
     await sleep(seconds * 1000, undefined, { signal, ref: false }).catch(() => {})
     const { profile } = await post<Profiler.StopReturnType>("Profiler.stop")
     signal.throwIfAborted()

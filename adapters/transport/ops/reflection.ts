@@ -21,7 +21,7 @@ type Answer = NonNullable<Response["messageResponse"]>
 
 /**
  * What clients without proto files ask: which services there are, and what their messages look like. Details of errors
- * travel as `Any`, so no service names their files. Who goes on asking is not waited for when the gateway drains.
+ * travel as `Any`, so no service names their files. A drain does not wait for clients that go on asking.
  */
 export const reflectionRoutes = (
   others: ReadonlyArray<DescService>,

@@ -36,7 +36,7 @@ const profile = (body: Uint8Array): Answer => ({ status: 200, type: "application
 
 const loopback = /^(?:127\.|::1$|::ffff:127\.)/
 
-/** A caller on this machine who says so: neither a proxy that speaks for others nor a page of the internet. */
+/** A caller on this machine that names it as the host: neither a proxy that speaks for others nor a page of the internet. */
 const isLocal = ({ socket, headers }: IncomingMessage): boolean =>
   loopback.test(socket.remoteAddress ?? "") &&
   isLoopbackHost(headers.host) &&

@@ -133,7 +133,7 @@ const refused = (
   return failureAnswer(status, c.req.raw.headers, headers)
 }
 
-/** Who calls; asked before anything of a body is read. */
+/** The principal of a call; asked for before anything of a body is read. */
 const authenticated = async (gate: Gate["Service"], { path }: Route, protocol: string, c: Exchange) => {
   const { header, signal } = callOf(c, protocol)
   try {

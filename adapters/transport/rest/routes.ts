@@ -25,7 +25,7 @@ export interface Route extends Binding {
 
 /**
  * The routes of services, from the google.api.http options of their methods. Throws on what it cannot serve as written,
- * so that a new RPC either gets its REST face or stops the gateway from starting.
+ * so that a new RPC either gets its REST route or stops the gateway from starting.
  */
 export const routesOf = (
   services: ReadonlyArray<DescService>,

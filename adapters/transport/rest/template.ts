@@ -8,7 +8,7 @@ export type Segment = { readonly literal: string } | { readonly field: string }
 export const parseTemplate = (template: string): ReadonlyArray<Segment> => {
   if (!template.startsWith("/")) throw new Error(`the path template ${template} does not begin with a slash`)
   const fields = new Set<string>()
-  // Braces may hold slashes, which a segment of this face may not: such a piece then matches neither form.
+  // Braces may hold slashes, which a segment of this API may not: such a piece then matches neither form.
   return template
     .slice(1)
     .split("/")

@@ -50,7 +50,7 @@ export const sse: Framing = {
   failure: (status) => (status.code === Code.Unavailable ? "" : `event: error\ndata: ${lineOf(statusJson(status))}\n\n`)
 }
 
-/** Server-sent events are for those who ask for them at least as much as for anything else that a stream can be. */
+/** Server-sent events, if the client accepts them with no less weight than JSON lines; else JSON lines. */
 export const framingFor = (accept: string | undefined): Framing => {
   const wanted = new Map<string, number>()
   for (const range of (accept ?? "").toLowerCase().split(",")) {

@@ -35,8 +35,8 @@ const bytesOf = (desc: DescMessage, batch: ReadonlyArray<StreamItem>, framing: F
 }
 
 /**
- * A stream as a body that is read at the pace of its reader: what was read at once waits, and no more. `leave` must end the call that the
- * stream belongs to, since an iterator cannot be closed while it waits for its next item.
+ * A stream as a body that is read at the pace of its reader: what was read at once waits, and no more. `leave` must end the
+ * call that the stream belongs to, since an iterator cannot be closed while it waits for its next item.
  */
 export const streamBody = (
   desc: DescMessage,
@@ -80,7 +80,7 @@ export const streamBody = (
           controller.enqueue(bytesOf(desc, batch, framing))
         } catch (error) {
           const status = error instanceof CallFailed ? error.status : internal
-          // Whoever has gone hears nothing any more.
+          // A client that has gone gets no last word.
           if (status.code !== canceled.code) tell(framing.failure(status))
           end()
         }

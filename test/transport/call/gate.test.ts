@@ -6,7 +6,7 @@ import { EntitySchema } from "../../../proto/gen/stategate/stategate_pb.js"
 import { GatedStore } from "../../application/gated-store.ts"
 import { startGateway } from "../../support/gateway.ts"
 
-// What a caller is told whose deadline passes. Driven below the faces, where a commit can be held.
+// What a caller is told whose deadline passes. Driven below the protocols, where a commit can be held.
 
 const store = new GatedStore()
 const gateway = await startGateway({ store: store.layer() })

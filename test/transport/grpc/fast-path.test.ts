@@ -24,7 +24,7 @@ import {
 import { startGateway } from "../../support/gateway.ts"
 import { http2InTests, serve } from "../listener/clients.ts"
 
-// Two faces speak gRPC: a lean one takes nearly all unary calls, connect-es the rest. Clients must not see which.
+// Two handlers serve gRPC: the fast path takes nearly all calls, connect-es the rest. Clients must not see which.
 
 const gateway = Effect.gen(function* () {
   const { gate } = yield* Effect.acquireRelease(
@@ -43,7 +43,7 @@ const gateway = Effect.gen(function* () {
   return { baseUrl: url, taken }
 })
 
-/** Which streams the lean face takes: on Node's HTTP/2 it is not asked. */
+/** Which streams the fast path takes: on Node's HTTP/2 it is not asked. */
 const seen = (...taken: ReadonlyArray<boolean>) => (http2InTests === "own" ? taken : [])
 
 interface Answer {
@@ -92,26 +92,26 @@ const set = "/stategate.EntityService/Set"
 const follow = "/stategate.EventService/Stream"
 const malformed = framed(Uint8Array.of(0xff, 0xff))
 
-describe("which face serves a call", () => {
+describe("which handler serves a call", () => {
   const grpc = (options: Partial<GrpcTransportOptions>) => (baseUrl: string) =>
     createGrpcTransport({ baseUrl, ...options })
   const gzip = { sendCompression: compressionGzip, compressMinBytes: 0 }
   const brotli = { sendCompression: compressionBrotli, compressMinBytes: 0, acceptCompression: [compressionBrotli] }
   const transports = {
-    "gRPC in binary: the lean one": { lean: true, transport: grpc({}) },
-    "gRPC in JSON: the other": { lean: false, transport: grpc({ useBinaryFormat: false }) },
-    "gRPC with gzip: the other": { lean: false, transport: grpc(gzip) },
-    "gRPC with brotli: the other": { lean: false, transport: grpc(brotli) },
-    "gRPC-web: the other": {
-      lean: false,
+    "gRPC in binary: the fast path": { isFast: true, transport: grpc({}) },
+    "gRPC in JSON: connect-es": { isFast: false, transport: grpc({ useBinaryFormat: false }) },
+    "gRPC with gzip: connect-es": { isFast: false, transport: grpc(gzip) },
+    "gRPC with brotli: connect-es": { isFast: false, transport: grpc(brotli) },
+    "gRPC-web: connect-es": {
+      isFast: false,
       transport: (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: "2", ...gzip })
     },
-    "Connect: the other": {
-      lean: false,
+    "Connect: connect-es": {
+      isFast: false,
       transport: (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2", ...brotli })
     }
   } as const
-  for (const [name, { lean, transport }] of Object.entries(transports)) {
+  for (const [name, { isFast, transport }] of Object.entries(transports)) {
     it.live(name, () =>
       Effect.gen(function* () {
         const { baseUrl, taken } = yield* gateway
@@ -119,12 +119,12 @@ describe("which face serves a call", () => {
         yield* Effect.promise(() => client.set(entity))
         const found = yield* Effect.promise(() => client.get({ domain: "d", type: "t", key: "k" }))
         assert.deepStrictEqual(found.values, { n: 1 })
-        assert.deepStrictEqual(taken, seen(lean, lean))
+        assert.deepStrictEqual(taken, seen(isFast, isFast))
       })
     )
   }
 
-  it.live("streams: the lean one", () =>
+  it.live("streams: the fast path", () =>
     Effect.gen(function* () {
       const { baseUrl, taken } = yield* gateway
       yield* Effect.promise(async () => {
@@ -146,7 +146,7 @@ describe("which face serves a call", () => {
   )
 })
 
-describe("what cannot be read is the caller's mistake, on both faces", () => {
+describe("what cannot be read is the caller's mistake, by both handlers", () => {
   const type = { "content-type": "application/grpc" }
   const message = framed(toBinary(EntitySchema, entity))
   const cases = {
@@ -173,7 +173,7 @@ describe("what cannot be read is the caller's mistake, on both faces", () => {
         assert.strictEqual(statusOf(yield* raw(baseUrl, path, headers, body)), status)
       })
     )
-    // Who names a compression is served by the other face, and need not use it.
+    // A call that names a compression is served by connect-es, and need not use it.
     if (name.includes("compress")) continue
     it.live(`${name}, from a client that compresses`, () =>
       Effect.gen(function* () {
@@ -191,7 +191,7 @@ describe("deadlines", () => {
   const json = Buffer.from(JSON.stringify({ domain: "d", type: "t", key: "k", values: {} }))
 
   for (const timeout of ["5M", "99999999H"]) {
-    it.live(`of ${timeout} are accepted, on both faces`, () =>
+    it.live(`of ${timeout} are accepted, by both handlers`, () =>
       Effect.gen(function* () {
         const { baseUrl, taken } = yield* gateway
         const headers = { "content-type": "application/grpc", "grpc-timeout": timeout }
@@ -203,7 +203,7 @@ describe("deadlines", () => {
     )
   }
 
-  it.live("of a stream end it, and are told as such", () =>
+  it.live("of a stream end it, and are reported as such", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* gateway
       const headers = { "content-type": "application/grpc", "grpc-timeout": "100m" }

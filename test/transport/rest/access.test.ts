@@ -32,7 +32,7 @@ const policy = Layer.succeed(
 const path = "/api/entity/ref/shop/user/7"
 const token = (ms: number) => ({ authorization: `Bearer ${ms}` })
 
-it("nobody, and somebody who may not", async () => {
+it("refuses callers without a token, and without permission", async () => {
   const { gate, close } = await startGateway({ authenticator, policy })
   const app = restApp(gate)
   const nobody = await app.request(path)

@@ -34,7 +34,7 @@ describe("a body that is too large", () => {
     expect([chunks < 100, canceled]).toEqual([true, true])
   })
 
-  it("a sender that fails on the way is told nothing is wrong with the gateway", async () => {
+  it("a sender that fails on the way is not the fault of the gateway", async () => {
     const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("gone")) })
     expect((await send("POST", entity, broken)).status).toBe(499)
   })

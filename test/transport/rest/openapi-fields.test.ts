@@ -114,7 +114,7 @@ test("a body is the message without what the path holds, or one field", () => {
   assert.strictEqual(bodyOf("first_item")?.$ref, "#/components/schemas/shop.Item")
 })
 
-test("messages are told as JSON writes them, those that hold themselves too", () => {
+test("messages are described as JSON writes them, those that hold themselves too", () => {
   const schemas = new Schemas()
   assert.deepStrictEqual(schemas.message(rpc.input), { $ref: "#/components/schemas/shop.Order" })
   const { "shop.Order": told, "shop.Item": inner } = schemas.all()

@@ -31,7 +31,7 @@ describe("the document", () => {
     assert.strictEqual(validator.version, "3.1")
   })
 
-  test("has every route of the REST face, and no other", () => {
+  test("has every route of REST, and no other", () => {
     assert.sameMembers(
       operations.map(({ verb, path }) => `${verb.toUpperCase()} ${path}`),
       routesOf([EntityService, EventService]).map(({ verb, template }) => `${verb} ${template}`)

@@ -22,7 +22,7 @@ export interface Described {
   readonly authDisabled: boolean
 }
 
-/** The REST face of services as an OpenAPI document, from the descriptors that its routes are made of. */
+/** The REST API of services as an OpenAPI document, from the descriptors that its routes are made of. */
 export const openApi = (
   { version, authDisabled }: Described,
   services: ReadonlyArray<DescService> = [EntityService, EventService],

@@ -7,8 +7,8 @@ import type { Route } from "../routes.ts"
 import { type Header, headers } from "./headers.ts"
 import { creates, isStream, isVersioned, namesEvents } from "./traits.ts"
 
-type Told = {
-  /** For those who meet it: what happened, and what they may do. */
+type FailureText = {
+  /** For the caller: what happened, and what they may do. */
   readonly when: string
   /** The calls that can fail like this. */
   readonly on: (route: Route) => boolean
@@ -18,7 +18,7 @@ const every = () => true
 const changes = ({ method }: Route) => method?.mutates === true
 
 /** Every failure in the words of the reference. A missing row does not compile. */
-const told: Readonly<Record<Failure["_tag"], Told>> = {
+const failureTexts: Readonly<Record<Failure["_tag"], FailureText>> = {
   Invalid: { when: "the request breaks a rule; the details say which", on: every },
   NotFound: {
     when: "there is no such entity or event",
@@ -55,12 +55,14 @@ interface Reason {
 const nameOf = (code: Code): string => codeToString(code).toUpperCase()
 
 const reasonsOf = (route: Route): ReadonlyArray<Reason> => {
-  const tags = (Object.keys(told) as ReadonlyArray<Failure["_tag"]>).filter((tag) => told[tag].on(route))
+  const tags = (Object.keys(failureTexts) as ReadonlyArray<Failure["_tag"]>).filter((tag) =>
+    failureTexts[tag].on(route)
+  )
   const reasons = tags.map(
     (tag): Reason => ({
       http: table[tag].http,
       code: nameOf(table[tag].code),
-      when: told[tag].when
+      when: failureTexts[tag].when
     })
   )
   const { code, http } = table.Conflict
@@ -99,7 +101,7 @@ export const failuresOf = (route: Route, status: Schema): ReadonlyArray<readonly
 /** `google.rpc.Status`, as it is written here. */
 export const statusSchema: Schema = {
   type: "object",
-  description: "How a failure is told: google.rpc.Status as JSON.",
+  description: "A failure: google.rpc.Status as JSON.",
   required: ["code", "message", "details"],
   properties: {
     code: { type: "integer", format: "int32", description: "A google.rpc.Code, such as 5 for NOT_FOUND." },

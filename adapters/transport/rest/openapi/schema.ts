@@ -5,7 +5,7 @@ import type { Schema } from "../../openapi.ts"
 /** What the proto says of something; nothing of what was vendored. */
 export const commentOn = (fullName: string): string => comments[fullName] ?? ""
 
-/** The schemas that a document refers to, each told once. */
+/** The schemas that a document refers to, each defined once. */
 export class Schemas {
   readonly #named = new Map<string, Schema>()
 
@@ -23,7 +23,7 @@ export class Schemas {
     return { $ref: `#/components/schemas/${name}` }
   }
 
-  /** The object of a message in place, without the fields that are told elsewhere. */
+  /** The object of a message in place, without the fields that are described elsewhere. */
   object(desc: DescMessage, without: ReadonlySet<DescField> = new Set()): Schema {
     const fields = desc.fields.filter((field) => !without.has(field))
     const description = commentOn(desc.typeName)
