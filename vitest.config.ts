@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 
 /** What is tested from outside, and so whatever serves HTTP/2. */
 const overHttp2 = [
-  "test/transport/{grpc/fast-path,http/oversized-headers,listener/*}.test.ts",
+  "test/transport/{grpc/fast-path,http/oversized-headers,listener/*,sse/write}.test.ts",
   "test/conformance/{conformance,http2}.test.ts",
   "test/e2e/{clients,shared-channel,tls}.test.ts"
 ]

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http"
 import { Code } from "@connectrpc/connect"
 import { type Context, Hono } from "hono"
 import type { JsonObject } from "../../../domain/json.ts"
@@ -28,7 +29,7 @@ interface Incoming {
 export type RestEnv = {
   Variables: { readonly callId: string }
   /** What came in, where a server of Node is in front. */
-  Bindings: { readonly incoming?: Incoming; readonly outgoing?: object }
+  Bindings: { readonly incoming?: Incoming; readonly outgoing?: ServerResponse }
 }
 
 export interface RestSettings {
