@@ -2,12 +2,16 @@ import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { type StorageProvider, storageProvider } from "../providers.ts"
 import { defaultStorage } from "../variables.ts"
+import type { GenerateKeys, MakeToken } from "./keys.ts"
+import { keysOf, keysUsage, tokenOf } from "./keys-arguments.ts"
 
 export type Command =
   | { readonly name: "serve" }
   | { readonly name: "migrate"; readonly from: StorageProvider; readonly to: StorageProvider }
   | { readonly name: "rebuild"; readonly storage: StorageProvider; readonly repair: boolean }
   | { readonly name: "backup"; readonly path: string; readonly to: string }
+  | GenerateKeys
+  | MakeToken
 
 export interface Problem {
   readonly problem: string
@@ -18,6 +22,7 @@ export const usage = `without a command: serves, as the environment says.
   migrate --from <provider> --to <provider>   copies all logs into another store, or goes on with it; compares both
   rebuild [--storage <provider>] [--repair]     compares the stored entities with their logs; with --repair, repairs them
   backup [--storage <provider>] --to <file>   copies a SQLite file, which may be served meanwhile
+${keysUsage}
 
 A provider is what STATEGATE_STORAGE_PROVIDER takes, or @ and the path of a file that holds it.
 rebuild and backup look at the store of STATEGATE_STORAGE_PROVIDER unless they are told another.`
@@ -32,6 +37,8 @@ export const commandOf = (
   if (name === "migrate") return migrateOf(rest)
   if (name === "rebuild") return rebuildOf(rest, env)
   if (name === "backup") return backupOf(rest, env)
+  if (name === "keys") return keysOf(rest)
+  if (name === "token") return tokenOf(rest)
   return { problem: `there is no command ${JSON.stringify(name)}.\n\n${usage}` }
 }
 

@@ -26,6 +26,10 @@ const workOf = (command: Exclude<Command, { readonly name: "serve" }>) => {
       return rebuilt(command.storage, command.repair)
     case "backup":
       return backedUp(command.path, command.to)
+    case "keys":
+      return said(async () => (await import("./keys.ts")).generateKeys(command))
+    case "token":
+      return said(async () => (await import("./keys.ts")).makeToken(command))
   }
 }
 
@@ -39,6 +43,13 @@ const opened = (provider: StorageProvider, opening: Opening) =>
     store: Context.get(context, EventStore),
     projection: Context.get(context, Projection)
   }))
+
+/** Does something that has one line to say of it. */
+const said = (work: () => Promise<string>) =>
+  Effect.tryPromise({ try: work, catch: (cause) => (cause instanceof Error ? cause : new Error(String(cause))) }).pipe(
+    Effect.flatMap(say),
+    Effect.as(0)
+  )
 
 const backedUp = Effect.fnUntraced(function* (path: string, to: string) {
   // A driver that no other command needs.

@@ -34,16 +34,23 @@ const tools = need("curl, go and grpcurl", {
   found: program("curl") && program("grpcurl") && program("go")
 })
 
-test("the tour works when it is pasted", tools.options, async () => {
-  const blocks = [...section("Tour").matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!)
-  assert.isAtLeast(blocks.length, 9)
-  const port = new URL(gateway.url).port
+const blocksOf = (title: string): ReadonlyArray<string> =>
+  [...section(title).matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!)
+
+/** Pastes blocks into a shell, and fails unless each prints the lines that it promises, in their order. */
+const paste = async (blocks: ReadonlyArray<string>, at: GatewayProcess) => {
+  const port = new URL(at.url).port
   const script = blocks
     .map((block, i) => `echo; echo "@@ ${i}"\n${block.replace(/^go install.*$/m, "")}`)
     .join("\n")
     .replaceAll("localhost:8080", `localhost:${port}`)
-    // The tour is pasted into a checkout; what it leaves behind for a moment does not belong into this one.
+    // The tour is pasted into a checkout; what it leaves behind does not belong into this one.
     .replaceAll("stream.txt", `${folder.path}/stream.txt`)
+    .replaceAll("npm start --silent -- token", `npm start --silent -- token --folder ${folder.path}/keys`)
+    .replaceAll(
+      "npm start --silent -- keys generate",
+      `npm start --silent -- keys generate --folder ${folder.path}/keys`
+    )
   const shell = spawn("bash", ["-c", script], { cwd: root, stdio: ["ignore", "pipe", "pipe"] })
   const [output, errors] = await Promise.all([text(shell.stdout), text(shell.stderr)])
   const outputs = output.split(/^@@ \d+$/m).slice(1)
@@ -56,6 +63,29 @@ test("the tour works when it is pasted", tools.options, async () => {
       rest = rest.slice(at + expected!.length)
     }
   }
+}
+
+test("the tour works when it is pasted", tools.options, async () => {
+  const blocks = blocksOf("Tour")
+  assert.isAtLeast(blocks.length, 9)
+  await paste(blocks, gateway)
+})
+
+test("so do keys and tokens of one's own", tools.options, async () => {
+  const [keys, calls] = blocksOf("Who calls")
+  const lines = keys!.split("\n")
+  // The gateway is started by the test, with what the block exports, where that can be stopped again.
+  await paste([lines.filter((line) => !/^export|^npm start$/.test(line)).join("\n")], gateway)
+  const exported = Object.fromEntries(
+    [...keys!.matchAll(/(STATEGATE_\w+)=(\S+)/g)].map(([, name, value]) => [name!, value!])
+  )
+  const protectedGateway = await startGateway({
+    ...exported,
+    STATEGATE_AUTH_DISABLED: "",
+    STATEGATE_JWKS_FILE: `${folder.path}/keys/jwks.json`
+  })
+  await paste([calls!], protectedGateway)
+  await protectedGateway.stop()
 })
 
 const rowsOf = (part: string): ReadonlyArray<ReadonlyArray<string>> =>

@@ -155,6 +155,11 @@ const universalRequest = (
   for (const [name, value] of Object.entries(request.headers)) {
     for (const one of typeof value === "object" ? value : [value]) if (one !== undefined) header.append(name, one)
   }
+  // Node keeps the first of two; both have to be seen, to be refused.
+  const credentials = request.rawHeaders.filter(
+    (_, i, all) => i % 2 === 1 && all[i - 1]!.toLowerCase() === "authorization"
+  )
+  if (credentials.length > 1) header.set("authorization", credentials.join(", "))
   const type = parseMediaType(header.get("content-type") ?? "")
   const web = type === undefined ? undefined : webTextOf(type, request.headers.accept)
   if (type !== undefined && isUtf8(type)) header.set("content-type", web?.requestType ?? type.essence)
