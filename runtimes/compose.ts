@@ -42,10 +42,12 @@ const authenticator = async (settings: AuthSettings | undefined): Promise<Layer.
     : (await import("../adapters/auth/jwt/layer.ts")).layer(settings)
 
 // Without a word about what callers may do, those who are known may do nothing.
-const policy = async ({ authDisabled, policyDisabled }: Settings): Promise<Layer.Layer<Policy>> =>
-  authDisabled || policyDisabled
+const policy = async ({ authDisabled, policyDisabled, rego }: Settings): Promise<Layer.Layer<Policy, Error>> => {
+  if (rego !== undefined) return (await import("../adapters/policy/rego/policy.ts")).layer(rego)
+  return authDisabled || policyDisabled
     ? (await import("../adapters/policy/allow-all/policy.ts")).layer
     : (await import("../adapters/policy/deny-all/policy.ts")).layer
+}
 
 type Providers<P extends { readonly name: string }, Port> = {
   readonly [Name in P["name"]]: (settings: Extract<P, { name: Name }>) => Promise<Layer.Layer<Port, Error>>

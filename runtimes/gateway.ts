@@ -33,13 +33,13 @@ const tracer = Layer.unwrap(
       : (await import("../adapters/telemetry/otlp/tracing.ts")).layer(settings.tracing, about.version)
   )
 )
-const telemetry = Layer.succeed(Telemetry, combineTelemetry(callLog(log), metrics.telemetry))
+const telemetry = Layer.succeed(Telemetry, combineTelemetry(callLog(log, settings.decisionLog), metrics.telemetry))
 
 /** What an operator wants to know first: what is served, where, from which store, and what nobody chose. */
 const announce = (
   url: string,
   operators: string,
-  { storage, channel, authDisabled, auth, policyDisabled, tls, tracing, defaulted }: Settings
+  { storage, channel, authDisabled, auth, policyDisabled, rego, tls, tracing, defaulted }: Settings
 ): void => {
   const store = storage.name === "sqlite" ? `sqlite, ${storage.path}` : storage.name
   const line = {
@@ -49,7 +49,7 @@ const announce = (
     storage: store,
     channel: channel.name,
     auth: authDisabled ? "disabled" : auth?.isOptional ? "jwt, optional" : "jwt",
-    policy: authDisabled || policyDisabled ? "allow-all" : "deny-all",
+    policy: rego !== undefined ? "rego" : authDisabled || policyDisabled ? "allow-all" : "deny-all",
     tls: tls === undefined ? "off" : tls.clientCa === undefined ? "on" : "mutual",
     // The whole address may hold a secret.
     traces: tracing === undefined ? "off" : new URL(tracing.url).origin,
@@ -61,14 +61,16 @@ const announce = (
   }
   log.info(line, `stategate serves gRPC, gRPC-web, Connect, REST and SSE at ${url}, from ${store}`)
   if (storage.name === "memory") log.warn("the memory store keeps nothing: all state is gone when this process ends")
-  if (authDisabled) log.warn("authentication is disabled: whoever reaches the port may read and write everything")
+  if (authDisabled && rego !== undefined) log.warn("authentication is disabled: policies decide without claims")
+  else if (authDisabled) log.warn("authentication is disabled: whoever reaches the port may read and write everything")
   else if (policyDisabled) {
     log.warn(
       `there is no policy: every caller${auth?.isOptional ? "" : " with a good token"} may read and write everything`
     )
-  } else {
+  } else if (rego === undefined) {
     log.warn(
-      "there is no policy, so every call is denied; STATEGATE_POLICY_DISABLED=true lets all known callers do everything"
+      "there is no policy, so every call is denied; set STATEGATE_REQUEST_POLICY, or STATEGATE_POLICY_DISABLED=true to let all known " +
+        "callers do everything"
     )
   }
   if (channel.name === "inmem") {

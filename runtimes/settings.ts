@@ -1,8 +1,11 @@
 // The environment, read once, as one typed value. Whatever is wrong is told at once, for every variable.
 
+import type { RegoSettings } from "../adapters/policy/rego/settings.ts"
+import type { DecisionLog } from "../adapters/telemetry/pino/log.ts"
 import { type AuthSettings, authSettings } from "./auth.ts"
 import type { Http2Server, LogLevel, Origins, Parsed } from "./formats.ts"
 import * as formats from "./formats.ts"
+import { policySettings } from "./policy.ts"
 import { type ChannelProvider, channelProvider, type StorageProvider, storageProvider } from "./providers.ts"
 import { type Tls, tlsSettings } from "./tls.ts"
 import { type TracingSettings, tracingSettings } from "./tracing.ts"
@@ -34,6 +37,9 @@ export interface Settings {
   readonly auth: AuthSettings | undefined
   /** Every authenticated caller may do everything. */
   readonly policyDisabled: boolean
+  /** Undefined: no policy is set. */
+  readonly rego: RegoSettings | undefined
+  readonly decisionLog: DecisionLog
   /** What describes the API is open: reflection and documents. */
   readonly publicDocs: boolean
   readonly tls: Tls | undefined
@@ -86,7 +92,8 @@ export const parseSettings = (
 
   const { authDisabled, auth, ...authFound } = authSettings(env)
   errors.push(...authFound.errors)
-  const policyDisabled = read("STATEGATE_POLICY_DISABLED", formats.boolean) ?? false
+  const { rego, policyDisabled, decisionLog, errors: policyErrors } = policySettings(env, authDisabled)
+  errors.push(...policyErrors)
   const publicDocs = read("STATEGATE_PUBLIC_DOCS", formats.boolean) ?? authDisabled
 
   const tls = tlsSettings(env)
@@ -100,9 +107,6 @@ export const parseSettings = (
     .filter(({ name, text }) => text !== undefined && isOurs(name) && !known.has(name) && !isFromKubernetes(name, text))
     .map(({ name }) => name)
     .sort()
-  const policies = strangers.filter((name) => policyNames.has(name))
-  // A policy that is set and not applied would leave open what its author believes shut.
-  errors.push(...policies.map((name) => `${name}: this version applies no policies; unset it to start without`))
   if (errors.length > 0) return { errors }
 
   const unknown = strangers.map(
@@ -119,6 +123,8 @@ export const parseSettings = (
     authDisabled,
     auth,
     policyDisabled,
+    rego,
+    decisionLog,
     publicDocs,
     tls: tls.tls,
     corsOrigins,
@@ -133,7 +139,6 @@ export const parseSettings = (
 }
 
 const known: ReadonlySet<string> = new Set(variables.map((variable) => variable.name))
-const policyNames: ReadonlySet<string> = new Set(["STATEGATE_REQUEST_POLICY", "STATEGATE_RESPONSE_POLICY"])
 
 /** Empty is unset, as in a compose file's `${VARIABLE}`; files mounted as variables often end in a line break. */
 const textOf = (value: string | undefined): string | undefined => value?.trim() || undefined

@@ -58,9 +58,31 @@ const table = {
     undefined,
     "Claims that go into events, separated by commas. Unless set, all; they stay as long as the log."
   ],
+  STATEGATE_REQUEST_POLICY: [
+    undefined,
+    "The policy that decides on requests: Rego, a Wasm module or an OPA bundle, in Base64. With `_FILE` behind the name: its file, read again when it changes."
+  ],
+  STATEGATE_REQUEST_POLICY_FILE: [undefined, "File with that policy."],
+  STATEGATE_RESPONSE_POLICY: [
+    undefined,
+    "The policy that decides on what is sent: each item of a search and each event of a stream by itself. Unless set, everything is."
+  ],
+  STATEGATE_RESPONSE_POLICY_FILE: [undefined, "File with that policy."],
+  STATEGATE_POLICY_DATA: [undefined, "A JSON object: what policies see as `data`."],
+  STATEGATE_POLICY_DATA_FILE: [undefined, "File with that object; it is read again when it changes."],
+  STATEGATE_REGO_VERSION: [
+    undefined,
+    "`v0` or `v1`. Unless set, policies are read as v1, and if that fails as v0; the log says which."
+  ],
+  STATEGATE_POLICY_BUDGET: ["50ms", "For how long a policy may decide; one that takes longer is stopped, and denies."],
+  STATEGATE_POLICY_CACHE: ["./data/policies", "Folder that keeps compiled policies, for a quicker start."],
+  STATEGATE_DECISION_LOG: [
+    "denied",
+    "Decisions that are logged: `none`, `denied` (requests that were denied, and policies that failed) or `all`."
+  ],
   STATEGATE_POLICY_DISABLED: [
     "false",
-    "`true` lets every caller with a good token do everything. Without it, this version denies them all."
+    "`true` lets every caller with a good token do everything. Without it and without a request policy, all are denied."
   ],
   STATEGATE_PUBLIC_DOCS: [
     undefined,

@@ -15,6 +15,8 @@ describe("defaults", () => {
         authDisabled: true,
         auth: undefined,
         policyDisabled: false,
+        rego: undefined,
+        decisionLog: "denied",
         publicDocs: true,
         tls: undefined,
         corsOrigins: [],
@@ -157,14 +159,6 @@ describe("authentication", () => {
     for (const uri of ["http://localhost:8000/a", "http://127.0.0.1/a", "http://[::1]/a", "https://id.internal/a"]) {
       assert.deepStrictEqual(warnings(uri), [])
     }
-  })
-
-  test("is not there in part: a policy that would not be applied is refused", () => {
-    const errors = refused({ STATEGATE_REQUEST_POLICY: "cGFja2FnZQ==", STATEGATE_RESPONSE_POLICY: "cGFja2FnZQ==" })
-    assert.deepStrictEqual(
-      errors.map((error) => error.split(":")[0]),
-      ["STATEGATE_REQUEST_POLICY", "STATEGATE_RESPONSE_POLICY"]
-    )
   })
 })
 

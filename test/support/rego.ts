@@ -18,6 +18,7 @@ export const regoSettings = (
   request: inline("STATEGATE_REQUEST_POLICY", policies.request),
   response: inline("STATEGATE_RESPONSE_POLICY", policies.response),
   data: inline("STATEGATE_POLICY_DATA", policies.data),
+  allowsByDefault: false,
   version: "",
   budgetMs: 1_000,
   folder: compiledPolicies,

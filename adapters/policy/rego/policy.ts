@@ -9,19 +9,18 @@ import { type Current, reloading, type Side } from "./reloading.ts"
 import type { RegoSettings } from "./settings.ts"
 
 /**
- * Decides by policies in Rego. Without a request policy everything is denied; without a response policy everything may
- * be sent. A policy that fails, or takes longer than its budget, denies.
+ * Decides by policies in Rego. Without a response policy everything may be sent. A policy that fails, or takes longer than its budget, denies.
  */
 export const layer = (settings: RegoSettings): Layer.Layer<Policy, PolicyRefused> =>
   Layer.effect(
     Policy,
     Effect.gen(function* () {
-      const { request, response } = settings
-      if (request === undefined) yield* Effect.logWarning(noRequestPolicy)
+      const { request, response, allowsByDefault } = settings
+      if (request === undefined && !allowsByDefault) yield* Effect.logWarning(noRequestPolicy)
       const requestPolicy = request && (yield* reloading("request", request, settings))
       const responsePolicy = response && (yield* reloading("response", response, settings))
       return Policy.of({
-        allowsRequest: requestPolicy ? yield* decides("request", requestPolicy) : () => Effect.succeed(false),
+        allowsRequest: requestPolicy ? yield* decides("request", requestPolicy) : () => Effect.succeed(allowsByDefault),
         allowsResponse: responsePolicy ? yield* decides("response", responsePolicy) : () => Effect.succeed(true)
       })
     })

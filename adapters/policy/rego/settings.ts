@@ -6,8 +6,9 @@ export type Origin =
   | { readonly _tag: "File"; readonly name: string; readonly path: string }
 
 export interface RegoSettings {
-  /** Undefined: every request is denied. */
   readonly request: Origin | undefined
+  /** What becomes of requests without a policy: they are denied, unless nobody has to say who they are. */
+  readonly allowsByDefault: boolean
   /** Undefined: every response is sent. */
   readonly response: Origin | undefined
   readonly data: Origin | undefined
