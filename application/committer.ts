@@ -4,24 +4,24 @@ import { announcer } from "./announcer.ts"
 import { keepRunning } from "./background.ts"
 import { newEventId } from "./event-id.ts"
 import { Defect, OutcomeUnknown, Unavailable } from "./failure.ts"
-import { type Done, Entry, type Flight, JobQueue, type SubmitFailure } from "./job-queue.ts"
+import { type InFlightBatch, JobQueue, type JobResult, QueuedJob, type SubmitFailure } from "./job-queue.ts"
 import { commitBytesMax, commitCheckMs, commitEventsMax, commitMsMax, spanLinksMax } from "./limits.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import type { Announcement } from "./ports/Channel.ts"
-import { type Committed, EventStore, type Unit } from "./ports/EventStore.ts"
+import { type Batch, type BatchResult, EventStore } from "./ports/EventStore.ts"
 import { clockWatch } from "./storage/clock-lag.ts"
 import { Telemetry } from "./telemetry.ts"
 import { inChildSpan, recordingTracer, startSpan } from "./tracing.ts"
 
 /**
- * Group commit. Calls do not write: they hand over a job and wait. While a commit is under way the next batch
- * collects, without any timer, so that the busier the gateway is, the cheaper each write becomes.
+ * Group commit. Calls submit a job and wait. While the commit of a domain is in flight, jobs collect into its next batch.
+ * No timer delays them, and the cost of a commit per job falls as the load rises.
  */
 export class Committer extends Context.Service<
   Committer,
   {
-    /** Succeeds once the job's events are durable. Fails at once when too many jobs wait. */
-    readonly submit: (job: Job) => Effect.Effect<Done, SubmitFailure>
+    /** Succeeds once the events of the job are durable. Fails at once with `Overloaded` when too many jobs wait. */
+    readonly submit: (job: Job) => Effect.Effect<JobResult, SubmitFailure>
   }
 >()("stategate/application/Committer") {
   static readonly layer = Layer.effect(
@@ -39,70 +39,72 @@ export class Committer extends Context.Service<
       const eventsMax = Math.min(commitEventsMax, store.capacity.events)
       const bytesMax = Math.min(commitBytesMax, store.capacity.bytes)
 
-      const unitOf = (flight: Flight): Unit => ({
-        domain: flight.domain,
-        join: () => queue.join(flight),
-        get refs() {
-          return flight.entries.flatMap(({ job }) => job.commands.map(({ ref }) => ref))
-        },
-        get keys() {
-          return flight.entries.flatMap(({ job }) => (job.idempotency === undefined ? [] : [job.idempotency]))
-        },
-        decide: (snapshot) => {
-          // Whoever left while the store was looked at is not served any more.
-          flight.entries = flight.entries.filter(({ isGone }) => !isGone)
-          const now = clock.currentTimeNanosUnsafe()
-          const batch = decideBatch(
-            snapshot,
-            flight.entries.map(({ job }) => job),
-            { now, newId: () => newEventId(now), eventsMax, bytesMax }
-          )
-          flight.outcomes = batch.outcomes
-          flight.events = batch.events
-          flight.previousId = snapshot.eventId
-          for (const [i, entry] of flight.entries.entries()) {
-            if (batch.outcomes[i]?._tag !== "Deferred") entry.start()
+      const batchOf = (inFlight: InFlightBatch): Batch => {
+        const { domain, jobs } = inFlight
+        return {
+          domain,
+          withLaterJobs: () => {
+            queue.addLaterJobs(inFlight)
+            return batchOf(inFlight)
+          },
+          refs: jobs.flatMap(({ job }) => job.commands.map(({ ref }) => ref)),
+          keys: jobs.flatMap(({ job }) => (job.idempotency === undefined ? [] : [job.idempotency])),
+          decide: (snapshot) => {
+            // Callers may have left while the store made the snapshot.
+            const decided = jobs.filter(({ isCancelled }) => !isCancelled)
+            const now = clock.currentTimeNanosUnsafe()
+            const { events, outcomes } = decideBatch(
+              snapshot,
+              decided.map(({ job }) => job),
+              { now, newId: () => newEventId(now), eventsMax, bytesMax }
+            )
+            Object.assign(inFlight, { decided, outcomes, events, previousId: snapshot.eventId })
+            for (const [i, queued] of decided.entries()) {
+              if (outcomes[i]?._tag !== "Deferred") queued.markDecided()
+            }
+            return events
           }
-          return batch.events
         }
-      })
-
-      const land = (flight: Flight, result: Committed) => {
-        const deferred: Array<Entry> = []
-        for (const [i, entry] of flight.entries.entries()) {
-          const outcome = flight.outcomes[i]
-          if (Result.isFailure(result) || outcome?._tag === "Done") entry.start()
-          if (Result.isFailure(result)) entry.finish(Effect.fail(result.failure))
-          else if (outcome?._tag === "Done") entry.finish(Effect.succeed(outcome))
-          else if (outcome?._tag === "Rejected") entry.finish(Effect.fail(outcome.rejection))
-          else if (!entry.isGone) deferred.push(entry)
-        }
-        queue.land(flight.domain, deferred)
       }
 
-      /** One write serves many calls: its span is a child of the first of them, and linked to the others. */
-      const spanOf = (flights: ReadonlyArray<Flight>, since: bigint): Tracer.Span | undefined => {
+      const complete = (batch: InFlightBatch, result: BatchResult) => {
+        const outcomes = new Map(batch.decided.map((queued, i) => [queued, batch.outcomes[i]]))
+        const deferred: Array<QueuedJob> = []
+        for (const queued of batch.jobs) {
+          const outcome = outcomes.get(queued)
+          if (Result.isFailure(result) || outcome?._tag === "Done") queued.markDecided()
+          if (Result.isFailure(result)) queued.resolve(Effect.fail(result.failure))
+          else if (outcome?._tag === "Done") queued.resolve(Effect.succeed(outcome))
+          else if (outcome?._tag === "Rejected") queued.resolve(Effect.fail(outcome.rejection))
+          else if (!queued.isCancelled) deferred.push(queued)
+        }
+        queue.complete(batch.domain, deferred)
+      }
+
+      /** One commit serves many calls: its span is a child of the first recorded call, and linked to the others. */
+      const spanOf = (batches: ReadonlyArray<InFlightBatch>, since: bigint): Tracer.Span | undefined => {
         if (tracer === undefined) return undefined
-        const spans = flights.flatMap(({ entries }) => entries.flatMap(({ span }) => (span?.sampled ? span : [])))
+        const jobs = batches.flatMap((batch) => batch.jobs.filter(({ isCancelled }) => !isCancelled))
+        const spans = jobs.flatMap(({ span }) => (span?.sampled ? span : []))
         const [parent, ...links] = spans.slice(0, spanLinksMax + 1)
         if (parent === undefined) return undefined
         return startSpan(tracer, clock, { name: "EventStore.commit", kind: "client", parent, links, since })
       }
 
-      const commit = Effect.fnUntraced(function* (flights: ReadonlyArray<Flight>, open: Set<Flight>) {
+      const commit = Effect.fnUntraced(function* (batches: ReadonlyArray<InFlightBatch>, open: Set<InFlightBatch>) {
         const since = clock.currentTimeNanosUnsafe()
-        const landed = (some: ReadonlyArray<readonly [Flight, Committed]>) => {
-          const now = some.filter(([flight]) => open.delete(flight))
-          for (const [flight, result] of now) land(flight, result)
+        const completeOpen = (results: ReadonlyArray<readonly [InFlightBatch, BatchResult]>) => {
+          const now = results.filter(([batch]) => open.delete(batch))
+          for (const [batch, result] of now) complete(batch, result)
           announce(now.flatMap(announcementsOf))
         }
-        const told = (i: number, result: Committed) => landed([[flights[i]!, result]])
-        // Whatever a store does, interrupting itself included: the callers get an answer, and the next batch its turn.
-        // Once it has decided it may have written, and nobody knows.
-        const results = yield* Effect.catchCause(store.commit(flights.map(unitOf), told), (failed) => {
+        const onBatchCommitted = (i: number, result: BatchResult) => completeOpen([[batches[i]!, result]])
+        // A store that dies or interrupts itself must not leave callers without an answer or block its domains. After a
+        // decision it may have written, so the outcome is unknown.
+        const results = yield* Effect.catchCause(store.commit(batches.map(batchOf), onBatchCommitted), (failed) => {
           const cause = Cause.squash(failed)
           return Effect.succeed(
-            flights.map(({ outcomes }) =>
+            batches.map(({ outcomes }) =>
               Result.fail(
                 outcomes.length > 0
                   ? new OutcomeUnknown({ cause })
@@ -114,18 +116,18 @@ export class Committer extends Context.Service<
           )
         })
         const until = clock.currentTimeNanosUnsafe()
-        const events = flights.reduce(
-          (sum, flight, i) => sum + (Result.isSuccess(results[i]!) ? flight.events.length : 0),
+        const events = batches.reduce(
+          (sum, batch, i) => sum + (Result.isSuccess(results[i]!) ? batch.events.length : 0),
           0
         )
         const [failure] = results.flatMap((result) => (Result.isFailure(result) ? result.failure : []))
         telemetry.recordCommit({ events, durationMs: Number(until - since) / 1e6, failed: failure !== undefined })
-        // Not before: who joined is known now.
-        const span = spanOf(flights, since)
+        // Only now is it known which jobs were part of the commit.
+        const span = spanOf(batches, since)
         span?.attribute("stategate.commit.events", events)
         span?.end(until, failure === undefined ? Exit.void : Exit.fail(failure))
-        landed(flights.map((flight, i) => [flight, results[i]!]))
-        for (const [i, { events }] of flights.entries()) {
+        completeOpen(batches.map((batch, i) => [batch, results[i]!]))
+        for (const [i, { events }] of batches.entries()) {
           const last = events.at(-1)
           if (last !== undefined && Result.isSuccess(results[i]!)) yield* watchClock(last.time)
         }
@@ -133,62 +135,62 @@ export class Committer extends Context.Service<
 
       const worker = Effect.gen(function* () {
         yield* queue.ready
-        // Calls that arrived in the same turn of the event loop join before the batch leaves. A store that blocks the
-        // loop while it commits would otherwise never see more than one.
+        // Wait for calls that arrive in the same turn of the event loop. A store that blocks the loop while it commits
+        // would otherwise get batches of a single job.
         yield* Effect.yieldNow
-        const flights = queue.take(store.capacity.domains)
-        if (flights.length === 0) return
-        const open = new Set(flights)
-        // Else their domains would wait for ever for the end of a commit that a bug of ours has ended.
-        const giveUp = (failed: Cause.Cause<never>) =>
+        const batches = queue.take(store.capacity.domains)
+        if (batches.length === 0) return
+        const open = new Set(batches)
+        // A defect in `commit` must not leave its domains in flight forever.
+        const failOpen = (failed: Cause.Cause<never>) =>
           Effect.sync(() => {
             const unknown = Result.fail(new OutcomeUnknown({ cause: Cause.squash(failed) }))
-            for (const flight of open) land(flight, unknown)
+            for (const batch of open) complete(batch, unknown)
           })
-        yield* Effect.uninterruptible(Effect.onError(commit(flights, open), giveUp))
+        yield* Effect.uninterruptible(Effect.onError(commit(batches, open), failOpen))
       })
       yield* Effect.forEach(Array.from({ length: store.capacity.commits }), () => keepRunning("committer", worker), {
         discard: true
       })
       let wasLate = false
-      const look = Effect.map(Effect.timed(Effect.sleep(commitCheckMs)), ([took]) => {
-        // A process that was halted hears of what is over only now: once it has, it may judge.
+      const failStalled = Effect.map(Effect.timed(Effect.sleep(commitCheckMs)), ([took]) => {
+        // After a pause of the whole process, completed commits are still to be noticed: skip one check.
         wasLate = !wasLate && Duration.toMillis(took) > 2 * commitCheckMs
-        if (!wasLate) queue.refuseLate(commitMsMax)
+        if (!wasLate) queue.failStalled(commitMsMax)
       })
-      yield* keepRunning("late-commits", look)
+      yield* keepRunning("late-commits", failStalled)
       yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
 
-      const submitted = (job: Job, span?: Tracer.Span): Effect.Effect<Done, SubmitFailure> =>
+      const submit = (job: Job, span?: Tracer.Span): Effect.Effect<JobResult, SubmitFailure> =>
         Effect.uninterruptible(
           Effect.suspend(() => {
-            const entry = queue.admit(job, span)
-            if (!(entry instanceof Entry)) {
-              if (entry._tag === "Overloaded") telemetry.count("jobsRefused", 1)
-              return Effect.fail(entry)
+            const queued = queue.admit(job, span)
+            if (!(queued instanceof QueuedJob)) {
+              if (queued._tag === "Overloaded") telemetry.count("jobsRefused", 1)
+              return Effect.fail(queued)
             }
-            const start = Effect.callback<void>((resume) => {
-              entry.onStart = () => resume(Effect.void)
-              queue.enqueue(entry)
-              return Effect.sync(() => queue.drop(entry))
+            const decided = Effect.callback<void>((resume) => {
+              queued.onDecided = () => resume(Effect.void)
+              queue.enqueue(queued)
+              return Effect.sync(() => queue.cancel(queued))
             })
-            // The one moment at which a caller may leave, even one who may not elsewhere.
-            return Effect.flatMap(Effect.interruptible(start), () => entry.outcome)
+            // The caller can leave only before the decision, even if it is uninterruptible elsewhere.
+            return Effect.flatMap(Effect.interruptible(decided), () => queued.outcome)
           })
         )
 
-      if (tracer === undefined) return Committer.of({ submit: (job) => submitted(job) })
+      if (tracer === undefined) return Committer.of({ submit: (job) => submit(job) })
       const traced = inChildSpan(tracer, clock, "Committer.submit")
-      return Committer.of({ submit: (job) => traced((span) => submitted(job, span)) })
+      return Committer.of({ submit: (job) => traced((span) => submit(job, span)) })
     })
   )
 }
 
-const announcementsOf = ([flight, result]: readonly [Flight, Committed]): ReadonlyArray<Announcement> =>
+const announcementsOf = ([batch, result]: readonly [InFlightBatch, BatchResult]): ReadonlyArray<Announcement> =>
   Result.isFailure(result)
     ? []
-    : flight.events.map((event, i) => ({
+    : batch.events.map((event, i) => ({
         incarnation: result.success.incarnation,
         event,
-        previousId: i === 0 ? flight.previousId : flight.events[i - 1]!.id
+        previousId: i === 0 ? batch.previousId : batch.events[i - 1]!.id
       }))

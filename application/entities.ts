@@ -8,7 +8,7 @@ import type { JsonObject } from "../domain/json.ts"
 import { invalid, type NotFound, type Rejection, within } from "../domain/rejection.ts"
 import { Committer } from "./committer.ts"
 import type { Unavailable } from "./failure.ts"
-import type { Done, SubmitFailure } from "./job-queue.ts"
+import type { JobResult, SubmitFailure } from "./job-queue.ts"
 import { EventStore, type Page, type Search } from "./ports/EventStore.ts"
 import { type TokenPlace, wholePlace } from "./storage/page-token.ts"
 
@@ -41,13 +41,13 @@ export class Entities extends Context.Service<
   Entities,
   {
     /** Does one command. */
-    readonly change: (request: Request, caller: Caller) => Effect.Effect<Done, SubmitFailure>
+    readonly change: (request: Request, caller: Caller) => Effect.Effect<JobResult, SubmitFailure>
     /** Does all of the commands, or none; each sees those before it. */
     readonly apply: (
       domain: string,
       requests: ReadonlyArray<Request>,
       caller: Caller
-    ) => Effect.Effect<Done, SubmitFailure>
+    ) => Effect.Effect<JobResult, SubmitFailure>
     readonly get: (ref: Ref, asOf: AsOf) => Effect.Effect<Entity, Rejection | Unavailable>
     /** A page of entities, behind a place if there is one. */
     readonly search: (search: Search, after?: TokenPlace) => Effect.Effect<Page<Entity>, Rejection | Unavailable>

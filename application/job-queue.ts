@@ -6,104 +6,107 @@ import type { Rejection } from "../domain/rejection.ts"
 import { type Defect, Draining, type OutcomeUnknown, Overloaded, Unavailable } from "./failure.ts"
 import { commitBytesMax, commitEventsMax, queuedBytesMax, queuedJobsMax } from "./limits.ts"
 
-/** The events of a job: made just now, or by an earlier call with the same idempotency key. */
-export interface Done {
+/** The events of a job: made now, or by an earlier call with the same idempotency key. */
+export interface JobResult {
   readonly events: ReadonlyArray<Event>
   readonly replayed: boolean
 }
 
 export type SubmitFailure = Rejection | Overloaded | Unavailable | Draining | OutcomeUnknown | Defect
 
-/** A job on its way. Its caller may leave while it waits; once its commit is under way, the outcome is awaited. */
-export class Entry {
+/** A job in the queue or in flight. The caller may cancel it until a commit has decided it. */
+export class QueuedJob {
   readonly job: Job
-  /** What it takes in a commit. */
+  /** Bytes that the job takes in a commit. */
   readonly bytes: number
-  /** What it takes in memory until then. */
+  /** Bytes of memory that the job takes until then. */
   readonly heldBytes: number
-  /** Milliseconds of the queue's clock at which it came. */
-  readonly since: number
-  /** Where the caller waits, if that is recorded. */
+  /** Milliseconds of the queue's clock at which the job arrived. */
+  readonly arrivedAt: number
+  /** The span of the waiting caller, if it is recorded. */
   readonly span: Tracer.Span | undefined
-  #outcome: Effect.Effect<Done, SubmitFailure> | undefined
-  #tell: ((outcome: Effect.Effect<Done, SubmitFailure>) => void) | undefined
-  /** Called when a commit has decided the job: from then on its outcome counts, whoever waits for it. */
-  onStart: () => void = () => {}
-  isStarted = false
-  /** The caller has left before that, or was refused. */
-  isGone = false
+  #outcome: Effect.Effect<JobResult, SubmitFailure> | undefined
+  #resume: ((outcome: Effect.Effect<JobResult, SubmitFailure>) => void) | undefined
+  /** Called when a commit has decided the job. From then on the caller waits for the outcome. */
+  onDecided: () => void = () => {}
+  isDecided = false
+  /** The caller left before the decision, or the queue failed the job. */
+  isCancelled = false
 
-  constructor(job: Job, bytes: number, heldBytes: number, since: number, span?: Tracer.Span) {
+  constructor(job: Job, bytes: number, heldBytes: number, arrivedAt: number, span?: Tracer.Span) {
     this.job = job
     this.bytes = bytes
     this.heldBytes = heldBytes
-    this.since = since
+    this.arrivedAt = arrivedAt
     this.span = span
   }
 
-  start(): void {
-    this.isStarted = true
-    this.onStart()
+  markDecided(): void {
+    this.isDecided = true
+    this.onDecided()
   }
 
-  finish(outcome: Effect.Effect<Done, SubmitFailure>): void {
+  resolve(outcome: Effect.Effect<JobResult, SubmitFailure>): void {
     this.#outcome = outcome
-    this.#tell?.(outcome)
+    this.#resume?.(outcome)
   }
 
-  /** The outcome may be there before anyone asks: a store need not take its time. */
-  readonly outcome = Effect.callback<Done, SubmitFailure>((resume) => {
+  /** The outcome may be known before the caller waits for it: a store may commit synchronously. */
+  readonly outcome = Effect.callback<JobResult, SubmitFailure>((resume) => {
     if (this.#outcome !== undefined) resume(this.#outcome)
-    else this.#tell = resume
+    else this.#resume = resume
   })
 }
 
-/** What one commit holds, of all its domains. */
-interface Load {
+/** The size of one commit, over all its batches. */
+interface CommitSize {
   events: number
   bytes: number
 }
 
-/** What one commit does for one domain. */
-export interface Flight {
+/** A batch whose commit is in flight. */
+export interface InFlightBatch {
   readonly domain: string
-  /** Milliseconds of the queue's clock at which it was taken, or got on. */
-  since: number
-  /** It takes so long that nobody waits for its end any more who need not. */
-  isLate: boolean
-  readonly load: Load
-  entries: ReadonlyArray<Entry>
+  /** Milliseconds of the queue's clock at which the commit began, or last made progress. */
+  lastProgressAt: number
+  /** The commit has made no progress for `commitMsMax`. */
+  isStalled: boolean
+  readonly size: CommitSize
+  /** Grows at its end while the commit waits. */
+  jobs: ReadonlyArray<QueuedJob>
+  /** The jobs of the last decision, with their outcomes in the same order. */
+  decided: ReadonlyArray<QueuedJob>
   outcomes: ReadonlyArray<Outcome>
-  /** Id of the event behind which they were decided. */
+  /** Id of the last event before the decision. */
   previousId: string
   events: ReadonlyArray<Event>
 }
 
-// What a command takes in memory beside its names and values; generous, so that small ones are bounded too.
+// Memory of a command besides its names and values; generous, so that many small commands are bounded too.
 const commandOverheadBytes = 256
 
 const stopping = new Draining({ message: "the gateway is shutting down" })
-const late = new Unavailable({ message: "the changes before this one take too long; try again later" })
+const stalled = new Unavailable({ message: "the changes before this one take too long; try again later" })
 
-const refuse = (entry: Entry, failure: Unavailable | Draining): void => {
-  entry.isGone = true
-  entry.start()
-  entry.finish(Effect.fail(failure))
+const fail = (queued: QueuedJob, failure: Unavailable | Draining): void => {
+  queued.isCancelled = true
+  queued.markDecided()
+  queued.resolve(Effect.fail(failure))
 }
 
-/** Jobs by domain, in order of arrival. A domain whose commit is under way keeps collecting and is not taken. */
+/** Jobs by domain, in order of arrival. A domain whose commit is in flight collects its next batch meanwhile. */
 export class JobQueue {
-  readonly #waiting = new Map<string, Set<Entry>>()
-  readonly #flying = new Map<string, Flight>()
-  readonly #sleepers = new Set<() => void>()
+  readonly #waiting = new Map<string, Set<QueuedJob>>()
+  readonly #inFlight = new Map<string, InFlightBatch>()
+  readonly #idleWorkers = new Set<() => void>()
   readonly #millis: () => number
   #jobs = 0
   #bytes = 0
-  /** When something was taken last, or over. */
-  #gotOnAt = 0
-  /** Nothing is, for all who could take it are with commits that take long. */
-  #isStuck = false
-  #closed = false
+  /** When a batch was last taken or completed. */
+  #lastProgressAt = 0
+  /** Every worker waits for a commit that makes no progress. */
+  #isStalled = false
+  #isClosed = false
 
   constructor(millis: () => number) {
     this.#millis = millis
@@ -111,25 +114,27 @@ export class JobQueue {
 
   /** Resumes when some domain can be taken. */
   readonly ready: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.#waiting.keys().some((domain) => !this.#flying.has(domain))) return resume(Effect.void)
+    if (this.#waiting.keys().some((domain) => !this.#inFlight.has(domain))) return resume(Effect.void)
     const wake = () => resume(Effect.void)
-    this.#sleepers.add(wake)
-    return Effect.sync(() => this.#sleepers.delete(wake))
+    this.#idleWorkers.add(wake)
+    return Effect.sync(() => this.#idleWorkers.delete(wake))
   })
 
-  /** How many jobs wait, and the memory that they take. */
+  /** The number of waiting jobs. */
   get jobs(): number {
     return this.#jobs
   }
 
+  /** Bytes of memory that the waiting jobs take. */
   get bytes(): number {
     return this.#bytes
   }
 
-  admit(job: Job, span?: Tracer.Span): Entry | Overloaded | Unavailable | Draining {
-    if (this.#closed) return stopping
-    const flight = this.#flying.get(job.domain)
-    if (flight === undefined ? this.#isStuck : flight.isLate) return late
+  /** Makes a job ready for the queue, or answers why the queue refuses it. */
+  admit(job: Job, span?: Tracer.Span): QueuedJob | Overloaded | Unavailable | Draining {
+    if (this.#isClosed) return stopping
+    const batch = this.#inFlight.get(job.domain)
+    if (batch === undefined ? this.#isStalled : batch.isStalled) return stalled
     let bytes = 0
     let valuesBytes = 0
     for (const { change, ref } of job.commands) {
@@ -142,143 +147,144 @@ export class JobQueue {
     if (this.#jobs >= queuedJobsMax || this.#bytes + bytes + valuesBytes > queuedBytesMax) {
       return new Overloaded({ message: "too many changes wait to be committed; try again later" })
     }
-    return new Entry(job, bytes, bytes + valuesBytes, this.#millis(), span)
+    return new QueuedJob(job, bytes, bytes + valuesBytes, this.#millis(), span)
   }
 
-  enqueue(entry: Entry): void {
-    if (this.#closed) {
-      refuse(entry, stopping)
+  enqueue(queued: QueuedJob): void {
+    if (this.#isClosed) {
+      fail(queued, stopping)
       return
     }
     this.#jobs += 1
-    this.#bytes += entry.heldBytes
-    const waiting = this.#waiting.get(entry.job.domain)
-    if (waiting === undefined) this.#waiting.set(entry.job.domain, new Set([entry]))
-    else waiting.add(entry)
-    if (!this.#flying.has(entry.job.domain)) this.#wake()
+    this.#bytes += queued.heldBytes
+    const waiting = this.#waiting.get(queued.job.domain)
+    if (waiting === undefined) this.#waiting.set(queued.job.domain, new Set([queued]))
+    else waiting.add(queued)
+    if (!this.#inFlight.has(queued.job.domain)) this.#wake()
   }
 
-  /** The caller has gone. A job that is with the committer already is left out there, unless it has been decided. */
-  drop(entry: Entry): void {
-    entry.isGone = true
-    const waiting = this.#waiting.get(entry.job.domain)
-    if (waiting?.delete(entry) !== true) return
-    this.#left(entry)
-    if (waiting.size === 0) this.#waiting.delete(entry.job.domain)
+  /** Cancels a job whose caller has left. A commit in flight skips the job, unless it has decided it. */
+  cancel(queued: QueuedJob): void {
+    queued.isCancelled = true
+    const waiting = this.#waiting.get(queued.job.domain)
+    if (waiting?.delete(queued) !== true) return
+    this.#onRemoved(queued)
+    if (waiting.size === 0) this.#waiting.delete(queued.job.domain)
   }
 
-  /** All that waits in domains whose commit is not under way, up to what one commit holds. */
-  take(domainsMax: number): ReadonlyArray<Flight> {
-    const flights: Array<Flight> = []
-    const load: Load = { events: 0, bytes: 0 }
-    const since = this.#millis()
+  /** Takes the waiting jobs of domains without a commit in flight, up to the size of one commit. */
+  take(domainsMax: number): ReadonlyArray<InFlightBatch> {
+    const batches: Array<InFlightBatch> = []
+    const size: CommitSize = { events: 0, bytes: 0 }
+    const lastProgressAt = this.#millis()
     for (const domain of this.#waiting.keys()) {
-      if (flights.length === domainsMax) break
-      if (this.#flying.has(domain)) continue
-      const entries = this.#taken(domain, load)
-      if (entries.length === 0) break
-      const flight: Flight = { domain, since, isLate: false, load, entries, outcomes: [], previousId: "", events: [] }
-      this.#flying.set(domain, flight)
-      flights.push(flight)
-      this.#gotOnAt = since
+      if (batches.length === domainsMax) break
+      if (this.#inFlight.has(domain)) continue
+      const jobs = this.#takeJobs(domain, size)
+      if (jobs.length === 0) break
+      const undecided = { decided: [], outcomes: [], previousId: "", events: [] }
+      const batch: InFlightBatch = { domain, lastProgressAt, isStalled: false, size, jobs, ...undecided }
+      this.#inFlight.set(domain, batch)
+      batches.push(batch)
+      this.#lastProgressAt = lastProgressAt
     }
-    return flights
+    return batches
   }
 
-  /** Has those who have come meanwhile join a commit that gets on and is still to be decided, up to what it holds. */
-  join(flight: Flight): void {
-    if (flight.isLate) return
-    flight.since = this.#millis()
-    flight.entries = [...flight.entries, ...this.#taken(flight.domain, flight.load)]
+  /** Records progress of a commit that waits for its turn, and adds jobs that have arrived meanwhile, up to its size. */
+  addLaterJobs(batch: InFlightBatch): void {
+    if (batch.isStalled) return
+    batch.lastProgressAt = this.#millis()
+    batch.jobs = [...batch.jobs, ...this.#takeJobs(batch.domain, batch.size)]
   }
 
   /**
-   * Of commits that have not got on for so many milliseconds: whoever waits behind one is refused, and whoever is in it
-   * and not decided, since nothing of theirs is stored; and whoever comes, until it is over. If nothing at all was taken,
-   * or over, for as long, that is so for all domains.
+   * Fails jobs whose commit has made no progress for `ms` milliseconds: undecided jobs of the commit and all jobs that
+   * wait for it, since nothing of them is stored. The domain refuses new jobs until the commit completes. If no batch was
+   * taken or completed for as long, the same holds for all domains.
    */
-  refuseLate(ms: number): void {
-    const moment = this.#millis() - ms
-    for (const flight of this.#flying.values()) {
-      if (flight.since >= moment) continue
-      flight.isLate = true
-      for (const entry of flight.entries) if (!entry.isStarted) refuse(entry, late)
-      this.#refuseAll(flight.domain)
+  failStalled(ms: number): void {
+    const before = this.#millis() - ms
+    for (const batch of this.#inFlight.values()) {
+      if (batch.lastProgressAt >= before) continue
+      batch.isStalled = true
+      for (const queued of batch.jobs) if (!queued.isDecided) fail(queued, stalled)
+      this.#failWaiting(batch.domain)
     }
-    if (this.#flying.size === 0 || this.#gotOnAt >= moment) return
-    const others = [...this.#waiting].filter(([domain]) => !this.#flying.has(domain))
-    // Who has just come may still be taken at once.
-    if (!others.some(([, [first]]) => first!.since < moment)) return
-    this.#isStuck = true
-    for (const [domain] of others) this.#refuseAll(domain)
+    if (this.#inFlight.size === 0 || this.#lastProgressAt >= before) return
+    const others = [...this.#waiting].filter(([domain]) => !this.#inFlight.has(domain))
+    // Jobs that have just arrived may still be taken at once.
+    if (!others.some(([, [first]]) => first!.arrivedAt < before)) return
+    this.#isStalled = true
+    for (const [domain] of others) this.#failWaiting(domain)
   }
 
-  #refuseAll(domain: string): void {
-    for (const entry of this.#waiting.get(domain) ?? []) {
-      this.#left(entry)
-      refuse(entry, late)
+  #failWaiting(domain: string): void {
+    for (const queued of this.#waiting.get(domain) ?? []) {
+      this.#onRemoved(queued)
+      fail(queued, stalled)
     }
     this.#waiting.delete(domain)
   }
 
-  /** A commit of the domain is over; what it had no room for goes first next time. */
-  land(domain: string, deferred: ReadonlyArray<Entry>): void {
-    this.#flying.delete(domain)
-    this.#isStuck = false
-    this.#gotOnAt = this.#millis()
-    if (this.#closed) {
-      for (const entry of deferred) refuse(entry, stopping)
+  /** Ends the commit of a domain. Jobs that it deferred are first in the next batch. */
+  complete(domain: string, deferred: ReadonlyArray<QueuedJob>): void {
+    this.#inFlight.delete(domain)
+    this.#isStalled = false
+    this.#lastProgressAt = this.#millis()
+    if (this.#isClosed) {
+      for (const queued of deferred) fail(queued, stopping)
       return
     }
     if (deferred.length > 0) {
       this.#waiting.set(domain, new Set([...deferred, ...(this.#waiting.get(domain) ?? [])]))
-      for (const entry of deferred) {
+      for (const queued of deferred) {
         this.#jobs += 1
-        this.#bytes += entry.heldBytes
+        this.#bytes += queued.heldBytes
       }
     }
     if (this.#waiting.has(domain)) this.#wake()
   }
 
   close(): void {
-    this.#closed = true
-    for (const waiting of this.#waiting.values()) for (const entry of waiting) refuse(entry, stopping)
+    this.#isClosed = true
+    for (const waiting of this.#waiting.values()) for (const queued of waiting) fail(queued, stopping)
     this.#waiting.clear()
   }
 
-  /** Those of a domain that a commit has room for; its first has room in any case. */
-  #taken(domain: string, load: Load): ReadonlyArray<Entry> {
+  /** Takes waiting jobs of a domain that fit into the commit. The first job of a commit always fits. */
+  #takeJobs(domain: string, size: CommitSize): ReadonlyArray<QueuedJob> {
     const waiting = this.#waiting.get(domain)
     if (waiting === undefined) return []
-    const entries: Array<Entry> = []
-    for (const entry of waiting) {
-      const events = load.events + entry.job.commands.length
-      const bytes = load.bytes + entry.bytes
-      if (load.events > 0 && (events > commitEventsMax || bytes > commitBytesMax)) break
-      load.events = events
-      load.bytes = bytes
-      entries.push(entry)
+    const jobs: Array<QueuedJob> = []
+    for (const queued of waiting) {
+      const events = size.events + queued.job.commands.length
+      const bytes = size.bytes + queued.bytes
+      if (size.events > 0 && (events > commitEventsMax || bytes > commitBytesMax)) break
+      size.events = events
+      size.bytes = bytes
+      jobs.push(queued)
     }
-    if (entries.length === 0) return entries
-    for (const entry of entries) {
-      waiting.delete(entry)
-      this.#left(entry)
+    if (jobs.length === 0) return jobs
+    for (const queued of jobs) {
+      waiting.delete(queued)
+      this.#onRemoved(queued)
     }
-    // What is left over goes behind the other domains, so that a busy one takes turns with them.
+    // The rest moves behind the other domains, so that a busy domain does not starve them.
     this.#waiting.delete(domain)
     if (waiting.size > 0) this.#waiting.set(domain, waiting)
-    return entries
+    return jobs
   }
 
-  #left(entry: Entry): void {
+  #onRemoved(queued: QueuedJob): void {
     this.#jobs -= 1
-    this.#bytes -= entry.heldBytes
+    this.#bytes -= queued.heldBytes
   }
 
   #wake(): void {
-    const [wake] = this.#sleepers
+    const [wake] = this.#idleWorkers
     if (wake === undefined) return
-    this.#sleepers.delete(wake)
+    this.#idleWorkers.delete(wake)
     wake()
   }
 }

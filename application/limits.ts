@@ -25,7 +25,7 @@ export const commitMsMax = 3_000
 /** Milliseconds between looks at which commits take longer. */
 export const commitCheckMs = 250
 /** Units of one commit that a store without transactions works on at once. */
-export const unitsAtOnceMax = 16
+export const batchesAtOnceMax = 16
 /** Commits of one domain each that one gateway has in flight at once. */
 export const recordCommitsMax = 64
 /** Times that a commit may find another record at its position, and milliseconds until it gives up. */

@@ -54,7 +54,7 @@ export interface Circumstances {
   readonly bytesMax: number
 }
 
-export interface Batch {
+export interface BatchDecision {
   readonly events: ReadonlyArray<Event>
   /** One for each job, in order. */
   readonly outcomes: ReadonlyArray<Outcome>
@@ -70,7 +70,11 @@ const eventOverheadBytes = 512
  * Decides jobs one after another, each seeing what those before it did. Pure, so that a store which finds that
  * something was appended meanwhile can simply decide again.
  */
-export const decideBatch = (snapshot: Snapshot, jobs: ReadonlyArray<Job>, circumstances: Circumstances): Batch => {
+export const decideBatch = (
+  snapshot: Snapshot,
+  jobs: ReadonlyArray<Job>,
+  circumstances: Circumstances
+): BatchDecision => {
   const states = new Map<string, State>()
   const remembered = new Map<string, ReadonlyArray<Event>>()
   const events: Array<Event> = []

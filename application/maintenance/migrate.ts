@@ -109,7 +109,7 @@ const append = (
   const before = events[0].position - 1n
   const last = events.at(-1)!
   const refs = new Map<string, Ref>(events.map(({ entity }) => [refText(entity), entity]))
-  const unit = {
+  const batch = {
     domain: source.domain,
     incarnation: source.incarnation,
     refs: [...refs.values()],
@@ -117,7 +117,7 @@ const append = (
     decide: (snapshot: { readonly position: bigint }) => (snapshot.position === before ? events : [])
   }
   const once = Effect.gen(function* () {
-    const [result] = yield* to.commit([unit])
+    const [result] = yield* to.commit([batch])
     if (Result.isFailure(result!)) return yield* Effect.fail(result.failure)
     const head = result!.success
     if (head.position === last.position && head.eventId === last.id) return

@@ -7,25 +7,25 @@ import type { Order, Query, SortKey } from "../../domain/query.ts"
 import type { TooLarge } from "../../domain/rejection.ts"
 import type { Defect, OutcomeUnknown, Unavailable } from "../failure.ts"
 
-/** What one commit does to one domain. */
-export interface Unit {
+/** The jobs of one domain that one commit stores: all of their events or none. Immutable. */
+export interface Batch {
   readonly domain: string
-  /** The identity of its log, should this commit begin it; a new one when absent. For logs that come from elsewhere. */
+  /** The incarnation of the log if this commit begins it; a new one when absent. For logs that come from another store. */
   readonly incarnation?: string
   /**
-   * A store may call it before it makes a snapshot for a commit that had to wait, also several times: jobs that have
-   * arrived meanwhile join the unit, so `refs` and `keys` are read anew afterwards.
+   * A later version of this batch, with the jobs that have arrived meanwhile. A store may call it before it makes a
+   * snapshot for a commit that had to wait, also several times, and uses the result in place of this batch.
    */
-  readonly join?: () => void
+  readonly withLaterJobs?: () => Batch
   /** The entities and idempotency keys that `decide` will ask its snapshot for. */
   readonly refs: ReadonlyArray<Ref>
   readonly keys: ReadonlyArray<{ readonly caller: string; readonly key: string }>
-  /** Pure. Called again, with a new snapshot, when something was appended meanwhile. */
+  /** Pure. The store calls it again, with a new snapshot, when something was appended meanwhile. */
   readonly decide: (snapshot: Snapshot) => ReadonlyArray<Event>
 }
 
-/** What became of a unit: the head that it made, or found where it had nothing to append. */
-export type Committed = Result.Result<Head, Unavailable | OutcomeUnknown | Defect>
+/** The outcome of a batch: the head after its events, or the current head if it appended nothing. */
+export type BatchResult = Result.Result<Head, Unavailable | OutcomeUnknown | Defect>
 
 /** Items of one domain and type, in an order, from an offset or a place in the order on. */
 export interface Search {
@@ -81,21 +81,21 @@ export class EventStore extends Context.Service<
     /** Commits that may be under way at once, and how much one may hold. */
     readonly capacity: {
       readonly commits: number
-      /** One, where units gain nothing from each other: none of them then waits for another's answer. */
+      /** One, where batches gain nothing from each other: none of them then waits for another's answer. */
       readonly domains: number
       readonly events: number
       readonly bytes: number
     }
     /**
-     * For each unit: gives `decide` the domain as it is, appends what it returns right behind the head, and updates
+     * For each batch: gives `decide` the domain as it is, appends what it returns right behind the head, and updates
      * the projection, all together or not at all, with nothing appended in between. Succeeds, in the order of the
-     * units, once it is durable. Units are not atomic together: `onUnitCommitted` may be called with the index and the
-     * outcome of each as soon as it is over, so that no caller waits for the units of others.
+     * batches, once it is durable. Units are not atomic together: `onBatchCommitted` may be called with the index and the
+     * outcome of each as soon as it is over, so that no caller waits for the batches of others.
      */
     readonly commit: (
-      units: ReadonlyArray<Unit>,
-      onUnitCommitted?: (unit: number, outcome: Committed) => void
-    ) => Effect.Effect<ReadonlyArray<Committed>>
+      batches: ReadonlyArray<Batch>,
+      onBatchCommitted?: (batch: number, outcome: BatchResult) => void
+    ) => Effect.Effect<ReadonlyArray<BatchResult>>
     /** What the log makes of a ref, tombstones included. Sees every commit that succeeded before the call. */
     readonly state: (ref: Ref) => Effect.Effect<State | undefined, Unavailable>
     /** The event that made this version. */

@@ -3,7 +3,7 @@ import { keepRunning, reportDefects } from "../background.ts"
 import { Defect, storeUnavailable, Unavailable } from "../failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "../limits.ts"
 import { monotonicMillis } from "../monotonic.ts"
-import type { Committed, EventStore } from "../ports/EventStore.ts"
+import type { BatchResult, EventStore } from "../ports/EventStore.ts"
 
 type Store = EventStore["Service"]
 
@@ -75,10 +75,10 @@ export const withCircuitBreaker = Effect.fnUntraced(function* (
 
   return {
     ...store,
-    commit: (units, onUnitCommitted) =>
+    commit: (batches, onBatchCommitted) =>
       Effect.suspend(() => {
-        if (isOpen) return Effect.succeed(units.map(() => Result.fail(unavailable)))
-        return tracked(store.commit(units, onUnitCommitted), (results) => results.some(isAnswered))
+        if (isOpen) return Effect.succeed(batches.map(() => Result.fail(unavailable)))
+        return tracked(store.commit(batches, onBatchCommitted), (results) => results.some(isAnswered))
       }),
     state: (ref) => read(store.state(ref)),
     version: (ref, version) => read(store.version(ref, version)),
@@ -93,7 +93,7 @@ export const withCircuitBreaker = Effect.fnUntraced(function* (
 
 const unavailable = storeUnavailable()
 
-const isAnswered = (result: Committed): boolean => Result.isSuccess(result) || result.failure instanceof Defect
+const isAnswered = (result: BatchResult): boolean => Result.isSuccess(result) || result.failure instanceof Defect
 
 const isReply = (failed: Cause.Cause<unknown>, isServerReply: (cause: unknown) => boolean): boolean => {
   const failure = Cause.squash(failed)

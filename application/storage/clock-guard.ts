@@ -28,9 +28,9 @@ export const withClockGuard = Effect.fnUntraced(function* (
   yield* keepRunning("clock-guard", Effect.andThen(Effect.sleep(clockCheckMs), again))
   return {
     ...store,
-    commit: (units, onUnitCommitted) =>
+    commit: (batches, onBatchCommitted) =>
       Effect.suspend(() =>
-        isOff ? Effect.succeed(units.map(() => Result.fail(skewed))) : store.commit(units, onUnitCommitted)
+        isOff ? Effect.succeed(batches.map(() => Result.fail(skewed))) : store.commit(batches, onBatchCommitted)
       ),
     movedSince: (changeToken) =>
       Effect.suspend(() => (isOff && changeToken === undefined ? Effect.fail(skewed) : store.movedSince(changeToken)))

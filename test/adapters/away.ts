@@ -7,7 +7,7 @@ import { EventStore } from "../../application/ports/EventStore.ts"
 import { Projection } from "../../application/ports/Projection.ts"
 import type { TooLarge } from "../../domain/rejection.ts"
 import { entitiesOf, eventsOf, globOf } from "../contract/event-store/searching.ts"
-import { draftUnit, logOf, refIn } from "../contract/event-store/writing.ts"
+import { draftBatch, logOf, refIn } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
 import { startProxy } from "../services/proxy.ts"
 import type { Used } from "../services/service.ts"
@@ -38,8 +38,8 @@ export const awayWorld = <Place extends { readonly addr: string }>(
 
 /** Appends two events at once, and answers what became of them. */
 export const tried = Effect.fnUntraced(function* (domain: string) {
-  const { unit, made } = draftUnit(domain, [{ key: "a" }, { key: "b" }])
-  const [result] = yield* EventStore.use((store) => store.commit([unit]))
+  const { batch, made } = draftBatch(domain, [{ key: "a" }, { key: "b" }])
+  const [result] = yield* EventStore.use((store) => store.commit([batch]))
   return { outcome: Result.isSuccess(result!) ? "done" : result!.failure._tag, events: made.events }
 })
 
@@ -50,7 +50,7 @@ const failures = Effect.fnUntraced(function* (domain: string) {
   const store = yield* EventStore
   const projection = yield* Projection
   const ref = refIn(domain, "a")
-  const committed = Effect.map(store.commit([draftUnit(domain, [{ key: "a" }]).unit]), ([result]) => result!)
+  const committed = Effect.map(store.commit([draftBatch(domain, [{ key: "a" }]).batch]), ([result]) => result!)
   const calls: ReadonlyArray<Call> = [
     Effect.flatMap(committed, (result) => (Result.isFailure(result) ? Effect.fail(result.failure) : Effect.void)),
     store.state(ref),

@@ -8,7 +8,7 @@ import { scanRowsMax } from "../../application/limits.ts"
 import { termsOf } from "../../application/storage/index-terms.ts"
 import type { Event } from "../../domain/event.ts"
 import { entitiesOf, eventsOf } from "../contract/event-store/searching.ts"
-import { draftUnit, refIn } from "../contract/event-store/writing.ts"
+import { draftBatch, refIn } from "../contract/event-store/writing.ts"
 import { cassandra } from "../services/cassandra.ts"
 import { use } from "../services/service.ts"
 
@@ -35,8 +35,8 @@ describe("a search on Cassandra", server.options, () => {
 
 /** One row more than may be looked at, of entities and of events, as commits would leave them. */
 const filled = Effect.fnUntraced(function* ({ cql, bucketEvents, write }: Effect.Success<ReturnType<typeof open>>) {
-  const { unit } = draftUnit("full", [{ key: "k" }])
-  const [first] = unit.decide({
+  const { batch } = draftBatch("full", [{ key: "k" }])
+  const [first] = batch.decide({
     position: 0n,
     time: 0n,
     eventId: "",

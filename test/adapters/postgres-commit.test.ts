@@ -5,7 +5,7 @@ import { arrayText } from "../../adapters/storage/postgres/filter.ts"
 import * as statements from "../../adapters/storage/postgres/statements.ts"
 import { transactionIdleMsMax } from "../../application/limits.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
-import { append, draftUnit, logOf } from "../contract/event-store/writing.ts"
+import { append, draftBatch, logOf } from "../contract/event-store/writing.ts"
 import { fresh, same } from "../contract/law.ts"
 import { tried } from "./away.ts"
 import { outcomesOf, postgresWorld } from "./postgres-world.ts"
@@ -14,7 +14,7 @@ import { outcomesOf, postgresWorld } from "./postgres-world.ts"
 
 const { server, gateway, stranger, intruder, connection } = postgresWorld()
 
-const unitIn = (domain: string) => draftUnit(domain, [{ key: "a" }]).unit
+const unitIn = (domain: string) => draftBatch(domain, [{ key: "a" }]).batch
 
 /** A gateway, and three domains of which somebody else holds the middle one until they let go. */
 const withHeld = async () => {
@@ -86,8 +86,8 @@ describe("a commit of several domains on PostgreSQL", server.options, () => {
     const [first, culprit, last] = [fresh("first"), fresh("culprit"), fresh("last")]
     // No text of PostgreSQL holds it. Names that could not be stored are refused before; this one is not asked.
     for (const draft of [{ key: "a\u0000" }, { key: "a", claims: {}, traceparent: "\u0000" }]) {
-      const units = [unitIn(first), draftUnit(culprit, [{ key: "b" }, draft]).unit, unitIn(last)]
-      assert.deepStrictEqual(await one.runPromise(outcomesOf(units)), ["done", "Defect", "done"])
+      const batches = [unitIn(first), draftBatch(culprit, [{ key: "b" }, draft]).batch, unitIn(last)]
+      assert.deepStrictEqual(await one.runPromise(outcomesOf(batches)), ["done", "Defect", "done"])
     }
     assert.deepStrictEqual(await one.runPromise(logOf(culprit)), [])
     for (const domain of [first, last]) assert.strictEqual((await one.runPromise(logOf(domain))).length, 2)
@@ -121,13 +121,13 @@ describe("a transaction of PostgreSQL", server.options, () => {
     const domain = fresh("slow")
     const { events: made } = await one.runPromise(tried(domain))
     let decisions = 0
-    const { unit, made: later } = draftUnit(domain, [{ key: "a" }])
+    const { batch, made: later } = draftBatch(domain, [{ key: "a" }])
     const slow = {
-      ...unit,
-      decide: (snapshot: Parameters<typeof unit.decide>[0]) => {
+      ...batch,
+      decide: (snapshot: Parameters<typeof batch.decide>[0]) => {
         // As a process does that is halted: it holds up everything else, too.
         if (decisions++ === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, transactionIdleMsMax + 500)
-        return unit.decide(snapshot)
+        return batch.decide(snapshot)
       }
     }
     assert.deepStrictEqual(await one.runPromise(outcomesOf([slow])), ["done"])

@@ -7,7 +7,7 @@ import { afterEach } from "vitest"
 import { Client } from "../../adapters/storage/postgres/client.ts"
 import { addressOf, type PostgresSettings } from "../../adapters/storage/postgres/connection.ts"
 import { layer } from "../../adapters/storage/postgres/store.ts"
-import { EventStore, type Unit } from "../../application/ports/EventStore.ts"
+import { type Batch, EventStore } from "../../application/ports/EventStore.ts"
 import { type PostgresPlace, postgresql } from "../services/postgres.ts"
 import { startProxy } from "../services/proxy.ts"
 import { use } from "../services/service.ts"
@@ -68,9 +68,9 @@ export const postgresWorld = () => {
   return { server, cleanups, gateway, stranger, intruder, connection, broken }
 }
 
-/** What became of units that are committed together: "done", or how each failed. */
-export const outcomesOf = (units: ReadonlyArray<Unit>) =>
+/** What became of batches that are committed together: "done", or how each failed. */
+export const outcomesOf = (batches: ReadonlyArray<Batch>) =>
   Effect.map(
-    EventStore.use((store) => store.commit(units)),
+    EventStore.use((store) => store.commit(batches)),
     (results) => results.map((result) => (Result.isSuccess(result) ? "done" : result.failure._tag))
   )

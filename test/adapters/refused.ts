@@ -4,7 +4,7 @@ import { Cause, Effect, Exit, type ManagedRuntime, Result } from "effect"
 import { assert, describe, test } from "vitest"
 import { Unavailable } from "../../application/failure.ts"
 import { EventStore } from "../../application/ports/EventStore.ts"
-import { type Draft, draftUnit, logOf, refIn } from "../contract/event-store/writing.ts"
+import { type Draft, draftBatch, logOf, refIn } from "../contract/event-store/writing.ts"
 import { fresh } from "../contract/law.ts"
 import { tried } from "./away.ts"
 
@@ -24,18 +24,18 @@ export const refusesOnlyTheCulprit = <E>(
   { read, drafts, words }: Refused
 ): void => {
   describe("what a store refuses for what it says", options, () => {
-    test("fails the unit that holds it as a defect, and no other", async () => {
+    test("fails the batch that holds it as a defect, and no other", async () => {
       const one = open()
       for (const draft of drafts) {
         const [first, culprit, last] = [fresh("first"), fresh("culprit"), fresh("last")]
-        const units = [
-          draftUnit(first, [{ key: "a" }]).unit,
-          draftUnit(culprit, [{ key: "b" }, draft]).unit,
-          draftUnit(last, [{ key: "a" }]).unit
+        const batches = [
+          draftBatch(first, [{ key: "a" }]).batch,
+          draftBatch(culprit, [{ key: "b" }, draft]).batch,
+          draftBatch(last, [{ key: "a" }]).batch
         ]
         const told = new Map<number, boolean>()
         const results = await one.runPromise(
-          EventStore.use((store) => store.commit(units, (i, outcome) => told.set(i, Result.isSuccess(outcome))))
+          EventStore.use((store) => store.commit(batches, (i, outcome) => told.set(i, Result.isSuccess(outcome))))
         )
         const failures = results.map((result) => (Result.isSuccess(result) ? "done" : result.failure._tag))
         assert.deepStrictEqual(failures, ["done", "Defect", "done"])

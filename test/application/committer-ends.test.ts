@@ -5,7 +5,7 @@ import { Deferred, Effect, Fiber, Latch, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Inmem from "../../adapters/channel/inmem/channel.ts"
 import { Unavailable } from "../../application/failure.ts"
-import { type Entry, JobQueue } from "../../application/job-queue.ts"
+import { JobQueue, type QueuedJob } from "../../application/job-queue.ts"
 import { announcingBytesMax, announcingEndMs } from "../../application/limits.ts"
 import { type Announcement, Channel } from "../../application/ports/Channel.ts"
 import { started } from "./committer-world.ts"
@@ -53,16 +53,16 @@ describe("stopping", () => {
 
   it.effect("fails who was admitted right before", () => {
     const queue = new JobQueue(() => 0)
-    const entry = queue.admit(setting("d", "a")) as Entry
+    const queued = queue.admit(setting("d", "a")) as QueuedJob
     queue.close()
-    queue.enqueue(entry)
-    return Effect.map(Effect.flip(entry.outcome), (failure) => expect(failure).toMatchObject(stopping))
+    queue.enqueue(queued)
+    return Effect.map(Effect.flip(queued.outcome), (failure) => expect(failure).toMatchObject(stopping))
   })
 
   it.effect("with nothing to do is done at once", () => Effect.flatMap(started(new GatedStore()), ({ stop }) => stop))
 })
 
-describe("a store that tells of some units before others", () => {
+describe("a store that tells of some batches before others", () => {
   it.effect("lets their callers go, and their domains on, and is believed once", () => {
     const store = new GatedStore()
     const { published, layer } = noting(() => Effect.void)

@@ -5,7 +5,7 @@ import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Inmem from "../../adapters/channel/inmem/channel.ts"
 import { Unavailable } from "../../application/failure.ts"
-import { Entry, JobQueue } from "../../application/job-queue.ts"
+import { JobQueue, QueuedJob } from "../../application/job-queue.ts"
 import { commitCheckMs, commitMsMax } from "../../application/limits.ts"
 import { started } from "./committer-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
@@ -19,9 +19,9 @@ describe("a queue in which nothing gets on", () => {
     const at = { ms: 0 }
     const queue = new JobQueue(() => at.ms)
     const come = (domain: string) => {
-      const entry = queue.admit(setting(domain, "a"))
-      if (entry instanceof Entry) queue.enqueue(entry)
-      return entry
+      const queued = queue.admit(setting(domain, "a"))
+      if (queued instanceof QueuedJob) queue.enqueue(queued)
+      return queued
     }
     return { at, queue, come }
   }
@@ -30,26 +30,26 @@ describe("a queue in which nothing gets on", () => {
     const { at, queue, come } = queueAt()
     for (const domain of ["hung", "over"]) come(domain)
     queue.take(2)
-    const waiting = come("waiting") as Entry
+    const waiting = come("waiting") as QueuedJob
     at.ms = commitMsMax + 1
-    queue.land("over", [])
-    queue.refuseLate(commitMsMax)
-    expect(waiting.isGone).toBe(false)
+    queue.complete("over", [])
+    queue.failStalled(commitMsMax)
+    expect(waiting.isCancelled).toBe(false)
     expect(queue.take(2).map(({ domain }) => domain)).toEqual(["waiting"])
   })
 
   it("takes whom a commit can take along that gets on", () => {
     const { at, queue, come } = queueAt()
     come("contested")
-    const [flight] = queue.take(1)
-    const waiting = come("waiting") as Entry
+    const [batch] = queue.take(1)
+    const waiting = come("waiting") as QueuedJob
     at.ms = commitMsMax
-    queue.join(flight!)
+    queue.addLaterJobs(batch!)
     at.ms += 1
-    queue.refuseLate(commitMsMax)
-    expect(waiting.isGone).toBe(true)
+    queue.failStalled(commitMsMax)
+    expect(waiting.isCancelled).toBe(true)
     expect(come("waiting")).toBeInstanceOf(Unavailable)
-    expect(come("contested")).toBeInstanceOf(Entry)
+    expect(come("contested")).toBeInstanceOf(QueuedJob)
   })
 })
 
@@ -111,7 +111,7 @@ describe("a commit that takes too long", () => {
       const first = yield* submitted(setting("d", "first"))
       for (const i of range(4)) {
         yield* TestClock.adjust(commitMsMax / 2)
-        yield* store.getOn
+        yield* store.progress
         if (i === 2) yield* submitted(setting("d", "second"))
       }
       yield* store.gate.open

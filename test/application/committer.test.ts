@@ -93,14 +93,45 @@ describe("group commit", () => {
       const rest = yield* Effect.forEach(range(2500), (i) => submitted(setting("d", `${i}`)))
       yield* store.gate.open
       yield* Fiber.joinAll(rest)
-      expect(store.commits.map(([unit]) => unit![1])).toEqual([1, 1000, 1000, 500])
+      expect(store.commits.map(([batch]) => batch![1])).toEqual([1, 1000, 1000, 500])
       expect(store.keys("d")).toEqual(["first", ...range(2500).map(String)])
     }).pipe(over(store))
   })
 
-  it.effect("takes along what comes while a store waits for its turn, as far as there is room", () => {
+  it.effect("gives a waiting store later jobs in a new batch, and does not change the batch that it has", () => {
     const store = new GatedStore()
-    store.joins = true
+    return Effect.gen(function* () {
+      const first = yield* held(store)
+      const second = yield* submitted(setting("d", "second"))
+      const keys = () => store.waitingBatches.map(({ refs }) => refs.map(({ key }) => key))
+      const [batch] = store.waitingBatches
+      yield* store.progress
+      expect(batch!.refs.map(({ key }) => key)).toEqual(["first"])
+      expect(keys()).toEqual([["first", "second"]])
+      yield* store.gate.open
+      yield* Fiber.joinAll([first, second])
+      expect(store.commits).toHaveLength(1)
+    }).pipe(over(store))
+  })
+
+  it.effect("keeps later jobs for the next batch when the store decides an earlier one", () => {
+    const store = new GatedStore()
+    return Effect.gen(function* () {
+      const first = yield* held(store)
+      const second = yield* submitted(setting("d", "second"))
+      const earlier = store.waitingBatches
+      yield* store.progress
+      store.useBatches(earlier)
+      yield* store.gate.open
+      yield* Fiber.joinAll([first, second])
+      expect(store.commits).toHaveLength(2)
+      expect(store.keys("d")).toEqual(["first", "second"])
+    }).pipe(over(store))
+  })
+
+  it.effect("adds jobs that arrive while a store waits for its slot, up to the size of a commit", () => {
+    const store = new GatedStore()
+    store.takesLaterJobs = true
     return Effect.gen(function* () {
       const first = yield* held(store)
       const rest = yield* Effect.forEach(range(commitEventsMax), (i) => submitted(setting("d", `${i}`)))
@@ -157,7 +188,7 @@ describe("group commit", () => {
       expect(store.commits).toEqual([[["a", 1]], [["b", 1]]])
       yield* store.gate.open
       yield* Fiber.joinAll(rest)
-      expect(store.flyingMost).toBe(2)
+      expect(store.inFlightMost).toBe(2)
       expect(store.keys("a")).toEqual(["first", "x", "x"])
     }).pipe(over(store, { commits: 2 }))
   })

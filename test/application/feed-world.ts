@@ -63,7 +63,7 @@ export class World {
     }
     const store = Layer.succeed(EventStore, {
       ...now(),
-      commit: (units) => Effect.suspend(() => now().commit(units)),
+      commit: (batches) => Effect.suspend(() => now().commit(batches)),
       state: (ref) => Effect.suspend(() => now().state(ref)),
       read: (domain, after, limit) =>
         calling("read", () => {

@@ -1,31 +1,31 @@
 import { Effect, Latch, Layer, Result } from "effect"
 import { MemoryStore, port } from "../../adapters/storage/memory/store.ts"
 import type { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
-import { type Committed, EventStore, type Unit } from "../../application/ports/EventStore.ts"
+import { type Batch, type BatchResult, EventStore } from "../../application/ports/EventStore.ts"
 
 export type Commit = ReturnType<EventStore["Service"]["commit"]>
 
-/** The memory store behind a gate: commits can be held on their way in, and go wrong in every way that a store can. */
+/** The memory store behind a gate: commits can be held before they begin, and can fail in every way. */
 export class GatedStore {
   readonly memory = new MemoryStore()
   /** Closed, it holds commits before they reach the store. */
   readonly gate = Latch.makeUnsafe(true)
-  /** Whether those who have come meanwhile may join a commit that passes it. */
-  joins = false
-  /** Closed, it holds commits that tell of some units early, before they tell of the others. */
+  /** Whether a commit that passes the gate takes jobs that have arrived meanwhile. */
+  takesLaterJobs = false
+  /** Closed, it holds commits that report some batches early, before they report the others. */
   readonly late = Latch.makeUnsafe(true)
-  /** The domains of those that are told of early. */
+  /** The domains of the batches that are reported early. */
   early: ReadonlyArray<string> = []
-  /** Commits that wait at the gate. */
-  readonly #waiting = new Set<ReadonlyArray<Unit>>()
+  /** Commits that wait at the gate, with their current batches. */
+  readonly #waiting = new Set<{ batches: ReadonlyArray<Batch> }>()
   /** For each commit that came to the gate, its domains and how many entities each names. */
   readonly commits: Array<ReadonlyArray<readonly [domain: string, refs: number]>> = []
-  /** What becomes of a commit that passed the gate. */
+  /** Changes the outcome of a commit that passed the gate. */
   fault: (commit: Commit) => Commit = (commit) => commit
-  #flying: Array<string> = []
-  #underWay = 0
-  /** Most commits that were under way at once. */
-  flyingMost = 0
+  #inFlight: Array<string> = []
+  #open = 0
+  /** The most commits that were in flight at once. */
+  inFlightMost = 0
 
   /** A fault that touches nothing and answers with a failure. */
   static readonly refusing = (failure: Unavailable | OutcomeUnknown) => (commit: Commit) =>
@@ -35,48 +35,63 @@ export class GatedStore {
     const store = port(this.memory)
     const commit = Effect.fnUntraced(
       { self: this },
-      function* (this: GatedStore, units: ReadonlyArray<Unit>, told: Parameters<EventStore["Service"]["commit"]>[1]) {
-        this.commits.push(units.map(({ domain, refs }) => [domain, refs.length]))
-        const domains = units.map(({ domain }) => domain)
-        const twice = domains.find((domain, i) => this.#flying.includes(domain) || domains.indexOf(domain) !== i)
+      function* (
+        this: GatedStore,
+        batches: ReadonlyArray<Batch>,
+        onBatchCommitted: Parameters<EventStore["Service"]["commit"]>[1]
+      ) {
+        this.commits.push(batches.map(({ domain, refs }) => [domain, refs.length]))
+        const domains = batches.map(({ domain }) => domain)
+        const twice = domains.find((domain, i) => this.#inFlight.includes(domain) || domains.indexOf(domain) !== i)
         if (twice !== undefined) throw new Error(`two commits of ${twice} at once`)
-        this.#flying.push(...domains)
-        this.flyingMost = Math.max(this.flyingMost, ++this.#underWay)
+        this.#inFlight.push(...domains)
+        this.inFlightMost = Math.max(this.inFlightMost, ++this.#open)
         const left = (some: ReadonlyArray<string>) => {
-          this.#flying = this.#flying.filter((domain) => !some.includes(domain))
+          this.#inFlight = this.#inFlight.filter((domain) => !some.includes(domain))
         }
-        const landed = Effect.sync(() => {
-          this.#underWay--
+        const completed = Effect.sync(() => {
+          this.#open--
           left(domains)
         })
-        const tellEarly = (results: ReadonlyArray<Committed>) => {
+        const reportEarly = (results: ReadonlyArray<BatchResult>) => {
           const early = domains.filter((domain) => this.early.includes(domain))
           if (early.length === 0) return Effect.void
           left(early)
-          for (const [i, domain] of domains.entries()) if (early.includes(domain)) told?.(i, results[i]!)
+          for (const [i, domain] of domains.entries()) if (early.includes(domain)) onBatchCommitted?.(i, results[i]!)
           return this.late.await
         }
-        this.#waiting.add(units)
+        const waiting = { batches }
+        this.#waiting.add(waiting)
         return yield* Effect.ensuring(
           Effect.andThen(
             this.gate.await,
             Effect.suspend(() => {
-              this.#waiting.delete(units)
-              if (this.joins) for (const { join } of units) join?.()
-              return this.fault(Effect.tap(store.commit(units), tellEarly))
+              this.#waiting.delete(waiting)
+              if (this.takesLaterJobs) addLaterJobs(waiting)
+              return this.fault(Effect.tap(store.commit(waiting.batches), reportEarly))
             })
           ),
-          landed
+          completed
         )
       }
     )
     return Layer.succeed(EventStore, { ...store, capacity: { ...store.capacity, ...capacity }, commit })
   }
 
-  /** Commits that wait get on, as they do where others' turns pass. */
-  readonly getOn = Effect.sync(() => {
-    for (const units of this.#waiting) for (const { join } of units) join?.()
+  /** Commits that wait make progress, as they do while other gateways have their slots. */
+  readonly progress = Effect.sync(() => {
+    for (const waiting of this.#waiting) addLaterJobs(waiting)
   })
+
+  /** The batches of the commits that wait at the gate. */
+  get waitingBatches(): ReadonlyArray<Batch> {
+    return [...this.#waiting].flatMap(({ batches }) => batches)
+  }
+
+  /** Makes the commit that waits at the gate go on with these batches. */
+  useBatches(batches: ReadonlyArray<Batch>): void {
+    for (const waiting of this.#waiting) waiting.batches = batches
+  }
 
   /** The keys of the entities of a domain's events, in order. */
   keys(domain: string): ReadonlyArray<string> {
@@ -84,5 +99,9 @@ export class GatedStore {
   }
 }
 
-/** Lets everything that can go on do so, until all wait for something. */
+/** Runs until every fiber waits for something outside. */
 export const settle = Effect.forEach(Array.from({ length: 40 }), () => Effect.yieldNow, { discard: true })
+
+const addLaterJobs = (waiting: { batches: ReadonlyArray<Batch> }): void => {
+  waiting.batches = waiting.batches.map((batch) => batch.withLaterJobs?.() ?? batch)
+}

@@ -6,7 +6,7 @@ import { OutcomeUnknown, Unavailable } from "../../application/failure.ts"
 import { migrate } from "../../application/maintenance/migrate.ts"
 import { compareLogs, logHash } from "../../application/maintenance/verify.ts"
 import type { EventStore } from "../../application/ports/EventStore.ts"
-import { commit, del, edit, job, refIn, set, unitOf } from "../contract/event-store/writing.ts"
+import { batchOf, commit, del, edit, job, refIn, set } from "../contract/event-store/writing.ts"
 import { provided } from "./provided.ts"
 
 type Store = EventStore["Service"]
@@ -77,11 +77,11 @@ describe("a migration", () => {
     const healthy = port(target)
     const slow: Store = {
       ...healthy,
-      commit: (units) =>
+      commit: (batches) =>
         Effect.gen(function* () {
-          const late = ["a", "new"].map((domain) => unitOf(domain, [job(refIn(domain, "late"), set({}))]).unit)
+          const late = ["a", "new"].map((domain) => batchOf(domain, [job(refIn(domain, "late"), set({}))]).batch)
           yield* source.store.commit(late)
-          return yield* healthy.commit(units)
+          return yield* healthy.commit(batches)
         })
     }
     const result = (await run(source.store, slow)).map(({ domain, from, to }) => [domain, from, to])
@@ -99,12 +99,12 @@ describe("a migration", () => {
     const small: Store = {
       ...healthy,
       capacity: { commits: 1, domains: 1, events: 7, bytes: 3_000 },
-      commit: (units) =>
+      commit: (batches) =>
         healthy.commit(
-          units.map((unit) => ({
-            ...unit,
+          batches.map((batch) => ({
+            ...batch,
             decide: (snapshot) => {
-              const events = unit.decide(snapshot)
+              const events = batch.decide(snapshot)
               sizes.push(events.length)
               return events
             }
@@ -135,10 +135,10 @@ describe("a migration", () => {
       let failures = 0
       const unsure: Store = {
         ...healthy,
-        commit: (units) => {
-          if (failures++ > 0) return healthy.commit(units)
-          const lost = units.map(() => Result.fail(new OutcomeUnknown({})))
-          return isDone ? Effect.as(healthy.commit(units), lost) : Effect.succeed(lost)
+        commit: (batches) => {
+          if (failures++ > 0) return healthy.commit(batches)
+          const lost = batches.map(() => Result.fail(new OutcomeUnknown({})))
+          return isDone ? Effect.as(healthy.commit(batches), lost) : Effect.succeed(lost)
         }
       }
       await run(source.store, unsure)

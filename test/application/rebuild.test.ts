@@ -4,7 +4,7 @@ import { MemoryStore, port, projection } from "../../adapters/storage/memory/sto
 import type { Store } from "../../application/maintenance/log.ts"
 import { type Difference, rebuild } from "../../application/maintenance/rebuild.ts"
 import type { State } from "../../domain/entity.ts"
-import { commit, del, job, refIn, set, unitOf } from "../contract/event-store/writing.ts"
+import { batchOf, commit, del, job, refIn, set } from "../contract/event-store/writing.ts"
 import { provided } from "./provided.ts"
 
 const filled = async () => {
@@ -66,7 +66,7 @@ describe("a rebuild", () => {
     let isWritten = false
     const state: Store["state"] = (ref) =>
       Effect.gen(function* () {
-        if (!isWritten) yield* store.commit([unitOf("a", [job(refIn("a", "z"), set({ meanwhile: true }))]).unit])
+        if (!isWritten) yield* store.commit([batchOf("a", [job(refIn("a", "z"), set({ meanwhile: true }))]).batch])
         isWritten = true
         return yield* store.state(ref)
       })

@@ -10,7 +10,7 @@ import type { Head } from "../../domain/batch.ts"
 import { type Event, fold } from "../../domain/event.ts"
 import { PrimitivesUnderTest } from "./CommitPrimitives.ts"
 import { entitiesOf, eventsOf, globOf } from "./event-store/searching.ts"
-import { append, commit, entityOf, job, logOf, refIn, set, unitOf } from "./event-store/writing.ts"
+import { append, batchOf, commit, entityOf, job, logOf, refIn, set } from "./event-store/writing.ts"
 import { fresh, type Law, register, same } from "./law.ts"
 
 type Write = "insertRecord" | "projectEvents" | "projectStates" | "advanceApplied"
@@ -116,9 +116,9 @@ const sleeper = (stop: Stop, name: string, way: Way, isFirst = false): Law<Event
     if (!isFirst) yield* append(domain, [{ key: "a" }, { key: "b" }])
     const [stopped, woken] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
     const sleep = Effect.andThen(Deferred.succeed(stopped, undefined), Deferred.await(woken))
-    const { unit, made } = unitOf(domain, [both(domain)])
+    const { batch, made } = batchOf(domain, [both(domain)])
     const owner = commitRecords(sleepingAt(yield* PrimitivesUnderTest, stop, sleep))
-    const fiber = yield* Effect.forkChild(owner.commit([unit]))
+    const fiber = yield* Effect.forkChild(owner.commit([batch]))
     yield* Deferred.await(stopped)
     const isClaimed = stop.at !== "insertRecord" || stop.how === "after"
     const seen = (yield* way(domain, changeToken)) ?? 0n
@@ -128,7 +128,7 @@ const sleeper = (stop: Stop, name: string, way: Way, isFirst = false): Law<Event
     const [result] = yield* Fiber.join(fiber)
     assert.isTrue(Result.isSuccess(result!), "it is told that it is done")
     const log = yield* isFolded(domain)
-    const [outcome] = made.batch.outcomes
+    const [outcome] = made.decision.outcomes
     const events = outcome?._tag === "Done" ? outcome.events : []
     same(
       log.filter(({ idempotency }) => idempotency !== undefined),

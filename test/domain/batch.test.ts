@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest"
-import { type Batch, type Circumstances, decideBatch, type Job, keyText, type Snapshot } from "../../domain/batch.ts"
+import {
+  type BatchDecision,
+  type Circumstances,
+  decideBatch,
+  type Job,
+  keyText,
+  type Snapshot
+} from "../../domain/batch.ts"
 import type { Change, Command, Precondition } from "../../domain/command.ts"
 import { refText } from "../../domain/entity.ts"
 import { type Event, fold, type Idempotency, methods } from "../../domain/event.ts"
@@ -49,8 +56,8 @@ const given = (...log: ReadonlyArray<Event>) => ({
   when: (...jobs: ReadonlyArray<Job>) => decideBatch(after(log), jobs, circumstances())
 })
 const logOf = (...jobs: ReadonlyArray<Job>) => decideBatch(after([]), jobs, circumstances()).events
-const tags = (batch: Batch) => batch.outcomes.map((outcome) => outcome._tag)
-const shown = (batch: Batch) =>
+const tags = (batch: BatchDecision) => batch.outcomes.map((outcome) => outcome._tag)
+const shown = (batch: BatchDecision) =>
   batch.events.map(({ position, method, entity }) => [position, method, entity.key, entity.version, entity.values])
 
 describe("a batch", () => {

@@ -1,5 +1,5 @@
 import { Effect, Layer, Result } from "effect"
-import { EventStore, type Moved, type Page, type Search, type Unit } from "../../../application/ports/EventStore.ts"
+import { type Batch, EventStore, type Moved, type Page, type Search } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
 import { headsMatching, newIncarnation } from "../../../application/storage/heads.ts"
 import { hitOf, pageOf } from "../../../application/storage/page.ts"
@@ -55,9 +55,9 @@ export class MemoryStore {
   protected commits = 0
 
   /** Nothing yields between `decide` and the last append, so a commit is atomic. */
-  commit(unit: Unit): Head {
-    const domain = this.domains.get(unit.domain) ?? newDomain(unit.domain, unit.incarnation)
-    const events = unit.decide({
+  commit(batch: Batch): Head {
+    const domain = this.domains.get(batch.domain) ?? newDomain(batch.domain, batch.incarnation)
+    const events = batch.decide({
       position: BigInt(domain.log.length),
       time: domain.log.at(-1)?.time ?? 0n,
       eventId: domain.log.at(-1)?.id ?? "",
@@ -65,7 +65,7 @@ export class MemoryStore {
       remembered: (caller, key) => domain.calls.get(keyText(caller, key)) ?? []
     })
     if (events.length === 0) return headOf(domain)
-    this.domains.set(unit.domain, domain)
+    this.domains.set(batch.domain, domain)
     domain.moved = ++this.commits
     for (const event of events) this.append(domain, event)
     return headOf(domain)
@@ -144,7 +144,7 @@ export const port = (store: MemoryStore): EventStore["Service"] =>
       events: Number.POSITIVE_INFINITY,
       bytes: Number.POSITIVE_INFINITY
     },
-    commit: (units) => Effect.sync(() => units.map((unit) => Result.succeed(store.commit(unit)))),
+    commit: (batches) => Effect.sync(() => batches.map((batch) => Result.succeed(store.commit(batch)))),
     state: (ref) => Effect.sync(() => store.state(ref)),
     version: (ref, version) => Effect.sync(() => store.history(ref)[Number(version) - 1]),
     event: (ref, id) => Effect.sync(() => store.history(ref).find((event) => event.id === id)),

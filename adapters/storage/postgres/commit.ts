@@ -2,7 +2,7 @@ import { Effect, Result } from "effect"
 import { type Defect, OutcomeUnknown, Unavailable } from "../../../application/failure.ts"
 import { commitTriesMax, headLockMsMax } from "../../../application/limits.ts"
 import { monotonicNow } from "../../../application/monotonic.ts"
-import type { Committed, EventStore, Unit } from "../../../application/ports/EventStore.ts"
+import type { Batch, BatchResult, EventStore } from "../../../application/ports/EventStore.ts"
 import { newIncarnation } from "../../../application/storage/heads.ts"
 import { outcomeRetry } from "../../../application/storage/outcome-retry.ts"
 import { type Head, keyText, type Snapshot } from "../../../domain/batch.ts"
@@ -17,14 +17,14 @@ import * as statements from "./statements.ts"
 
 /**
  * Group commits. The row of a domain is its lock. Units whose domains nobody else has share a transaction, and with it
- * one fsync; each of the others waits for its domain alone, holding none. Of units that fail together for a reason that
+ * one fsync; each of the others waits for its domain alone, holding none. Of batches that fail together for a reason that
  * is theirs, only the one that is to blame fails alone.
  */
 export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
-  /** Heads as `attempt` has them. Fails with whatever keeps all of the units from being stored. */
-  const transaction = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>, waits: boolean) {
+  /** Heads as `attempt` has them. Fails with whatever keeps all of the batches from being stored. */
+  const transaction = Effect.fnUntraced(function* (batches: ReadonlyArray<Batch>, waits: boolean) {
     for (let tries = 1; ; tries++) {
-      const { heads, doubt } = yield* promised(() => pool.use((connection) => attempt(connection, units, waits)))
+      const { heads, doubt } = yield* promised(() => pool.use((connection) => attempt(connection, batches, waits)))
       if (doubt === undefined) return heads
       const look = promised(() => pool.use((connection) => isStored(connection, doubt.head)))
       const stored = Effect.mapError(Effect.retry(look, outcomeRetry), (cause) => new OutcomeUnknown({ cause }))
@@ -33,40 +33,42 @@ export const commits = (pool: Pool): EventStore["Service"]["commit"] => {
     }
   })
 
-  const alone = Effect.fnUntraced(function* (unit: Unit, until: number) {
+  const alone = Effect.fnUntraced(function* (batch: Batch, until: number) {
     const waits = (yield* monotonicNow) < until
-    const [head] = yield* Effect.catch(transaction([unit], waits), failureOf)
+    const [head] = yield* Effect.catch(transaction([batch], waits), failureOf)
     return head ?? (yield* busy(undefined))
   })
 
   const commit = Effect.fnUntraced(function* (
-    units: ReadonlyArray<Unit>,
-    onUnitCommitted: (unit: number, outcome: Committed) => void
+    batches: ReadonlyArray<Batch>,
+    onBatchCommitted: (batch: number, outcome: BatchResult) => void
   ) {
-    const together = units.length > 1 ? yield* Effect.result(transaction(units, false)) : Result.succeed([])
+    const together = batches.length > 1 ? yield* Effect.result(transaction(batches, false)) : Result.succeed([])
     if (Result.isFailure(together) && isCommon(together.failure)) {
       const failure = yield* Effect.result(failureOf(together.failure))
-      return units.map(() => failure)
+      return batches.map(() => failure)
     }
     const heads: ReadonlyArray<Head | undefined> = Result.isSuccess(together) ? together.success : []
-    for (const [i, head] of heads.entries()) if (head !== undefined) onUnitCommitted(i, Result.succeed(head))
+    for (const [i, head] of heads.entries()) if (head !== undefined) onBatchCommitted(i, Result.succeed(head))
     // However many there are, they wait no longer than one may.
     const until = (yield* monotonicNow) + headLockMsMax
-    const own = (unit: Unit, i: number) => {
+    const own = (batch: Batch, i: number) => {
       const head = heads[i]
       if (head !== undefined) return Effect.succeed(Result.succeed(head))
-      return Effect.tap(Effect.result(alone(unit, until)), (outcome) => Effect.sync(() => onUnitCommitted(i, outcome)))
+      return Effect.tap(Effect.result(alone(batch, until)), (outcome) =>
+        Effect.sync(() => onBatchCommitted(i, outcome))
+      )
     }
-    return yield* Effect.forEach(units, own, { concurrency: pool.size })
+    return yield* Effect.forEach(batches, own, { concurrency: pool.size })
   })
 
-  return (units, onUnitCommitted = () => {}) => Effect.uninterruptible(commit(units, onUnitCommitted))
+  return (batches, onBatchCommitted = () => {}) => Effect.uninterruptible(commit(batches, onBatchCommitted))
 }
 
 const promised = <A>(use: () => Promise<A>): Effect.Effect<A, unknown> =>
   Effect.tryPromise({ try: use, catch: (cause) => cause })
 
-/** Whether each of the units would fail with it alone, too. */
+/** Whether each of the batches would fail with it alone, too. */
 const isCommon = (cause: unknown): boolean =>
   cause instanceof OutcomeUnknown || cause instanceof DecisionFailed || isOver(cause)
 
@@ -80,9 +82,9 @@ const failureOf = (cause: unknown): Effect.Effect<never, Unavailable | OutcomeUn
   return cause instanceof DecisionFailed ? Effect.die(cause.cause) : commitFailure(cause)
 }
 
-/** What became of units that were tried in one transaction. */
+/** What became of batches that were tried in one transaction. */
 interface Attempted {
-  /** One for each unit; undefined where somebody else had the domain, and nothing was done. */
+  /** One for each batch; undefined where somebody else had the domain, and nothing was done. */
   readonly heads: ReadonlyArray<Head | undefined>
   /** Set where it is not known whether the transaction was committed: why, and a head that it would have made. */
   readonly doubt?: { readonly cause: unknown; readonly head: Head }
@@ -106,24 +108,24 @@ interface Decision {
 }
 
 /**
- * Tries units in one transaction of two round trips: lock and read, then write and COMMIT. Without `waits`, it leaves
+ * Tries batches in one transaction of two round trips: lock and read, then write and COMMIT. Without `waits`, it leaves
  * out those whose domains somebody else has. Fails only where nothing was stored, nor can be.
  */
-const attempt = async (connection: Client, units: ReadonlyArray<Unit>, waits: boolean): Promise<Attempted> => {
+const attempt = async (connection: Client, batches: ReadonlyArray<Batch>, waits: boolean): Promise<Attempted> => {
   try {
     const [, , locked, states, ...remembered] = await connection.trip<
       [object, object, LockedRow, EntityRow & InDomain, ...ReadonlyArray<EventRow & InDomain>]
     >(
-      ...locking(units, waits),
+      ...locking(batches, waits),
       // In a statement of their own after the locks: one that locks and reads would see states from before its wait.
-      statesOf(units),
-      ...rememberedOf(units)
+      statesOf(batches),
+      ...rememberedOf(batches)
     )
     const snapshot = snapshots(states, remembered.flat())
     const rows = new Map(locked.map((row) => [row.name, row]))
-    const decisions = units.map((unit): Decision | undefined => {
-      const row = rows.get(unit.domain)
-      return row && { row, events: decided(unit, snapshot(row)) }
+    const decisions = batches.map((batch): Decision | undefined => {
+      const row = rows.get(batch.domain)
+      return row && { row, events: decided(batch, snapshot(row)) }
     })
     const heads = decisions.map((decision) => decision && headAfter(decision))
     const made = decisions.filter((decision) => decision !== undefined)
@@ -150,10 +152,10 @@ export const isStored = async (connection: Client, { domain, position, eventId }
 }
 
 const locking = (
-  units: ReadonlyArray<Pick<Unit, "domain" | "incarnation">>,
+  batches: ReadonlyArray<Pick<Batch, "domain" | "incarnation">>,
   waits: boolean
 ): [Statement, Statement, Statement] => {
-  const incarnations = new Map(units.map(({ domain, incarnation }) => [domain, incarnation ?? newIncarnation()]))
+  const incarnations = new Map(batches.map(({ domain, incarnation }) => [domain, incarnation ?? newIncarnation()]))
   const names = arrayText([...incarnations.keys()])
   return [
     [statements.begin],
@@ -162,15 +164,15 @@ const locking = (
   ]
 }
 
-const statesOf = (units: ReadonlyArray<Unit>): Statement => {
-  const refs = [...new Map(units.flatMap((unit) => unit.refs.map((ref) => [refText(ref), ref]))).values()]
+const statesOf = (batches: ReadonlyArray<Batch>): Statement => {
+  const refs = [...new Map(batches.flatMap((batch) => batch.refs.map((ref) => [refText(ref), ref]))).values()]
   const columns = [refs.map(({ domain }) => domain), refs.map(({ type }) => type), refs.map(({ key }) => key)]
   return [statements.statesOf, columns.map(arrayText)]
 }
 
-const rememberedOf = (units: ReadonlyArray<Unit>): ReadonlyArray<Statement> => {
+const rememberedOf = (batches: ReadonlyArray<Batch>): ReadonlyArray<Statement> => {
   const calls = new Map(
-    units.flatMap(({ domain, keys }) => keys.map((call) => [callText(domain, call), { ...call, domain }] as const))
+    batches.flatMap(({ domain, keys }) => keys.map((call) => [callText(domain, call), { ...call, domain }] as const))
   )
   const distinct = [...calls.values()]
   const domains = distinct.map(({ domain }) => domain)
@@ -178,7 +180,7 @@ const rememberedOf = (units: ReadonlyArray<Unit>): ReadonlyArray<Statement> => {
   return calls.size === 0 ? [] : [[statements.rememberedOf, columns.map(arrayText)]]
 }
 
-const callText = (domain: string, { caller, key }: Unit["keys"][number]): string =>
+const callText = (domain: string, { caller, key }: Batch["keys"][number]): string =>
   keyText(domain, keyText(caller, key))
 
 const snapshots = (states: ReadonlyArray<EntityRow & InDomain>, remembered: ReadonlyArray<EventRow & InDomain>) => {
@@ -196,9 +198,9 @@ const snapshots = (states: ReadonlyArray<EntityRow & InDomain>, remembered: Read
   })
 }
 
-const decided = (unit: Unit, snapshot: Snapshot): ReadonlyArray<Event> => {
+const decided = (batch: Batch, snapshot: Snapshot): ReadonlyArray<Event> => {
   try {
-    return unit.decide(snapshot)
+    return batch.decide(snapshot)
   } catch (cause) {
     throw new DecisionFailed("a commit was given up", { cause })
   }

@@ -1,4 +1,4 @@
-import type { Unit } from "../../../application/ports/EventStore.ts"
+import type { Batch } from "../../../application/ports/EventStore.ts"
 import { emptyHead } from "../../../application/storage/heads.ts"
 import type { Head, Snapshot } from "../../../domain/batch.ts"
 import { type Ref, refText } from "../../../domain/entity.ts"
@@ -8,30 +8,30 @@ import type { Open } from "./connection.ts"
 import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, stateOf } from "./rows.ts"
 import type { Reads, Step } from "./statements.ts"
 
-/** A commit that is decided: the heads that it makes, in the order of its units, and how. No steps if nothing changes. */
+/** A commit that is decided: the heads that it makes, in the order of its batches, and how. No steps if nothing changes. */
 export interface Decided {
   readonly heads: ReadonlyArray<Head>
   readonly steps: ReadonlyArray<Step>
 }
 
-/** Decides the units on the file as it is. Nothing may be written before the steps are. */
-export const decideUnits = ({ statements }: Open, units: ReadonlyArray<Unit>): Decided => {
+/** Decides the batches on the file as it is. Nothing may be written before the steps are. */
+export const decideUnits = ({ statements }: Open, batches: ReadonlyArray<Batch>): Decided => {
   const last = statements.last.get() as unknown as { readonly moved: bigint; readonly id: bigint }
   const steps: Array<Step> = []
-  const heads = units.map((unit, i) => decideUnit(statements, unit, steps, BigInt(i) + 1n, last))
+  const heads = batches.map((batch, i) => decideUnit(statements, batch, steps, BigInt(i) + 1n, last))
   return { heads, steps }
 }
 
 const decideUnit = (
   statements: Reads,
-  unit: Unit,
+  batch: Batch,
   steps: Array<Step>,
   nth: bigint,
   last: { readonly moved: bigint; readonly id: bigint }
 ): Head => {
-  const row = statements.domain.get(unit.domain) as DomainRow | undefined
-  const events = unit.decide(snapshotOf(statements, unit.domain, row))
-  const head = row === undefined ? emptyHead(unit.domain, unit.incarnation) : headOf(row)
+  const row = statements.domain.get(batch.domain) as DomainRow | undefined
+  const events = batch.decide(snapshotOf(statements, batch.domain, row))
+  const head = row === undefined ? emptyHead(batch.domain, batch.incarnation) : headOf(row)
   const end = events.at(-1)
   if (end === undefined) return head
   const id = row?.id ?? last.id + nth

@@ -7,7 +7,7 @@ import {
   logPageBytesMax,
   valuesBytesMax
 } from "../../../application/limits.ts"
-import { EventStore, type Moved, type Opening, type Unit } from "../../../application/ports/EventStore.ts"
+import { type Batch, EventStore, type Moved, type Opening } from "../../../application/ports/EventStore.ts"
 import { Projection } from "../../../application/ports/Projection.ts"
 import { warnIfClockLags } from "../../../application/storage/clock-lag.ts"
 import { type HeadReads, headsMatching } from "../../../application/storage/heads.ts"
@@ -80,16 +80,17 @@ export const layer = ({
         answered(() => connection.read(use, looks), reopenExclusively)
       const atOnce = <A>(use: (open: Open) => A) => answered(() => connection.readOnce(use), reopenExclusively)
 
-      const commit = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
-        const decide = () => connection.readOnce((open) => decideUnits(open, units), "always")
+      const commit = Effect.fnUntraced(function* (batches: ReadonlyArray<Batch>) {
+        const decide = () => connection.readOnce((open) => decideUnits(open, batches), "always")
         // Whatever went wrong by then, nothing is written.
         const decided = Effect.catchDefect(answered(decide, writes.reopen), (cause) => new Defect({ cause }))
         const { heads, steps } = yield* decided
         yield* writes.write(steps, heads)
         return heads
       })
-      const once = (units: ReadonlyArray<Unit>) => Effect.result(exclusively(Effect.uninterruptible(commit(units))))
-      const alone = (unit: Unit) => Effect.map(once([unit]), (done) => Result.map(done, ([head]) => head!))
+      const once = (batches: ReadonlyArray<Batch>) =>
+        Effect.result(exclusively(Effect.uninterruptible(commit(batches))))
+      const alone = (batch: Batch) => Effect.map(once([batch]), (done) => Result.map(done, ([head]) => head!))
 
       const inDomain = <A>({ statements }: Open, name: string, use: (row: DomainRow) => A): A | undefined => {
         const row = statements.domain.get(name) as DomainRow | undefined
@@ -108,13 +109,13 @@ export const layer = ({
 
       const store = EventStore.of({
         capacity: { commits: 1, domains: commitEventsMax, events: commitEventsMax, bytes: commitBytesMax },
-        commit: Effect.fnUntraced(function* (units) {
-          const done = yield* once(units)
-          // Only the unit that SQLite refuses is to fail.
-          if (units.length > 1 && Result.isFailure(done) && done.failure instanceof Defect) {
-            return yield* Effect.forEach(units, alone)
+        commit: Effect.fnUntraced(function* (batches) {
+          const done = yield* once(batches)
+          // Only the batch that SQLite refuses is to fail.
+          if (batches.length > 1 && Result.isFailure(done) && done.failure instanceof Defect) {
+            return yield* Effect.forEach(batches, alone)
           }
-          return units.map((_, i) => Result.map(done, (heads) => heads[i]!))
+          return batches.map((_, i) => Result.map(done, (heads) => heads[i]!))
         }),
         state: (ref) =>
           read((open) =>

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import type { Caller, Entities, Request } from "../../../application/entities.ts"
 import type { Failure } from "../../../application/failure.ts"
 import type { History } from "../../../application/history.ts"
-import type { Done } from "../../../application/job-queue.ts"
+import type { JobResult } from "../../../application/job-queue.ts"
 import type { Entity, Ref } from "../../../domain/entity.ts"
 import { methods as mutations } from "../../../domain/event.ts"
 import type { Json } from "../../../domain/json.ts"
@@ -88,7 +88,7 @@ const method = <I extends DescMessage, O extends DescMessage, P>(
   return erased as unknown as Method
 }
 
-const receipt = ({ events, replayed }: Done): Record<string, string> => {
+const receipt = ({ events, replayed }: JobResult): Record<string, string> => {
   const last = events.at(-1)!
   return {
     etag: etagOf(last.entity),
@@ -106,14 +106,14 @@ const empty = () => create(EmptySchema)
 const refOnly = ({ domain, type, key }: Ref) => create(pb.EntitySchema, { domain, type, key })
 
 const changed =
-  <O extends DescMessage>(answer: (done: Done) => MessageShape<O>) =>
+  <O extends DescMessage>(answer: (done: JobResult) => MessageShape<O>) =>
   (request: Request, caller: Caller, { entities }: Services) =>
     Effect.map(
       entities.change(request, caller),
       (done): Reply<O> => ({ message: answer(done), headers: receipt(done) })
     )
 
-const entityOf = ({ events }: Done) => entityMessage(events.at(-1)!.entity)
+const entityOf = ({ events }: JobResult) => entityMessage(events.at(-1)!.entity)
 
 const commandBody = ({ do: { case: name, value } }: pb.Command, domain: string): ReadonlyArray<Judged> => {
   if (name === undefined) return []

@@ -4,15 +4,15 @@ import { refText } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import { Defect, OutcomeUnknown, Unavailable } from "../../failure.ts"
 import {
+  batchesAtOnceMax,
   claimSlotWaitMsMax,
   headsSliceMax,
   peerCommitMs,
   recordCommitMsMax,
-  recordTriesMax,
-  unitsAtOnceMax
+  recordTriesMax
 } from "../../limits.ts"
 import { monotonicNow } from "../../monotonic.ts"
-import type { EventStore, Unit } from "../../ports/EventStore.ts"
+import type { Batch, EventStore } from "../../ports/EventStore.ts"
 import { emptyHead } from "../heads.ts"
 import { outcomeRetry } from "../outcome-retry.ts"
 import { ClaimSlots, ewma } from "./claim-slots.ts"
@@ -121,9 +121,10 @@ export const commitRecords = (store: CommitPrimitives): CommitRecords => {
    * Waits while other gateways have slots, for a limited time. Answers the applied head afterwards, and the record
    * after it if its owner has not finished it.
    */
-  const awaitSlot = Effect.fnUntraced(function* (unit: Unit, from: Head | undefined, end: number) {
-    const { domain } = unit
-    let applied = from
+  const awaitSlot = Effect.fnUntraced(function* (from: Batch, head: Head | undefined, end: number) {
+    const { domain } = from
+    let batch = from
+    let applied = head
     let now = yield* monotonicNow
     let ahead = slots.ahead(domain, now)
     let until = now + Math.min(ahead * slots.slotMs, claimSlotWaitMsMax)
@@ -134,32 +135,32 @@ export const commitRecords = (store: CommitPrimitives): CommitRecords => {
       const hasMoved = moved !== undefined && moved.position > (applied?.position ?? 0n)
       if (!hasMoved && now < until) continue
       const [record] = yield* store.recordsAt([nextPosition(domain, applied)])
-      if (!hasMoved) return { applied, record }
+      if (!hasMoved) return { batch, applied, record }
       if (record !== undefined) slots.onRecord(domain, record.id, now)
       applied = moved
-      unit.join?.()
+      batch = batch.withLaterJobs?.() ?? batch
       ahead = slots.ahead(domain, now)
       until = now + Math.min(ahead * slots.slotMs, claimSlotWaitMsMax)
     }
-    return { applied, record: undefined }
+    return { batch, applied, record: undefined }
   })
 
   /** Decides at the applied head and inserts the record. Answers the new head, or the record that was there already. */
-  const attempt = Effect.fnUntraced(function* (unit: Unit, applied: Head | undefined, isListed: boolean) {
-    const { domain } = unit
+  const attempt = Effect.fnUntraced(function* (from: Batch, applied: Head | undefined, isListed: boolean) {
+    const { domain } = from
     const since = yield* monotonicNow
-    unit.join?.()
-    const rows = yield* orDefect(store.readSnapshot(domain, unit.refs, unit.keys))
-    const from = applied ?? emptyHead(domain, unit.incarnation)
-    const events = unit.decide(snapshotOf(from, rows))
+    const batch = from.withLaterJobs?.() ?? from
+    const rows = yield* orDefect(store.readSnapshot(domain, batch.refs, batch.keys))
+    const base = applied ?? emptyHead(domain, batch.incarnation)
+    const events = batch.decide(snapshotOf(base, rows))
     if (events.length === 0) {
       // The decision counts only if it has seen every commit, like one whose record is inserted.
       const [record] = yield* store.recordsAt([nextPosition(domain, applied)])
-      return record ?? from
+      return record ?? base
     }
     // Without this row, `heads` would miss a domain whose first commit was left unfinished.
-    if (!isListed) yield* store.advanceApplied(from)
-    const own: Commit = { id: slots.newId(), domain, incarnation: from.incarnation, events }
+    if (!isListed) yield* store.advanceApplied(base)
+    const own: Commit = { id: slots.newId(), domain, incarnation: base.incarnation, events }
     const record = yield* insert(recordOf(own))
     slots.onInsert((yield* monotonicNow) - since)
     if (record.id !== own.id) return record
@@ -168,16 +169,18 @@ export const commitRecords = (store: CommitPrimitives): CommitRecords => {
     return head
   })
 
-  const commit = Effect.fnUntraced(function* (unit: Unit) {
-    const { domain } = unit
+  const commit = Effect.fnUntraced(function* (first: Batch) {
+    const { domain } = first
+    let batch = first
     const until = (yield* monotonicNow) + recordCommitMsMax
     const found = yield* orDefect(store.appliedHead(domain))
     let applied = notEmpty(found)
     for (let tries = 0; tries < recordTriesMax; tries++) {
-      const slot = yield* awaitSlot(unit, applied, until)
+      const slot = yield* awaitSlot(batch, applied, until)
+      batch = slot.batch
       // A gateway lists the domain before it inserts a record, so a record that was found proves that it is listed.
       const isListed = found !== undefined || slot.applied !== undefined
-      const end: Head | CommitRecord = slot.record ?? (yield* attempt(unit, slot.applied, isListed))
+      const end: Head | CommitRecord = slot.record ?? (yield* attempt(batch, slot.applied, isListed))
       if (isHead(end)) return end
       slots.onRecord(domain, end.id, yield* monotonicNow)
       applied = yield* finish(end)
@@ -188,7 +191,8 @@ export const commitRecords = (store: CommitPrimitives): CommitRecords => {
   })
 
   return {
-    commit: (units) => Effect.forEach(units, (unit) => Effect.result(commit(unit)), { concurrency: unitsAtOnceMax }),
+    commit: (batches) =>
+      Effect.forEach(batches, (batch) => Effect.result(commit(batch)), { concurrency: batchesAtOnceMax }),
     head,
     lookup: Effect.fnUntraced(function* (domain, find) {
       const found = yield* find
@@ -206,7 +210,7 @@ export const commitRecords = (store: CommitPrimitives): CommitRecords => {
         const record = pending.get(applied.domain)
         return record === undefined ? Effect.succeed(applied) : Effect.orElseSucceed(finish(record), () => applied)
       }
-      const all = yield* Effect.forEach(heads, finished, { concurrency: unitsAtOnceMax })
+      const all = yield* Effect.forEach(heads, finished, { concurrency: batchesAtOnceMax })
       return all.filter((applied) => notEmpty(applied) !== undefined)
     }),
     checkReadable: Effect.suspend(() => {

@@ -3,7 +3,7 @@ import type { Head } from "../../../domain/batch.ts"
 import type { Ref, State } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Defect, OutcomeUnknown, Unavailable } from "../../failure.ts"
-import type { Unit } from "../../ports/EventStore.ts"
+import type { Batch } from "../../ports/EventStore.ts"
 
 export interface LogPosition {
   readonly domain: string
@@ -42,7 +42,7 @@ export interface CommitPrimitives {
   readonly readSnapshot: (
     domain: string,
     refs: ReadonlyArray<Ref>,
-    keys: Unit["keys"]
+    keys: Batch["keys"]
   ) => Effect.Effect<SnapshotRows, Unavailable>
   /**
    * Inserts the record for ever, unless its position has one, and answers the record there once it cannot be lost.

@@ -4,11 +4,11 @@ import { TestClock } from "effect/testing"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
 import { storeUnavailable } from "../../../application/failure.ts"
 import { storeAskMsMax, storeQuietCheckMs, storeQuietMs } from "../../../application/limits.ts"
-import type { Unit } from "../../../application/ports/EventStore.ts"
+import type { Batch } from "../../../application/ports/EventStore.ts"
 import { withCircuitBreaker } from "../../../application/storage/circuit-breaker.ts"
 import { combineTelemetry, Telemetry } from "../../../application/telemetry.ts"
 import { globOf, searchOf } from "../../contract/event-store/searching.ts"
-import { draftUnit, refIn } from "../../contract/event-store/writing.ts"
+import { draftBatch, refIn } from "../../contract/event-store/writing.ts"
 
 const refused = storeUnavailable()
 const ref = refIn("shop", "a")
@@ -27,7 +27,7 @@ const world = Effect.gen(function* () {
   const heard = <A, E>(call: Effect.Effect<A, E>) => Effect.andThen(calls.await, call)
   const slow: typeof memory = {
     ...memory,
-    commit: (units: ReadonlyArray<Unit>) => heard(memory.commit(units)),
+    commit: (batches: ReadonlyArray<Batch>) => heard(memory.commit(batches)),
     state: (one) => {
       if (one.domain !== "shop") return Effect.die(one.domain)
       return one === answered ? memory.state(one) : heard(memory.state(one))
@@ -58,7 +58,7 @@ const world = Effect.gen(function* () {
 })
 
 const commitTo = ({ commit }: Effect.Success<typeof world>["store"]) =>
-  Effect.map(commit([draftUnit("shop", [{ key: "a" }]).unit]), ([result]) => result!)
+  Effect.map(commit([draftBatch("shop", [{ key: "a" }]).batch]), ([result]) => result!)
 
 describe("a store that falls silent", () => {
   it.effect("is found out about, and from then on no call waits for it", () =>

@@ -9,12 +9,13 @@ import {
   peerCommitMsMax,
   recordCommitMsMax
 } from "../../../application/limits.ts"
+import type { Batch } from "../../../application/ports/EventStore.ts"
 import { ClaimSlots } from "../../../application/storage/commit-records/claim-slots.ts"
 import { commitRecords } from "../../../application/storage/commit-records/commits.ts"
 import type { CommitRecord } from "../../../application/storage/commit-records/primitives.ts"
 import { recordOf } from "../../../application/storage/commit-records/record.ts"
 import { type Event, evolve } from "../../../domain/event.ts"
-import { draftUnit } from "../../contract/event-store/writing.ts"
+import { draftBatch } from "../../contract/event-store/writing.ts"
 import { range } from "../samples.ts"
 import { primitivesOver, Rows } from "./simulated-rows.ts"
 
@@ -97,7 +98,7 @@ describe("claim slots", () => {
     return Effect.gen(function* () {
       const { commit } = commitRecords(store)
       const timed = Effect.fnUntraced(function* () {
-        const fiber = yield* Effect.forkChild(Effect.timed(commit([draftUnit("shop", [{ key: "a" }]).unit])))
+        const fiber = yield* Effect.forkChild(Effect.timed(commit([draftBatch("shop", [{ key: "a" }]).batch])))
         while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(1)
         const [took, [result]] = yield* Fiber.join(fiber)
         expect(Result.isSuccess(result!)).toBe(true)
@@ -112,16 +113,21 @@ describe("claim slots", () => {
     })
   })
 
-  it.effect("of others that pass let those join who have come meanwhile", () => {
+  it.effect("of other gateways add later jobs to a waiting batch", () => {
     const rows = new Rows()
     const store = primitivesOver(rows, (_, act) => Effect.andThen(Effect.sleep(1), Effect.sync(act)))
     return Effect.gen(function* () {
       const { commit } = commitRecords(store)
-      let joined = 0
-      const join = () => {
-        joined += 1
+      let versions = 0
+      const growing = (): Batch => {
+        const { batch } = draftBatch("shop", [{ key: "a" }])
+        const withLaterJobs = (): Batch => {
+          versions += 1
+          return growing()
+        }
+        return { ...batch, withLaterJobs }
       }
-      const begun = () => Effect.forkChild(commit([{ ...draftUnit("shop", [{ key: "a" }]).unit, join }]))
+      const begun = () => Effect.forkChild(commit([growing()]))
       const ended = Effect.fnUntraced(function* (fiber: Effect.Success<ReturnType<typeof begun>>) {
         while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(1)
         expect(Result.isSuccess((yield* Fiber.join(fiber))[0]!)).toBe(true)
@@ -133,7 +139,7 @@ describe("claim slots", () => {
         insertBy(rows, name)
         yield* ended(yield* begun())
       }
-      joined = 0
+      versions = 0
       const last = yield* begun()
       // In the order in which they come behind this one.
       const ring = [...names, own].sort()
@@ -150,7 +156,7 @@ describe("claim slots", () => {
         })
       }
       yield* ended(last)
-      expect(joined).toBeGreaterThan(2)
+      expect(versions).toBeGreaterThan(2)
     })
   })
 
@@ -162,10 +168,10 @@ describe("claim slots", () => {
       const late: typeof store = {
         ...store,
         insertRecord: (record) =>
-          Effect.andThen(other.commit([draftUnit("shop", [{ key: "b" }]).unit]), store.insertRecord(record))
+          Effect.andThen(other.commit([draftBatch("shop", [{ key: "b" }]).batch]), store.insertRecord(record))
       }
       const { commit } = commitRecords(late)
-      const fiber = yield* Effect.forkChild(Effect.timed(commit([draftUnit("shop", [{ key: "a" }]).unit])))
+      const fiber = yield* Effect.forkChild(Effect.timed(commit([draftBatch("shop", [{ key: "a" }]).batch])))
       while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(1)
       const [took, [result]] = yield* Fiber.join(fiber)
       expect(result).toMatchObject({ failure: { _tag: "Unavailable" } })
@@ -186,7 +192,7 @@ describe("claim slots", () => {
     return Effect.gen(function* () {
       const running = yield* Effect.forEach(range(gateways), () => {
         const { commit } = commitRecords(store)
-        const one = Effect.suspend(() => commit([draftUnit("shop", [{ key: "a" }]).unit]))
+        const one = Effect.suspend(() => commit([draftBatch("shop", [{ key: "a" }]).batch]))
         return Effect.forkChild(Effect.replicateEffect(one, commits))
       })
       while (running.some((fiber) => fiber.pollUnsafe() === undefined)) yield* TestClock.adjust(1)

@@ -5,7 +5,7 @@ import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
 import { Unavailable } from "../../../application/failure.ts"
 import { clockCheckMs, clockOffMsMax, storeAskMsMax } from "../../../application/limits.ts"
 import { withClockGuard } from "../../../application/storage/clock-guard.ts"
-import { draftUnit, refIn } from "../../contract/event-store/writing.ts"
+import { draftBatch, refIn } from "../../contract/event-store/writing.ts"
 
 /** How far the store's clock is ahead of the gateway's; undefined while it cannot be asked. */
 interface Store {
@@ -26,7 +26,7 @@ type Guarded = Effect.Success<ReturnType<typeof guarded>>
 
 /** Whether the gateway may commit, and says that it is ready. It reads in any case. */
 const mayGoOn = Effect.fnUntraced(function* ({ commit, movedSince, state }: Guarded) {
-  const [result] = yield* commit([draftUnit("shop", [{ key: "a" }]).unit])
+  const [result] = yield* commit([draftBatch("shop", [{ key: "a" }]).batch])
   const ready = yield* Effect.exit(movedSince(undefined))
   yield* movedSince("0")
   yield* state(refIn("shop", "a"))

@@ -8,7 +8,7 @@ import type { CommitPrimitives } from "../../../application/storage/commit-recor
 import { commitOf, recordFormat, recordOf } from "../../../application/storage/commit-records/record.ts"
 import { decideBatch } from "../../../domain/batch.ts"
 import type { Event } from "../../../domain/event.ts"
-import { draftUnit, job, set } from "../../contract/event-store/writing.ts"
+import { draftBatch, job, set } from "../../contract/event-store/writing.ts"
 import { same } from "../../contract/law.ts"
 import { searches } from "../../support/searches.ts"
 import { directly, primitivesOver, Rows } from "./simulated-rows.ts"
@@ -53,13 +53,13 @@ test("no commit that may be made takes more room than databases have for one rec
 const newer = Effect.fnUntraced(function* () {
   const rows = new Rows()
   const primitives = primitivesOver(rows, directly)
-  yield* commitRecords(primitives).commit([draftUnit("shop", [{ key: "a" }]).unit])
-  const { unit } = draftUnit("shop", [{ key: "b" }])
+  yield* commitRecords(primitives).commit([draftBatch("shop", [{ key: "a" }]).batch])
+  const { batch } = draftBatch("shop", [{ key: "b" }])
   // Its owner inserts the record and stops.
   const insertRecord: CommitPrimitives["insertRecord"] = (record) =>
     primitives.insertRecord({ ...record, format: recordFormat + 1 })
   yield* Effect.forkChild(
-    commitRecords({ ...primitives, insertRecord, projectEvents: () => Effect.never }).commit([unit])
+    commitRecords({ ...primitives, insertRecord, projectEvents: () => Effect.never }).commit([batch])
   )
   yield* Effect.yieldNow
   assert.strictEqual(rows.record({ domain: "shop", position: 2n })?.format, recordFormat + 1)
@@ -82,14 +82,14 @@ test("a commit of an unknown format is neither finished nor passed, and the reas
       const { commit, head, withPendingFinished, checkReadable } = commitRecords(primitives)
       const applied = rows.applied.get("shop")!
       yield* checkReadable
-      const [result] = yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
+      const [result] = yield* commit([draftBatch("shop", [{ key: "c" }]).batch])
       assert.include(String(Result.isFailure(result!) && result.failure), reason)
       for (const use of [head("shop"), head("shop", 2n), checkReadable])
         assert.include(String(yield* Effect.exit<unknown, unknown, never>(use)), reason)
       // What is below it can be read, and other domains are as they were.
       same(yield* head("shop", 1n), applied, "the head, for who needs no more")
       same(yield* withPendingFinished([applied]), [applied], "heads")
-      const [elsewhere] = yield* commit([draftUnit("warehouse", [{ key: "c" }]).unit])
+      const [elsewhere] = yield* commit([draftBatch("warehouse", [{ key: "c" }]).batch])
       assert.isTrue(Result.isSuccess(elsewhere!))
       assert.strictEqual(rows.events.size, 2, "nothing of it was written")
     })
@@ -100,11 +100,11 @@ test("once a newer gateway has finished it, an older one goes on", () =>
     Effect.gen(function* () {
       const { rows, primitives } = yield* newer()
       const { commit, checkReadable } = commitRecords(primitives)
-      yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
+      yield* commit([draftBatch("shop", [{ key: "c" }]).batch])
       assert.isTrue(Exit.isFailure(yield* Effect.exit(checkReadable)))
       yield* primitives.advanceApplied({ ...rows.applied.get("shop")!, position: 2n })
       yield* checkReadable
-      const [result] = yield* commit([draftUnit("shop", [{ key: "c" }]).unit])
+      const [result] = yield* commit([draftBatch("shop", [{ key: "c" }]).batch])
       assert.strictEqual(Result.isSuccess(result!) && result.success.position, 3n)
     })
   ))
@@ -115,10 +115,10 @@ test("applied heads are finished where a record stands at the next position", ()
       const rows = new Rows()
       const primitives = primitivesOver(rows, directly)
       const { commit, withPendingFinished } = commitRecords(primitives)
-      for (const domain of ["quiet", "left"]) yield* commit([draftUnit(domain, [{ key: "a" }]).unit])
+      for (const domain of ["quiet", "left"]) yield* commit([draftBatch(domain, [{ key: "a" }]).batch])
       const heads = ["left", "quiet"].map((domain) => rows.applied.get(domain)!)
-      const { unit, made } = draftUnit("left", [{ key: "a" }, { key: "b" }])
-      yield* Effect.forkChild(commitRecords({ ...primitives, projectEvents: () => Effect.never }).commit([unit]))
+      const { batch, made } = draftBatch("left", [{ key: "a" }, { key: "b" }])
+      yield* Effect.forkChild(commitRecords({ ...primitives, projectEvents: () => Effect.never }).commit([batch]))
       yield* Effect.yieldNow
       const [left, quiet] = yield* withPendingFinished(heads)
       same([left?.position, left?.eventId], [3n, made.events[1]!.id], "what was left")
@@ -147,7 +147,7 @@ test("everything that readers look at can be made again from the records", () =>
     Effect.gen(function* () {
       const rows = new Rows()
       const { commit, head } = commitRecords(primitivesOver(rows, directly))
-      for (const key of ["a", "b", "a", "c"]) yield* commit([draftUnit("shop", [{ key }, { key: "all" }]).unit])
+      for (const key of ["a", "b", "a", "c"]) yield* commit([draftBatch("shop", [{ key }, { key: "all" }]).batch])
       const before = [...rows.events, ...rows.states, ...rows.applied]
       for (const lost of [rows.events, rows.states, rows.applied]) lost.clear()
       yield* head("shop")

@@ -8,7 +8,7 @@ import { commitRecords } from "../../../application/storage/commit-records/commi
 import type { Job } from "../../../domain/batch.ts"
 import { refText } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
-import { unitOf } from "../../contract/event-store/writing.ts"
+import { batchOf } from "../../contract/event-store/writing.ts"
 import { type Asked, holds, isFolded, isOnceOrNever, recordedLog } from "./commit-promises.ts"
 import { type Act, directly, primitivesOver, Rows } from "./simulated-rows.ts"
 
@@ -50,14 +50,14 @@ export class World {
       const asked: Asked = { decided: [], outcome: "none" }
       this.commits.push(asked)
       // Clocks that stand still, each behind the one before.
-      const { unit, made } = unitOf(domain, [job], () => BigInt(100 - gateway))
-      const decide: typeof unit.decide = (snapshot) => {
-        asked.decided.push(unit.decide(snapshot))
+      const { batch, made } = batchOf(domain, [job], () => BigInt(100 - gateway))
+      const decide: typeof batch.decide = (snapshot) => {
+        asked.decided.push(batch.decide(snapshot))
         return asked.decided.at(-1)!
       }
-      const [result] = yield* commit([{ ...unit, decide }])
+      const [result] = yield* commit([{ ...batch, decide }])
       asked.outcome = Result.isSuccess(result!) ? "acked" : result!.failure._tag
-      const [outcome] = made.batch.outcomes
+      const [outcome] = made.decision.outcomes
       if (asked.outcome === "acked" && outcome?._tag === "Done") this.#areVisible(outcome.events)
     })
     this.#fibers.push(Effect.runFork(this.#during(gateway, Effect.forEach(jobs, submit, { discard: true }))))

@@ -15,9 +15,9 @@ import {
   append,
   commit,
   commitAll,
-  commitUnits,
+  commitBatches,
   del,
-  draftUnit,
+  draftBatch,
   edit,
   entityOf,
   job,
@@ -85,10 +85,10 @@ const folded: Law<EventStore> = {
       const store = yield* EventStore
       const domains = [fresh("fold"), fresh("fold"), fresh("fold")]
       const made = new Map<string, Array<Event>>(domains.map((domain) => [domain, []]))
-      for (const batch of steps) {
+      for (const step of steps) {
         const parts = domains
           .map((domain, at) => {
-            const own = batch.filter((one) => one.at === at)
+            const own = step.filter((one) => one.at === at)
             return [domain, own.map(({ key, type, change }) => job(refIn(domain, key, type), change))] as const
           })
           .filter(([, jobs]) => jobs.length > 0)
@@ -121,8 +121,8 @@ const nothing: Law<EventStore> = {
     const [domain, never] = [fresh("nothing"), fresh("nothing")]
     const made = yield* append(domain, [{ key: "a" }])
     const before = yield* store.heads(globOf(domain), 1)
-    const unit = (name: string) => ({ domain: name, refs: [refIn(name, "a")], keys: [], decide: () => [] })
-    const heads = yield* commitUnits([unit(never), unit(domain)])
+    const batch = (name: string) => ({ domain: name, refs: [refIn(name, "a")], keys: [], decide: () => [] })
+    const heads = yield* commitBatches([batch(never), batch(domain)])
     same(heads[1], before[0], "the head of a domain")
     assert.strictEqual(heads[0]!.position, 0n)
     assert.strictEqual(heads[0]!.eventId, "")
@@ -136,15 +136,15 @@ const nothing: Law<EventStore> = {
 }
 
 const resultOrder: Law<EventStore> = {
-  name: "units of several domains each get their own result, in their order",
+  name: "batches of several domains each get their own result, in their order",
   check: Effect.gen(function* () {
     // Neither the order of the names nor its reverse, so that a store which sorts them is seen.
-    const domains = ["m", "z", "a", "q", "b"].map((letter) => `${letter}${fresh("units")}`)
+    const domains = ["m", "z", "a", "q", "b"].map((letter) => `${letter}${fresh("batches")}`)
     for (const round of [1n, 2n]) {
-      const units = domains.map((domain, i) => draftUnit(domain, Array(i + 1).fill({ key: "a", values: { i } })))
-      const heads = yield* commitUnits(units.map(({ unit }) => unit))
+      const batches = domains.map((domain, i) => draftBatch(domain, Array(i + 1).fill({ key: "a", values: { i } })))
+      const heads = yield* commitBatches(batches.map(({ batch }) => batch))
       for (const [i, { domain, position, eventId, time }] of heads.entries()) {
-        const last = units[i]!.made.events.at(-1)!
+        const last = batches[i]!.made.events.at(-1)!
         const expected = { domain: domains[i], position: BigInt(i + 1) * round, eventId: last.id, time: last.time }
         same({ domain, position, eventId, time }, expected, "the result")
       }
@@ -181,7 +181,7 @@ const big: Law<EventStore> = {
 }
 
 const noUnits: Law<EventStore> = {
-  name: "a commit of no units succeeds with no results",
+  name: "a commit of no batches succeeds with no results",
   check: Effect.gen(function* () {
     const results = yield* (yield* EventStore).commit([])
     assert.deepStrictEqual(results.map(Result.isSuccess), [])

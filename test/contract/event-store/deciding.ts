@@ -2,23 +2,23 @@
 
 import { Effect, Exit, Fiber, Result } from "effect"
 import { assert } from "vitest"
-import { EventStore, type Unit } from "../../../application/ports/EventStore.ts"
+import { type Batch, EventStore } from "../../../application/ports/EventStore.ts"
 import type { Job, Outcome } from "../../../domain/batch.ts"
 import type { Precondition } from "../../../domain/command.ts"
 import type { Event } from "../../../domain/event.ts"
 import { fresh, type Law, same } from "../law.ts"
 import { globOf } from "./searching.ts"
-import { append, commit, commitUnits, del, draftUnit, edit, job, logOf, refIn, set, unitOf } from "./writing.ts"
+import { append, batchOf, commit, commitBatches, del, draftBatch, edit, job, logOf, refIn, set } from "./writing.ts"
 
 /** What a decision sees, without deciding anything. */
-const look = <A>(domain: string, more: Partial<Unit>, see: (snapshot: Parameters<Unit["decide"]>[0]) => A) =>
+const look = <A>(domain: string, more: Partial<Batch>, see: (snapshot: Parameters<Batch["decide"]>[0]) => A) =>
   Effect.gen(function* () {
     const seen: Array<A> = []
-    const decide: Unit["decide"] = (snapshot) => {
+    const decide: Batch["decide"] = (snapshot) => {
       seen.push(see(snapshot))
       return []
     }
-    yield* commitUnits([{ domain, refs: [], keys: [], ...more, decide }])
+    yield* commitBatches([{ domain, refs: [], keys: [], ...more, decide }])
     assert.isAtLeast(seen.length, 1, "decide was called")
     return seen.at(-1)!
   })
@@ -142,29 +142,29 @@ const concurrent: Law<EventStore> = {
 }
 
 const failing: Law<EventStore> = {
-  name: "a decision that throws leaves nothing behind, and the other units whole or not at all",
+  name: "a decision that throws leaves nothing behind, and the other batches whole or not at all",
   check: Effect.gen(function* () {
     const store = yield* EventStore
     const [existing, fresher] = [fresh("throws"), fresh("throws")]
     const past = yield* append(existing, [{ key: "a", values: { before: true } }])
     for (const domain of [existing, fresher]) {
-      const others = [fresh("throws"), fresh("throws")].map((name) => draftUnit(name, [{ key: "a" }, { key: "b" }]))
-      const { unit } = draftUnit(domain, [{ key: "a" }, { key: "b" }])
-      const thrower: Unit = {
-        ...unit,
+      const others = [fresh("throws"), fresh("throws")].map((name) => draftBatch(name, [{ key: "a" }, { key: "b" }]))
+      const { batch } = draftBatch(domain, [{ key: "a" }, { key: "b" }])
+      const thrower: Batch = {
+        ...batch,
         decide: (snapshot) => {
-          unit.decide(snapshot)
+          batch.decide(snapshot)
           throw new Error("this decision cannot be made")
         }
       }
       const before = yield* store.heads(globOf(domain), 1)
-      const exit = yield* Effect.exit(store.commit([others[0]!.unit, thrower, others[1]!.unit]))
+      const exit = yield* Effect.exit(store.commit([others[0]!.batch, thrower, others[1]!.batch]))
       if (Exit.isSuccess(exit)) assert.isTrue(Result.isFailure(exit.value[1]!), "a throw is no success")
       for (const [i, at] of [0, 2].entries()) {
-        const { unit: other, made } = others[i]!
+        const { batch: other, made } = others[i]!
         const log = yield* logOf(other.domain)
         const must = Exit.isSuccess(exit) && Result.isSuccess(exit.value[at]!)
-        if (must || log.length > 0) same(log, made.events, "another unit")
+        if (must || log.length > 0) same(log, made.events, "another batch")
       }
       same(yield* store.heads(globOf(domain), 1), before, "the head")
       const log = domain === existing ? past : []
@@ -183,18 +183,18 @@ const interrupted: Law<EventStore> = {
     for (let turns = 0; turns < 8; turns++) {
       const domains = [fresh("interrupt"), fresh("interrupt")]
       const drafts = Array.from({ length: 10 }, (_, n) => ({ key: `k${n}` }))
-      const units = domains.map((domain) => draftUnit(domain, drafts))
-      const fiber = yield* Effect.forkChild(store.commit(units.map(({ unit }) => unit)))
+      const batches = domains.map((domain) => draftBatch(domain, drafts))
+      const fiber = yield* Effect.forkChild(store.commit(batches.map(({ batch }) => batch)))
       for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow
       yield* Fiber.interrupt(fiber)
-      for (const { unit, made } of units) {
+      for (const { batch, made } of batches) {
         // Who commits next finishes what was claimed; from then on nothing may come any more.
-        const next = unitOf(unit.domain, [job(refIn(unit.domain, "next"), set({}))])
-        yield* commitUnits([next.unit])
-        const log: ReadonlyArray<Event> = yield* logOf(unit.domain)
-        const expected = log.length > 1 ? [...made.events, ...next.made.batch.events] : next.made.batch.events
+        const next = batchOf(batch.domain, [job(refIn(batch.domain, "next"), set({}))])
+        yield* commitBatches([next.batch])
+        const log: ReadonlyArray<Event> = yield* logOf(batch.domain)
+        const expected = log.length > 1 ? [...made.events, ...next.made.decision.events] : next.made.decision.events
         same(log, expected, "the log")
-        same((yield* store.state(refIn(unit.domain, "k9")))?.version, log.length > 1 ? 1n : undefined, "the state")
+        same((yield* store.state(refIn(batch.domain, "k9")))?.version, log.length > 1 ? 1n : undefined, "the state")
       }
     }
   })

@@ -8,7 +8,7 @@ import { matches } from "../../../domain/glob.ts"
 import { compareText } from "../../../domain/query.ts"
 import { fresh, type Law, same } from "../law.ts"
 import { globOf } from "./searching.ts"
-import { append, commit, commitAll, commitUnits, job, refIn, set, unitOf } from "./writing.ts"
+import { append, batchOf, commit, commitAll, commitBatches, job, refIn, set } from "./writing.ts"
 
 // Each is here because an index, a LIKE or a collation gets it wrong.
 const endings = [
@@ -113,8 +113,8 @@ const elsewhere: Law<EventStore> = {
       [moved, incarnation],
       [there, before.incarnation]
     ] as const) {
-      const { unit } = unitOf(domain, [job(refIn(domain, "a"), set({}))])
-      const [head] = yield* commitUnits([{ ...unit, incarnation }])
+      const { batch } = batchOf(domain, [job(refIn(domain, "a"), set({}))])
+      const [head] = yield* commitBatches([{ ...batch, incarnation }])
       assert.strictEqual(head?.incarnation, expected)
       assert.strictEqual((yield* store.heads(globOf(domain), 1))[0]?.incarnation, expected)
     }

@@ -2,7 +2,7 @@
 
 import { Effect, Result } from "effect"
 import { assert } from "vitest"
-import { EventStore, type Unit } from "../../../application/ports/EventStore.ts"
+import { type Batch, EventStore } from "../../../application/ports/EventStore.ts"
 import { decideBatch, type Head, type Job, type Outcome, type Snapshot } from "../../../domain/batch.ts"
 import type { Change, Precondition } from "../../../domain/command.ts"
 import type { Entity, Ref, State } from "../../../domain/entity.ts"
@@ -30,29 +30,29 @@ export const del: Change = { _tag: "Del" }
 /** A ref of a domain whose type is not what the law is about. */
 export const refIn = (domain: string, key: string, type = "thing"): Ref => ({ domain, type, key })
 
-/** Jobs as a unit, and what the decision that counted made of them. */
-export const unitOf = (domain: string, jobs: ReadonlyArray<Job>, now: () => bigint = systemNow) => {
-  const made: { batch: { readonly events: ReadonlyArray<Event>; readonly outcomes: ReadonlyArray<Outcome> } } = {
-    batch: { events: [], outcomes: [] }
+/** Jobs as a batch, and what the decision that counted made of them. */
+export const batchOf = (domain: string, jobs: ReadonlyArray<Job>, now: () => bigint = systemNow) => {
+  const made: { decision: { readonly events: ReadonlyArray<Event>; readonly outcomes: ReadonlyArray<Outcome> } } = {
+    decision: { events: [], outcomes: [] }
   }
-  const unit: Unit = {
+  const batch: Batch = {
     domain,
     refs: jobs.flatMap(({ commands }) => commands.map(({ ref }) => ref)),
     keys: jobs.flatMap(({ idempotency }) => (idempotency === undefined ? [] : [idempotency])),
     decide: (snapshot) => {
       const most = { eventsMax: Number.POSITIVE_INFINITY, bytesMax: Number.POSITIVE_INFINITY }
-      made.batch = decideBatch(snapshot, jobs, { now: now(), newId: () => crypto.randomUUID(), ...most })
-      return made.batch.events
+      made.decision = decideBatch(snapshot, jobs, { now: now(), newId: () => crypto.randomUUID(), ...most })
+      return made.decision.events
     }
   }
-  return { unit, made }
+  return { batch, made }
 }
 
-/** Commits units that must all succeed. */
-export const commitUnits = Effect.fnUntraced(function* (units: ReadonlyArray<Unit>) {
+/** Commits batches that must all succeed. */
+export const commitBatches = Effect.fnUntraced(function* (batches: ReadonlyArray<Batch>) {
   const store = yield* EventStore
-  const results = yield* store.commit(units)
-  assert.strictEqual(results.length, units.length, "one result for each unit")
+  const results = yield* store.commit(batches)
+  assert.strictEqual(results.length, batches.length, "one result for each batch")
   return yield* Effect.forEach(results, (result) =>
     Result.isSuccess(result) ? Effect.succeed(result.success) : Effect.fail(result.failure)
   )
@@ -63,9 +63,9 @@ export const commitAll = Effect.fnUntraced(function* (
   parts: ReadonlyArray<readonly [domain: string, jobs: ReadonlyArray<Job>]>,
   now?: () => bigint
 ) {
-  const units = parts.map(([domain, jobs]) => unitOf(domain, jobs, now))
-  const heads = yield* commitUnits(units.map(({ unit }) => unit))
-  return units.map(({ made }, i): Written => ({ head: heads[i]!, ...made.batch }))
+  const batches = parts.map(([domain, jobs]) => batchOf(domain, jobs, now))
+  const heads = yield* commitBatches(batches.map(({ batch }) => batch))
+  return batches.map(({ made }, i): Written => ({ head: heads[i]!, ...made.decision }))
 })
 
 /** Jobs of one domain in one commit. */
@@ -115,10 +115,10 @@ const eventsOf = (domain: string, drafts: ReadonlyArray<Draft>, snapshot: Snapsh
   })
 }
 
-/** A unit that appends events as they are given. */
-export const draftUnit = (domain: string, drafts: ReadonlyArray<Draft>) => {
+/** A batch that appends events as they are given. */
+export const draftBatch = (domain: string, drafts: ReadonlyArray<Draft>) => {
   const made: { events: ReadonlyArray<Event> } = { events: [] }
-  const unit: Unit = {
+  const batch: Batch = {
     domain,
     refs: drafts.map(({ key, type = "thing" }) => ({ domain, type, key })),
     keys: drafts.flatMap(({ idempotency }) => (idempotency === undefined ? [] : [idempotency])),
@@ -127,13 +127,13 @@ export const draftUnit = (domain: string, drafts: ReadonlyArray<Draft>) => {
       return made.events
     }
   }
-  return { unit, made }
+  return { batch, made }
 }
 
 /** Appends events as they are given; answers them as they must be found. */
 export const append = Effect.fnUntraced(function* (domain: string, drafts: ReadonlyArray<Draft>) {
-  const { unit, made } = draftUnit(domain, drafts)
-  yield* commitUnits([unit])
+  const { batch, made } = draftBatch(domain, drafts)
+  yield* commitBatches([batch])
   return made.events
 })
 

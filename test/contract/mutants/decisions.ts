@@ -2,7 +2,7 @@
 
 import { Effect } from "effect"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
-import type { Unit } from "../../../application/ports/EventStore.ts"
+import type { Batch } from "../../../application/ports/EventStore.ts"
 import type { Head } from "../../../domain/batch.ts"
 import { refText, type State } from "../../../domain/entity.ts"
 import type { Event } from "../../../domain/event.ts"
@@ -19,19 +19,19 @@ const decidesEarly = (
 ) => ({
   ...port(store),
   capacity: { ...port(store).capacity, commits: 16 },
-  ...commitsEach(store, (unit) =>
+  ...commitsEach(store, (batch) =>
     Effect.gen(function* () {
-      const states = new Map<string, State | undefined>(unit.refs.map((ref) => [refText(ref), store.state(ref)]))
-      const last = store.log(unit.domain).at(-1)
+      const states = new Map<string, State | undefined>(batch.refs.map((ref) => [refText(ref), store.state(ref)]))
+      const last = store.log(batch.domain).at(-1)
       const stale = {
         position: last?.position ?? 0n,
         time: last?.time ?? 0n,
         eventId: last?.id ?? "",
         remembered: () => []
       }
-      const events = unit.decide({ ...stale, state: (ref) => states.get(refText(ref)) })
+      const events = batch.decide({ ...stale, state: (ref) => states.get(refText(ref)) })
       yield* Effect.yieldNow
-      return { ...unit, decide: ({ position }) => append(events, position) }
+      return { ...batch, decide: ({ position }) => append(events, position) }
     })
   )
 })
@@ -46,20 +46,20 @@ const remembersAll = (
   does: string,
   find: (
     calls: ReadonlyArray<Call>,
-    unit: Unit,
+    batch: Batch,
     call: { readonly caller: string; readonly key: string }
   ) => ReadonlyArray<Call>
 ): StoreMutant => {
   class Store extends MemoryStore {
     readonly #calls: Array<Call> = []
-    override commit(unit: Unit): Head {
+    override commit(batch: Batch): Head {
       return super.commit({
-        ...unit,
+        ...batch,
         decide: (snapshot) => {
           const remembered = (caller: string, key: string) =>
-            find(this.#calls, unit, { caller, key }).map(({ event }) => event)
-          const events = unit.decide({ ...snapshot, remembered })
-          this.#calls.push(...events.map((event) => ({ domain: unit.domain, event })))
+            find(this.#calls, batch, { caller, key }).map(({ event }) => event)
+          const events = batch.decide({ ...snapshot, remembered })
+          this.#calls.push(...events.map((event) => ({ domain: batch.domain, event })))
           return events
         }
       })
@@ -105,22 +105,22 @@ export const decisions: ReadonlyArray<StoreMutant> = [
     ...snapshot,
     remembered: (caller, key) => snapshot.remembered(caller, key).toReversed()
   })),
-  remembersAll("remembers keys for every caller", (calls, unit, call) =>
-    calls.filter(({ event, domain }) => domain === unit.domain && event.idempotency?.key === call.key)
+  remembersAll("remembers keys for every caller", (calls, batch, call) =>
+    calls.filter(({ event, domain }) => domain === batch.domain && event.idempotency?.key === call.key)
   ),
   remembersAll("remembers keys over all domains", (calls, _unit, call) =>
     calls.filter(({ event }) => event.idempotency?.key === call.key && event.idempotency.caller === call.caller)
   ),
-  remembersAll("joins caller and key to one text", (calls, unit, call) =>
+  remembersAll("joins caller and key to one text", (calls, batch, call) =>
     calls.filter(({ event, domain }) => {
       const { caller, key } = event.idempotency ?? { caller: "", key: "" }
-      return domain === unit.domain && `${caller}${key}` === `${call.caller}${call.key}`
+      return domain === batch.domain && `${caller}${key}` === `${call.caller}${call.key}`
     })
   ),
-  remembersAll("takes keys for the same in another case", (calls, unit, call) =>
+  remembersAll("takes keys for the same in another case", (calls, batch, call) =>
     calls.filter(({ event, domain }) => {
       const { caller, key } = event.idempotency ?? { caller: "", key: "" }
-      return domain === unit.domain && caller === call.caller && key.toLowerCase() === call.key.toLowerCase()
+      return domain === batch.domain && caller === call.caller && key.toLowerCase() === call.key.toLowerCase()
     })
   )
 ]

@@ -2,7 +2,7 @@
 
 import { Effect, Exit, Result } from "effect"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
-import type { EventStore, Unit } from "../../../application/ports/EventStore.ts"
+import type { Batch, EventStore } from "../../../application/ports/EventStore.ts"
 import type { Head, Snapshot } from "../../../domain/batch.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { JsonObject } from "../../../domain/json.ts"
@@ -24,11 +24,11 @@ export const rejection = async (check: Law<never>["check"], msMax: number): Prom
   return Exit.isSuccess(exit) ? undefined : String(exit.cause)
 }
 
-/** A store over what a memory store with other ways makes of each unit. */
+/** A store over what a memory store with other ways makes of each batch. */
 export const storeThat = (
   does: string,
   breaks: string,
-  changeUnit: (unit: Unit) => Unit,
+  changeUnit: (batch: Batch) => Batch,
   changeHead: (head: Head) => Head = (head) => head
 ): StoreMutant => ({
   does,
@@ -36,8 +36,8 @@ export const storeThat = (
   make: () =>
     port(
       new (class extends MemoryStore {
-        override commit(unit: Unit): Head {
-          return changeHead(super.commit(changeUnit(unit)))
+        override commit(batch: Batch): Head {
+          return changeHead(super.commit(changeUnit(batch)))
         }
       })()
     )
@@ -45,7 +45,7 @@ export const storeThat = (
 
 /** A store that appends something else than what was decided. */
 export const appends = (does: string, breaks: string, change: (events: ReadonlyArray<Event>) => ReadonlyArray<Event>) =>
-  storeThat(does, breaks, (unit) => ({ ...unit, decide: (snapshot) => change(unit.decide(snapshot)) }))
+  storeThat(does, breaks, (batch) => ({ ...batch, decide: (snapshot) => change(batch.decide(snapshot)) }))
 
 /** A store that keeps something else of each event. */
 export const keeps = (does: string, breaks: string, change: (event: Event) => Event) =>
@@ -57,7 +57,7 @@ export const keepsValues = (does: string, breaks: string, change: (values: JsonO
 
 /** A store that gives decisions another snapshot than the domain is. */
 export const shows = (does: string, breaks: string, change: (snapshot: Snapshot) => Snapshot) =>
-  storeThat(does, breaks, (unit) => ({ ...unit, decide: (snapshot) => unit.decide(change(snapshot)) }))
+  storeThat(does, breaks, (batch) => ({ ...batch, decide: (snapshot) => batch.decide(change(snapshot)) }))
 
 /** A healthy store of which some methods are not. */
 export const answers = (
@@ -81,10 +81,10 @@ export const stores = (does: string, breaks: string, Store: new () => MemoryStor
   make: () => port(new Store())
 })
 
-/** Every unit committed by itself, with something done first. */
-export const commitsEach = (store: MemoryStore, before: (unit: Unit) => Effect.Effect<Unit>) => ({
-  commit: (units: ReadonlyArray<Unit>) =>
-    Effect.forEach(units, (unit) => Effect.map(before(unit), (changed) => Result.succeed(store.commit(changed))))
+/** Every batch committed by itself, with something done first. */
+export const commitsEach = (store: MemoryStore, before: (batch: Batch) => Effect.Effect<Batch>) => ({
+  commit: (batches: ReadonlyArray<Batch>) =>
+    Effect.forEach(batches, (batch) => Effect.map(before(batch), (changed) => Result.succeed(store.commit(changed))))
 })
 
 export const methodsThatRead = ["state", "version", "event", "read", "heads", "entities", "events"] as const
@@ -93,19 +93,19 @@ export type Method = (typeof methodsThatRead)[number]
 /** A store, and a replica of it that is one commit late. */
 export const replicated = (): readonly [primary: MemoryStore, replica: MemoryStore] => {
   const replica = new MemoryStore()
-  const waiting: Array<Unit> = []
+  const waiting: Array<Batch> = []
   class Primary extends MemoryStore {
-    override commit(unit: Unit) {
+    override commit(batch: Batch) {
       for (const due of waiting.splice(0)) replica.commit(due)
       let events: ReadonlyArray<Event> = []
       const head = super.commit({
-        ...unit,
+        ...batch,
         decide: (snapshot) => {
-          events = unit.decide(snapshot)
+          events = batch.decide(snapshot)
           return events
         }
       })
-      waiting.push({ ...unit, decide: () => events })
+      waiting.push({ ...batch, decide: () => events })
       return head
     }
   }

@@ -2,7 +2,7 @@
 
 import { Effect } from "effect"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
-import type { EventStore, Moved, Unit } from "../../../application/ports/EventStore.ts"
+import type { Batch, EventStore, Moved } from "../../../application/ports/EventStore.ts"
 import type { Head } from "../../../domain/batch.ts"
 import { type Ref, refText } from "../../../domain/entity.ts"
 import { methods } from "../../../domain/event.ts"
@@ -140,7 +140,7 @@ const heads: ReadonlyArray<StoreMutant> = [
   storeThat(
     "makes up an incarnation each time",
     incarnation,
-    (unit) => unit,
+    (batch) => batch,
     (head) => ({
       ...head,
       incarnation: crypto.randomUUID().replaceAll("-", "").slice(0, 16)
@@ -150,8 +150,8 @@ const heads: ReadonlyArray<StoreMutant> = [
     "gives every domain one incarnation",
     incarnation,
     class extends MemoryStore {
-      override commit(unit: Unit): Head {
-        return { ...super.commit(unit), incarnation: "0123456789abcdef" }
+      override commit(batch: Batch): Head {
+        return { ...super.commit(batch), incarnation: "0123456789abcdef" }
       }
       override heads(): ReadonlyArray<Head> {
         return super.heads().map((head) => ({ ...head, incarnation: "0123456789abcdef" }))

@@ -37,9 +37,12 @@ export const reopenedMutants: ReadonlyArray<ReopenedMutant> = [
       Effect.map(healthy.heads(glob, limit), (heads) => heads.map((head) => ({ ...head, incarnation: "f".repeat(16) })))
   })),
   reopened("forgets idempotency keys when it is closed", isThere, (healthy) => ({
-    commit: (units) =>
+    commit: (batches) =>
       healthy.commit(
-        units.map((unit) => ({ ...unit, decide: (snapshot) => unit.decide({ ...snapshot, remembered: () => [] }) }))
+        batches.map((batch) => ({
+          ...batch,
+          decide: (snapshot) => batch.decide({ ...snapshot, remembered: () => [] })
+        }))
       )
   })),
   reopened("forgets tombstones when it is closed", isThere, (healthy) => ({

@@ -2,7 +2,7 @@
 
 import { Effect, Result, Semaphore } from "effect"
 import { MemoryStore, port } from "../../../adapters/storage/memory/store.ts"
-import type { Moved, Unit } from "../../../application/ports/EventStore.ts"
+import type { Batch, Moved } from "../../../application/ports/EventStore.ts"
 import type { Event } from "../../../domain/event.ts"
 import type { Gateways, Store } from "../event-store/gateways.ts"
 import { commitsEach, type Method, type Mutant, methodsThatRead, replicated } from "./mutant.ts"
@@ -32,23 +32,23 @@ const gateways = (
   }
 })
 
-/** What a unit decides on the domain as it is now. */
-const decided = (store: MemoryStore, unit: Unit): ReadonlyArray<Event> => {
+/** What a batch decides on the domain as it is now. */
+const decided = (store: MemoryStore, batch: Batch): ReadonlyArray<Event> => {
   let events: ReadonlyArray<Event> = []
   store.commit({
-    ...unit,
+    ...batch,
     decide: (snapshot) => {
-      events = unit.decide(snapshot)
+      events = batch.decide(snapshot)
       return []
     }
   })
   return events
 }
 
-/** Gives others a turn between a look at a unit and its commit. */
-const afterOthers = (store: MemoryStore, look: (unit: Unit) => () => Unit) =>
-  commitsEach(store, (unit) => {
-    const changed = look(unit)
+/** Gives others a turn between a look at a batch and its commit. */
+const afterOthers = (store: MemoryStore, look: (batch: Batch) => () => Batch) =>
+  commitsEach(store, (batch) => {
+    const changed = look(batch)
     return Effect.map(Effect.yieldNow, changed)
   })
 
@@ -57,36 +57,36 @@ const committing: ReadonlyArray<SharedMutant> = [
     "decides, and appends that behind whatever others did meanwhile",
     "of many commits on two gateways that expect one version exactly one wins",
     (_healthy, store) =>
-      afterOthers(store, (unit) => {
-        const events = decided(store, unit)
-        const behind: Unit["decide"] = ({ position }) =>
+      afterOthers(store, (batch) => {
+        const events = decided(store, batch)
+        const behind: Batch["decide"] = ({ position }) =>
           events.map((event, i) => ({ ...event, position: position + BigInt(i) + 1n }))
-        return () => ({ ...unit, decide: behind })
+        return () => ({ ...batch, decide: behind })
       })
   ),
   gateways("appends where there was room when it decided", oneDomain, (_healthy, store) =>
-    afterOthers(store, (unit) => {
-      const events = decided(store, unit)
-      return () => ({ ...unit, decide: () => events })
+    afterOthers(store, (batch) => {
+      const events = decided(store, batch)
+      return () => ({ ...batch, decide: () => events })
     })
   ),
   gateways("commits twice when others were faster", oneDomain, (_healthy, store) =>
-    afterOthers(store, (unit) => {
-      const before = store.log(unit.domain).length
+    afterOthers(store, (batch) => {
+      const before = store.log(batch.domain).length
       return () => {
-        if (store.log(unit.domain).length > before) store.commit(unit)
-        return unit
+        if (store.log(batch.domain).length > before) store.commit(batch)
+        return batch
       }
     })
   ),
   gateways("goes by the times of its own commits", oneDomain, (_healthy, store) => {
     const times = new Map<string, bigint>()
-    return commitsEach(store, (unit) =>
+    return commitsEach(store, (batch) =>
       Effect.succeed({
-        ...unit,
+        ...batch,
         decide: (snapshot) => {
-          const events = unit.decide({ ...snapshot, time: times.get(unit.domain) ?? 0n })
-          for (const { time } of events) times.set(unit.domain, time)
+          const events = batch.decide({ ...snapshot, time: times.get(batch.domain) ?? 0n })
+          for (const { time } of events) times.set(batch.domain, time)
           return events
         }
       })
@@ -103,10 +103,10 @@ const committing: ReadonlyArray<SharedMutant> = [
         locks.set(domain, found)
         return found.withPermit
       }
-      const commit: Store["commit"] = (units) =>
-        units.reduceRight(
+      const commit: Store["commit"] = (batches) =>
+        batches.reduceRight(
           (work, { domain }) => lock(domain)(Effect.andThen(Effect.yieldNow, work)),
-          healthy.commit(units)
+          healthy.commit(batches)
         )
       return [
         { ...healthy, commit },
@@ -119,12 +119,12 @@ const committing: ReadonlyArray<SharedMutant> = [
     "an idempotency key that is used on two gateways at once makes one event",
     (_healthy, store) => {
       const own = new Set<string>()
-      return commitsEach(store, (unit) =>
+      return commitsEach(store, (batch) =>
         Effect.succeed({
-          ...unit,
+          ...batch,
           decide: ({ remembered, ...snapshot }) => {
             const ours = (caller: string, key: string) => remembered(caller, key).filter(({ id }) => own.has(id))
-            const events = unit.decide({ ...snapshot, remembered: ours })
+            const events = batch.decide({ ...snapshot, remembered: ours })
             for (const { id } of events) own.add(id)
             return events
           }
@@ -138,8 +138,8 @@ const committing: ReadonlyArray<SharedMutant> = [
     (healthy, _store, gateway) => {
       const incarnation = String(gateway).repeat(16)
       return {
-        commit: (units) =>
-          Effect.map(healthy.commit(units), (results) =>
+        commit: (batches) =>
+          Effect.map(healthy.commit(batches), (results) =>
             results.map((result) => Result.map(result, (head) => ({ ...head, incarnation })))
           ),
         heads: (glob, limit) =>
@@ -148,19 +148,19 @@ const committing: ReadonlyArray<SharedMutant> = [
     }
   ),
   gateways(
-    "gives up a batch at the first unit that makes nothing",
+    "gives up a batch at the first batch that makes nothing",
     "what is rejected of a batch leaves the rest of it alone, whoever else commits",
     (healthy) => ({
-      commit: (units) => {
+      commit: (batches) => {
         let isOver = false
         const decide =
-          (unit: Unit): Unit["decide"] =>
+          (batch: Batch): Batch["decide"] =>
           (snapshot) => {
-            const events = isOver ? [] : unit.decide(snapshot)
+            const events = isOver ? [] : batch.decide(snapshot)
             isOver ||= events.length === 0
             return events
           }
-        return healthy.commit(units.map((unit) => ({ ...unit, decide: decide(unit) })))
+        return healthy.commit(batches.map((batch) => ({ ...batch, decide: decide(batch) })))
       }
     })
   )
@@ -182,10 +182,10 @@ const awaited = (does: string, reads: (primary: Store, replica: Store) => Store)
   breaks: shown,
   make: () => {
     const [primary, replica] = [new MemoryStore(), new MemoryStore()]
-    const commit: Store["commit"] = (units) =>
-      Effect.forEach(units, (unit) => {
-        const events = decided(primary, unit)
-        const both = { ...unit, decide: () => events }
+    const commit: Store["commit"] = (batches) =>
+      Effect.forEach(batches, (batch) => {
+        const events = decided(primary, batch)
+        const both = { ...batch, decide: () => events }
         const head = primary.commit(both)
         return Effect.as(
           Effect.andThen(
@@ -222,9 +222,9 @@ const showing: ReadonlyArray<SharedMutant> = [
   gateways("tells of its own commits alone", tokens, (healthy) => {
     const own = new Set<string>()
     return {
-      commit: (units) => {
-        for (const { domain } of units) own.add(domain)
-        return healthy.commit(units)
+      commit: (batches) => {
+        for (const { domain } of batches) own.add(domain)
+        return healthy.commit(batches)
       },
       movedSince: (changeToken) =>
         Effect.map(healthy.movedSince(changeToken), (moved) => ({
@@ -242,9 +242,9 @@ const showing: ReadonlyArray<SharedMutant> = [
       let last = 0
       const gateway: Store = {
         ...port(store),
-        ...commitsEach(store, (unit) => {
-          numbered.set(unit.domain, ++last)
-          return Effect.as(Effect.yieldNow, unit)
+        ...commitsEach(store, (batch) => {
+          numbered.set(batch.domain, ++last)
+          return Effect.as(Effect.yieldNow, batch)
         }),
         movedSince: (changeToken) =>
           Effect.sync(() => ({

@@ -2,7 +2,7 @@
 
 import { Effect, Exit, Result } from "effect"
 import { MemoryStore } from "../../../adapters/storage/memory/store.ts"
-import type { Unit } from "../../../application/ports/EventStore.ts"
+import type { Batch } from "../../../application/ports/EventStore.ts"
 import type { Head } from "../../../domain/batch.ts"
 import type { Ref } from "../../../domain/entity.ts"
 import { type Event, methods } from "../../../domain/event.ts"
@@ -10,7 +10,7 @@ import { answers, appends, type StoreMutant, stores, storeThat } from "./mutant.
 
 const inLog = "events stand in the log as decided, once, at positions without a gap"
 const folds = "the projection is the fold of the log, after any commands"
-const throws = "a decision that throws leaves nothing behind, and the other units whole or not at all"
+const throws = "a decision that throws leaves nothing behind, and the other batches whole or not at all"
 const makesNothing = "a decision for nothing changes nothing, and makes no domain"
 
 /** Has a head for every domain that it touched. */
@@ -27,11 +27,11 @@ class Touched extends MemoryStore {
 const keepsIdentity = "a log that comes from elsewhere keeps its identity, and one that is there is given no other"
 
 const appending: ReadonlyArray<StoreMutant> = [
-  storeThat("gives every log an identity of its own", keepsIdentity, ({ incarnation: _, ...unit }) => unit),
+  storeThat("gives every log an identity of its own", keepsIdentity, ({ incarnation: _, ...batch }) => batch),
   storeThat(
-    "gives a log the identity that a unit brings, whenever it does",
+    "gives a log the identity that a batch brings, whenever it does",
     keepsIdentity,
-    (unit) => unit,
+    (batch) => batch,
     (head) => ({ ...head, incarnation: "0123456789abcdef" })
   ),
   appends("leaves a gap", inLog, (events) =>
@@ -42,22 +42,22 @@ const appending: ReadonlyArray<StoreMutant> = [
   ),
   appends("keeps half of a batch", inLog, (events) => events.slice(0, Math.ceil(events.length / 2))),
   appends("appends in another order", inLog, (events) => events.toReversed()),
-  storeThat("decides twice and appends both", inLog, (unit) => ({
-    ...unit,
-    decide: (snapshot) => [...unit.decide(snapshot), ...unit.decide(snapshot)]
+  storeThat("decides twice and appends both", inLog, (batch) => ({
+    ...batch,
+    decide: (snapshot) => [...batch.decide(snapshot), ...batch.decide(snapshot)]
   })),
-  storeThat("decides twice and appends the first", inLog, (unit) => ({
-    ...unit,
+  storeThat("decides twice and appends the first", inLog, (batch) => ({
+    ...batch,
     decide: (snapshot) => {
-      const events = unit.decide(snapshot)
-      unit.decide(snapshot)
+      const events = batch.decide(snapshot)
+      batch.decide(snapshot)
       return events
     }
   })),
   storeThat(
     "answers another head than it has",
     inLog,
-    (unit) => unit,
+    (batch) => batch,
     (head) => ({ ...head, position: head.position - 1n })
   ),
   appends(
@@ -66,29 +66,29 @@ const appending: ReadonlyArray<StoreMutant> = [
     (events) => events.slice(0, 500)
   ),
   answers(
-    "answers a result where there was no unit",
-    "a commit of no units succeeds with no results",
+    "answers a result where there was no batch",
+    "a commit of no batches succeeds with no results",
     (healthy, store) => ({
-      commit: (units) =>
-        units.length === 0
+      commit: (batches) =>
+        batches.length === 0
           ? Effect.succeed([Result.succeed({ ...store.heads()[0], domain: "" } as Head)])
-          : healthy.commit(units)
+          : healthy.commit(batches)
     })
   ),
   answers(
     "answers in the order of the names",
-    "units of several domains each get their own result, in their order",
+    "batches of several domains each get their own result, in their order",
     (healthy) => ({
-      commit: (units) => healthy.commit([...units].sort((a, b) => (a.domain < b.domain ? -1 : 1)))
+      commit: (batches) => healthy.commit([...batches].sort((a, b) => (a.domain < b.domain ? -1 : 1)))
     })
   ),
   stores(
     "makes a domain for a decision for nothing",
     makesNothing,
     class extends Touched {
-      override commit(unit: Unit): Head {
-        this.touched.add(unit.domain)
-        return super.commit(unit)
+      override commit(batch: Batch): Head {
+        this.touched.add(batch.domain)
+        return super.commit(batch)
       }
     }
   ),
@@ -128,11 +128,11 @@ const accidents: ReadonlyArray<StoreMutant> = [
     "leaves a head where a decision threw",
     throws,
     class extends Touched {
-      override commit(unit: Unit): Head {
+      override commit(batch: Batch): Head {
         try {
-          return super.commit(unit)
+          return super.commit(batch)
         } catch (error) {
-          this.touched.add(unit.domain)
+          this.touched.add(batch.domain)
           throw error
         }
       }
@@ -141,10 +141,10 @@ const accidents: ReadonlyArray<StoreMutant> = [
   answers("never commits again after a decision threw", throws, (healthy) => {
     let locked = false
     return {
-      commit: (units) =>
+      commit: (batches) =>
         locked
           ? Effect.never
-          : Effect.onExit(healthy.commit(units), (exit) =>
+          : Effect.onExit(healthy.commit(batches), (exit) =>
               Effect.sync(() => {
                 locked = Exit.isFailure(exit)
               })
@@ -152,37 +152,37 @@ const accidents: ReadonlyArray<StoreMutant> = [
     }
   }),
   answers("calls a throw a success", throws, (healthy, store) => ({
-    commit: (units) =>
-      Effect.catchDefect(healthy.commit(units), () =>
-        Effect.succeed(units.map(() => Result.succeed(store.heads()[0]!)))
+    commit: (batches) =>
+      Effect.catchDefect(healthy.commit(batches), () =>
+        Effect.succeed(batches.map(() => Result.succeed(store.heads()[0]!)))
       )
   })),
-  answers("keeps half of a unit when another one throws", throws, (_healthy, store) => ({
-    commit: (units) =>
+  answers("keeps half of a batch when another one throws", throws, (_healthy, store) => ({
+    commit: (batches) =>
       Effect.sync(() => {
-        const decided = units.map((unit) => ({
-          ...unit,
-          decide: (snapshot: Parameters<Unit["decide"]>[0]) =>
-            unit.decide(snapshot).slice(0, units.length > 1 ? 1 : undefined)
+        const decided = batches.map((batch) => ({
+          ...batch,
+          decide: (snapshot: Parameters<Batch["decide"]>[0]) =>
+            batch.decide(snapshot).slice(0, batches.length > 1 ? 1 : undefined)
         }))
-        return decided.map((unit) => Result.succeed(store.commit(unit)))
+        return decided.map((batch) => Result.succeed(store.commit(batch)))
       })
   })),
   answers(
     "writes event by event, and stops where it is interrupted",
     "an interrupted commit is done as a whole or not at all",
     (_healthy, store) => ({
-      commit: Effect.fnUntraced(function* (units) {
+      commit: Effect.fnUntraced(function* (batches) {
         const heads: Array<Result.Result<Head>> = []
-        for (const unit of units) {
+        for (const batch of batches) {
           let events: ReadonlyArray<Event> | undefined
           let head: Head | undefined
           for (let i = 0; i < (events?.length ?? 1); i++) {
-            const decide: Unit["decide"] = (snapshot) => {
-              events ??= unit.decide(snapshot)
+            const decide: Batch["decide"] = (snapshot) => {
+              events ??= batch.decide(snapshot)
               return events.slice(i, i + 1)
             }
-            head = store.commit({ ...unit, decide })
+            head = store.commit({ ...batch, decide })
             yield* Effect.yieldNow
           }
           heads.push(Result.succeed(head!))
