@@ -250,8 +250,8 @@ describe("a bug in", () => {
   })
 
   it("each of them is tried, here or where it runs", () => {
-    // Elsewhere: test/runtimes/drain.test.ts, test/auth/key-source.test.ts and test/transport/ops/server.test.ts.
-    expect([...Object.keys(cases), "drain", "keys", "operators"].sort()).toEqual([...backgroundFibers].sort())
+    // Elsewhere: test/runtimes/drain.test.ts, test/auth/key-source.test.ts, test/adapters/rego.test.ts and test/transport/ops/server.test.ts.
+    expect([...Object.keys(cases), "drain", "keys", "operators", "policy"].sort()).toEqual([...backgroundFibers].sort())
   })
 })
 
