@@ -29,7 +29,7 @@ const hostile: ReadonlyArray<string | undefined> = [
   `${"eyJ".repeat(1000)}.${"eyJ".repeat(1000)}.`,
   ".".repeat(10_000),
   "x".repeat(1024 * 1024)
-]
+].flatMap((text) => (text === undefined ? [text] : [text, `Bearer ${text}`]))
 
 /** What became of a token: what it says about its caller, or how it was refused. */
 const outcome = (token: string | undefined) =>

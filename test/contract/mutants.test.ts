@@ -10,6 +10,7 @@ import { EventStore } from "../../application/ports/EventStore.ts"
 import { Policy } from "../../application/ports/Policy.ts"
 import { Projection } from "../../application/ports/Projection.ts"
 import { laws as authenticatorLaws } from "./Authenticator.ts"
+import { Tokens, tokenLaws } from "./authenticator/tokens.ts"
 import { laws as channelLaws } from "./Channel.ts"
 import { laws as storeLaws } from "./EventStore.ts"
 import { Gateways } from "./event-store/gateways.ts"
@@ -25,6 +26,7 @@ import { reads } from "./mutants/reads.ts"
 import { reopenedMutants } from "./mutants/reopened.ts"
 import { searches } from "./mutants/searches.ts"
 import { shared } from "./mutants/shared.ts"
+import { healthyTokens, type TokenMutant, tokenMutants } from "./mutants/tokens.ts"
 import { values } from "./mutants/values.ts"
 import { writes } from "./mutants/writes.ts"
 import { laws as policyLaws } from "./Policy.ts"
@@ -104,7 +106,24 @@ rejects("EventStore, shared,", sharing, suspectsOf(Gateways, sharing, shared))
 // What never arrives is waited for in vain.
 rejects("Channel", channelLaws, suspectsOf(Channel, channelLaws, channels), 300)
 rejects("Authenticator", authenticatorLaws, suspectsOf(Authenticator, authenticatorLaws, authenticators))
+const tokenCheck = ({ make }: TokenMutant, name: string): Check | undefined => {
+  const { authenticator, tokens } = make()
+  const law = tokenLaws.find((one) => one.name === name)
+  return law && Effect.provideService(Effect.provideService(law.check, Authenticator, authenticator), Tokens, tokens)
+}
+rejects(
+  "Authenticator for tokens",
+  tokenLaws,
+  tokenMutants.map((mutant) => ({ ...mutant, checkOf: (name) => tokenCheck(mutant, name) }))
+)
 rejects("Policy", policyLaws, suspectsOf(Policy, policyLaws, policies))
+
+describe("the authenticator that the mutants are made of", () => {
+  for (const { name } of tokenLaws)
+    test(`keeps the law: ${name}`, async () => {
+      assert.isUndefined(await rejection(tokenCheck(healthyTokens, name)!, 3_000))
+    })
+})
 
 describe("the store that the mutants are made of", () => {
   for (const { name, check } of storeLaws)
