@@ -1,4 +1,5 @@
-import { type Builtin, builtins as supplied } from "./builtins.ts"
+import { type Builtin, Undefined } from "./builtins/builtin.ts"
+import { builtins as supplied } from "./builtins/builtins.ts"
 import { fuelExport, outOfFuel } from "./metering.ts"
 import { parseValue, valueText } from "./values.ts"
 
@@ -87,6 +88,13 @@ export class PolicyInstance {
   #deadline = Number.POSITIVE_INFINITY
   #bytes: Uint8Array<ArrayBuffer>
   #builtins: ReadonlyArray<Builtin> = []
+  #nowNs: bigint | undefined
+  readonly #context = {
+    nowNs: () => {
+      this.#nowNs ??= BigInt(Date.now()) * 1_000_000n
+      return this.#nowNs
+    }
+  }
 
   constructor({ module, data, budgetMs, memoryPagesMax, prepared }: InstanceSettings) {
     this.#budgetMs = budgetMs
@@ -153,6 +161,7 @@ export class PolicyInstance {
     const { written } = encoder.encodeInto(input, bytes.subarray(at))
     const heap = at + aligned(written)
     this.#exports[fuelExport].value = roundsBetweenLooks
+    this.#nowNs = undefined
     this.#deadline = performance.now() + this.#budgetMs
     return this.#exports.opa_eval(0, entrypoint, this.#data, at, written, heap, 0)
   }
@@ -165,9 +174,16 @@ export class PolicyInstance {
   #call(id: number, values: ReadonlyArray<number>): number {
     const builtin = this.#builtins[id]
     if (builtin === undefined) throw new Error(`the policy calls the unknown builtin ${id}`)
-    const result = builtin(...values.map((value) => parseValue(this.#text(this.#exports.opa_value_dump(value)))))
+    const args = values.map((value) => parseValue(this.#text(this.#exports.opa_value_dump(value))))
+    let result = 0
+    try {
+      result = this.#parse(valueText(builtin(args, this.#context)))
+    } catch (failure) {
+      // Zero is an undefined value.
+      if (!(failure instanceof Undefined)) throw failure
+    }
     if (performance.now() > this.#deadline) throw new BudgetExceeded(this.#budgetMs)
-    return result === undefined ? 0 : this.#parse(valueText(result))
+    return result
   }
 
   #linked(): ReadonlyArray<Builtin> {
