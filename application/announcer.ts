@@ -5,8 +5,8 @@ import { announcingBytesMax, announcingEndMs } from "./limits.ts"
 import { type Announcement, Channel } from "./ports/Channel.ts"
 
 /**
- * Hands commits to the channel in their order, one publication after another, and never makes a commit wait for it:
- * a channel that is slow or hangs makes streams late, for whatever it does not carry is found in the log.
+ * Publishes commits on the channel in order, one publication after another. Commits never wait for it: a slow channel
+ * delays streams, which find events that were not announced in the log.
  */
 export const announcer: Effect.Effect<
   (announcements: ReadonlyArray<Announcement>) => void,
@@ -18,27 +18,27 @@ export const announcer: Effect.Effect<
   let bytes = 0
   let isPublishing = false
   let wake = () => {}
-  let rest = () => {}
+  let onIdle = () => {}
 
-  const some = Effect.callback<void>((resume) => {
+  const pending = Effect.callback<void>((resume) => {
     wake = () => resume(Effect.void)
     if (waiting.length > 0) wake()
   })
   const publish = Effect.gen(function* () {
-    yield* some
+    yield* pending
     const announcements = waiting
     waiting = []
     bytes = 0
     isPublishing = true
     yield* inBackground("announcer", channel.publish(announcements))
     isPublishing = false
-    if (waiting.length === 0) rest()
+    if (waiting.length === 0) onIdle()
   })
   yield* keepRunning("announcer", publish)
 
   const published = Effect.callback<void>((resume) => {
-    rest = () => resume(Effect.void)
-    if (!isPublishing && waiting.length === 0) rest()
+    onIdle = () => resume(Effect.void)
+    if (!isPublishing && waiting.length === 0) onIdle()
   })
   yield* Effect.addFinalizer(() => Effect.timeoutOption(published, announcingEndMs))
 

@@ -4,7 +4,7 @@ import { backgroundRetryMs, backgroundRetryMsMax } from "./limits.ts"
 import { monotonicNow } from "./monotonic.ts"
 import { Telemetry } from "./telemetry.ts"
 
-/** What runs beside the calls. Labels of a metric: a few, and none that a caller can invent. */
+/** The background fibers; labels of a metric. */
 export const backgroundFibers = [
   "announcer",
   "clock-guard",
@@ -24,25 +24,25 @@ export const backgroundFibers = [
 
 export type BackgroundFiber = (typeof backgroundFibers)[number]
 
-/** Logs and counts a defect. A failure that is expected, such as that of a store that is away, is none. */
+/** Logs and counts a defect. Expected failures, such as an unavailable store, are no defects. */
 export const reportDefects = (fiber: BackgroundFiber, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Cause.hasDies(cause)
-    ? // A log that is broken itself must not end what it reports on.
+    ? // A defect in the log itself must not end the fiber.
       Effect.ignoreCause(
         Effect.flatMap(Telemetry, ({ recordDefect }) => {
           recordDefect(fiber)
-          return Effect.logError(`there is a bug in what runs in the background: ${fiber}`, cause)
+          return Effect.logError(`bug in the background fiber ${fiber}`, cause)
         })
       )
     : Effect.void
 
-/** Runs something of which nobody waits for the outcome; a defect does not go unheard. */
+/** Runs work whose outcome nobody awaits, and reports its defects. */
 export const inBackground = (fiber: BackgroundFiber, work: Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
   Effect.catchCause(Effect.asVoid(work), (cause) => reportDefects(fiber, cause))
 
 /**
- * What starts such work from outside of effects, in the context of the program, so that it logs as everything else does.
- * The work ends with the scope.
+ * Returns a function that starts background work from outside of effects, with the program's logger. The work ends with
+ * the scope.
  */
 export const backgroundStarter: Effect.Effect<
   (fiber: BackgroundFiber, work: Effect.Effect<unknown, unknown>) => void,
@@ -55,8 +55,8 @@ export const backgroundStarter: Effect.Effect<
 })
 
 /**
- * Forks work that is done again and again until the scope closes. A defect does not end it: it goes on after a pause,
- * which grows while defects follow one another. A failure makes no pause, for such work waits for something by itself.
+ * Forks work that repeats until the scope closes. After a defect it repeats after a pause, which grows while defects
+ * follow one another. After a failure there is no pause: such work waits for something by itself.
  */
 export const keepRunning = (
   fiber: BackgroundFiber,
@@ -66,7 +66,7 @@ export const keepRunning = (
   const backoff = new Backoff({ firstMs: backgroundRetryMs, baseMs: backgroundRetryMs, maxMs: backgroundRetryMsMax })
   const round = Effect.gen(function* () {
     const exit = yield* untilItEnds
-    // Where it is the scope that ends it, nothing of what follows happens.
+    // When the scope closes, the interruption ends this generator here.
     if (Exit.isSuccess(exit) || !(Cause.hasDies(exit.cause) || Cause.hasInterrupts(exit.cause))) return
     yield* reportDefects(fiber, exit.cause)
     yield* Effect.sleep(backoff.next(yield* monotonicNow))

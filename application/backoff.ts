@@ -1,4 +1,4 @@
-/** A pause that doubles while one reason for it follows another, and is as at first when none came for a while. */
+/** A pause that doubles with each failure in a row, and starts again when none has occurred for twice the maximum. */
 export class Backoff {
   readonly #firstMs: number
   readonly #baseMs: number
@@ -6,14 +6,14 @@ export class Backoff {
   #pauseMs = 0
   #lastMs = Number.NEGATIVE_INFINITY
 
-  /** The first pause may be shorter than the one that is doubled, or none. */
+  /** The first pause may be shorter than the base that is doubled, or 0. */
   constructor({ firstMs, baseMs, maxMs }: { firstMs: number; baseMs: number; maxMs: number }) {
     this.#firstMs = firstMs
     this.#baseMs = baseMs
     this.#maxMs = maxMs
   }
 
-  /** How many milliseconds to wait, for a reason that there is now, by the monotonic clock. */
+  /** Milliseconds to wait after a failure at this monotonic time. */
   next(nowMs: number): number {
     const isFirst = nowMs - this.#lastMs > 2 * this.#maxMs
     this.#lastMs = nowMs

@@ -19,7 +19,7 @@ export interface Request {
   readonly precondition: Precondition
 }
 
-/** Who asks, the key under which the answer is remembered, and the trace that the question belongs to. */
+/** The caller of a request: claims, idempotency key and trace context. */
 export interface Caller {
   readonly claims: JsonObject
   readonly idempotency?: Idempotency
@@ -36,7 +36,7 @@ const notFound: NotFound = { _tag: "NotFound", message: "the entity does not exi
 const notFoundThen: NotFound = { _tag: "NotFound", message: "the entity did not exist then" }
 const noSuchEvent: NotFound = { _tag: "NotFound", message: "the entity has no such event" }
 
-/** The state of applications: one command, an atomic batch of them, and what they have made. */
+/** The use cases on entities: change, apply, get and search. */
 export class Entities extends Context.Service<
   Entities,
   {
@@ -49,7 +49,7 @@ export class Entities extends Context.Service<
       caller: Caller
     ) => Effect.Effect<JobResult, SubmitFailure>
     readonly get: (ref: Ref, asOf: AsOf) => Effect.Effect<Entity, Rejection | Unavailable>
-    /** A page of entities, behind a place if there is one. */
+    /** A page of entities, after a page token if one is given. */
     readonly search: (search: Search, after?: TokenPlace) => Effect.Effect<Page<Entity>, Rejection | Unavailable>
   }
 >()("stategate/application/Entities") {
@@ -59,7 +59,7 @@ export class Entities extends Context.Service<
       const store = yield* EventStore
       const committer = yield* Committer
 
-      // The target is looked up before the commit: events never change, so nothing can come in between.
+      // Events never change, so the target can be read before the commit.
       const resolve = (request: Request): Effect.Effect<Command, Rejection | Unavailable> => {
         const { ref, change, precondition } = request
         if (change._tag !== "RevertTo") return Effect.succeed({ ref, change, precondition })
@@ -98,10 +98,10 @@ export class Entities extends Context.Service<
         return event.erased ? yield* Effect.fail({ _tag: "Erased" } as const) : event.entity
       })
 
-      /** The entity's last event at or before a time, by bisection: time rises with the version. */
+      /** The entity's last event at or before a time, by binary search: times rise with versions. */
       const lastBefore = Effect.fnUntraced(function* (ref: Ref, time: bigint) {
         if (time > (yield* Clock.currentTimeNanos)) {
-          // Where the clock went back, the log may be ahead of it, and a time that came with an event is no future one.
+          // The log may be ahead of a clock that was set back. The time of an event is never in the future.
           const [head] = yield* store.heads(literalGlob(ref.domain), 1)
           if (head === undefined || time > head.time) {
             return yield* Effect.fail(invalid({ field: "time", rule: "must not be in the future" }))

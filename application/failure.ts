@@ -3,37 +3,37 @@ import type { Rejection } from "../domain/rejection.ts"
 
 /** A store, a channel or the gateway itself cannot serve now. Nothing was stored, nor will be: retrying is safe. */
 export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable", {
-  /** For the caller: says nothing about the inside. */
+  /** For the caller; reveals no internals. */
   message: Schema.String,
   /** For the log. */
   cause: Schema.optional(Schema.Defect())
 }) {}
 
-/** What callers are told while a store cannot be used, whatever is the matter with it. */
+/** The failure of every call while the store cannot be used. The message does not depend on the cause. */
 export const storeUnavailable = (cause?: unknown): Unavailable =>
   new Unavailable({
     message: "the store is not available; try again later",
     ...(cause === undefined ? {} : { cause })
   })
 
-/** The gateway is shutting down: what it ends, or does not begin any more, goes on at another one. No error. */
+/** The gateway is shutting down. Callers continue at another gateway; this is no error. */
 export class Draining extends Schema.TaggedError<Draining>()("Draining", { message: Schema.String }) {}
 
-/** A commit was sent and its outcome could not be learned. Only a retry with the same idempotency key is safe. */
+/** The outcome of a commit is unknown. Only a retry with the same idempotency key is safe. */
 export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", {
   cause: Schema.optional(Schema.Defect())
 }) {}
 
 /**
- * A store refused what was sent to it, for what that says: a bug of the check before it. Nothing was stored, and asking
- * again would not help. Reads die of it.
+ * The store rejected the content of a commit: a bug in the checks before it. Nothing was stored, and a retry does not help.
+ * Reads die with the defect instead.
  */
 export class Defect extends Schema.TaggedError<Defect>()("Defect", {
   /** For the log. */
   cause: Schema.optional(Schema.Defect())
 }) {}
 
-/** A bound of this process is reached; it answers at once instead of queueing without end. */
+/** A bound of this process is reached. The call fails at once; it may be retried later. */
 export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", { message: Schema.String }) {}
 
 /** The log under an open stream went back in time: it was restored, failed over with loss, or made anew. */
@@ -61,7 +61,7 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("Pe
 /** The caller's deadline passed first. */
 export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("DeadlineExceeded", {}) {}
 
-/** Everything that a call can fail with on purpose. Whatever else happens is a bug, and answers INTERNAL. */
+/** All expected failures of a call. Any other one is a bug, and the call answers INTERNAL. */
 export type Failure =
   | Rejection
   | Unavailable

@@ -6,12 +6,12 @@ import type { Unavailable } from "./failure.ts"
 import { type EventSearch, EventStore, type Page } from "./ports/EventStore.ts"
 import { type TokenPlace, wholePlace } from "./storage/page-token.ts"
 
-/** The past: what happened, as it was written. */
+/** Reads past events. */
 export class History extends Context.Service<
   History,
   {
     readonly event: (ref: Ref, id: string) => Effect.Effect<Event, NotFound | Unavailable>
-    /** A page of events, behind a place if there is one. */
+    /** A page of events, after a page token if one is given. */
     readonly search: (
       search: EventSearch,
       after?: TokenPlace

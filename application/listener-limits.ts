@@ -63,7 +63,7 @@ export const listenerLimits = {
   heldBytesMax: 1_048_576,
   /** The window in which the limits below count; who goes over one loses the session. */
   floodWindowMs: 10_000,
-  /** Streams of one session that ended before their answers, whoever broke them off (CVE-2023-44487, CVE-2025-8671). */
+  /** Streams of one session that ended before their answers, reset by either side (CVE-2023-44487, CVE-2025-8671). */
   resetsPerWindowMax: 1_000,
   /** And so many more for each frame of an answer in that window, since some clients ping for every burst that they get. */
   pingsPerWindowMax: 500,

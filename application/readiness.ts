@@ -5,28 +5,28 @@ import { readinessMs, readinessMsMax } from "./limits.ts"
 import { Authenticator, type KeysStatus } from "./ports/Authenticator.ts"
 import { EventStore } from "./ports/EventStore.ts"
 
-/** What has to be well for calls to be sent here. A channel is not among it: without one, streams are only later. */
+/** The state on which readiness depends. The channel is not part of it: without one, streams are only slower. */
 export interface Readings {
   readonly ready: boolean
   readonly store: "ok" | "unavailable"
-  /** Why the store cannot be used, as far as it says so itself; nothing about the inside. */
+  /** The store's own reason why it cannot be used, without internals. */
   readonly reason?: string
   /**
-   * A stream found lately that its log went back in time; not which, since everyone may ask. The process stays ready: all
-   * gateways on the store see the same log, so calls that are sent elsewhere would fare no better.
+   * A stream found a rewound log lately. It does not say which log, since the endpoint is public. The process stays ready:
+   * all gateways on the store see the same log.
    */
   readonly log?: "rewound"
   /** How it stands with the keys that verify tokens; absent where none are needed. */
   readonly keys?: KeysStatus
-  /** Draining: it finishes what it has, and wants nothing new. */
+  /** A draining gateway finishes its calls and accepts no new ones. */
   readonly gateway: "ok" | "draining"
 }
 
-/** Whether calls should be sent to this process, as load balancers ask. */
+/** Whether load balancers should send calls to this process. */
 export class Readiness extends Context.Service<
   Readiness,
   {
-    /** Asks the store at most once in a while, however often it is asked itself. */
+    /** Queries the store at most once per `readinessMs`. */
     readonly check: Effect.Effect<Readings>
     /** From now on the process is not ready. */
     readonly drain: Effect.Effect<void>
@@ -39,7 +39,7 @@ export class Readiness extends Context.Service<
       const feed = yield* Feed
       const authenticator = yield* Authenticator
       let isDraining = false
-      // The cheapest question to which a store cannot know the answer by itself.
+      // The cheapest query that a store cannot answer without its database.
       const asked: Effect.Effect<Pick<Readings, "store" | "reason">> = store.movedSince(undefined).pipe(
         Effect.timeoutOption(readinessMsMax),
         Effect.map((moved) => ({ store: Option.isSome(moved) ? "ok" : "unavailable" }) as const),

@@ -14,7 +14,7 @@ export const pageTokenTextBytesMax = 1024
 export const withheldPagesMax = 10
 /** Rows that a store looks at to answer one search that no index answers. */
 export const scanRowsMax = 100_000
-/** Milliseconds that a search may hold up everything else at a time, as far as one row does not take longer. */
+/** Milliseconds that a search may run before other work gets a turn; a single row may take longer. */
 export const scanSliceMs = 10
 /** Characters of the texts that one search may have to sort by. */
 export const sortTextCharsMax = 16 * 1024 * 1024

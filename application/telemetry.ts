@@ -13,7 +13,7 @@ export interface CallRecord {
   readonly callId: string
   readonly domain?: string
   readonly type?: string
-  /** Messages that a stream has sent; absent for what is no stream. */
+  /** Messages that a stream has sent; absent for unary calls. */
   readonly sent?: number
   /** The call ended, or did not start, because the gateway is shutting down. This is no failure. */
   readonly drained?: true

@@ -1,6 +1,6 @@
 import { type Clock, Context, Effect, Exit, Option, Tracer } from "effect"
 
-/** Whoever records spans, or undefined: then none are made, and nothing is paid for them. */
+/** The tracer that records spans; undefined without one, and then no spans are made. */
 export const recordingTracer: Effect.Effect<Tracer.Tracer | undefined> = Effect.map(Effect.tracer, (tracer) =>
   tracer === Tracer.nativeTracer ? undefined : tracer
 )
@@ -10,7 +10,7 @@ export interface SpanStart {
   readonly kind: Tracer.SpanKind
   readonly parent: Tracer.AnySpan | undefined
   readonly links?: ReadonlyArray<Tracer.AnySpan>
-  /** Nanoseconds of the clock, where that is not now. */
+  /** Start time in nanoseconds since the epoch; now when absent. */
   readonly since?: bigint
 }
 
@@ -27,7 +27,7 @@ export const startSpan = (tracer: Tracer.Tracer, clock: Clock.Clock, start: Span
     sampled: start.parent?.sampled ?? true
   })
 
-/** Runs the effect as a child of the caller's span: from asking to the answer, whatever that is. */
+/** Runs an effect in a child of the caller's span, which ends with the effect. */
 export const inChildSpan =
   (tracer: Tracer.Tracer, clock: Clock.Clock, name: string) =>
   <A, E, R>(use: (span: Tracer.Span | undefined) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

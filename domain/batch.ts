@@ -5,7 +5,7 @@ import { type JsonObject, jsonText, utf8BytesAtMost } from "./json.ts"
 import { applyBytesMax } from "./limits.ts"
 import { type Rejection, within } from "./rejection.ts"
 
-/** What one caller asks for at once, in one domain: done as a whole or not at all. */
+/** The commands of one call in one domain. They are done all or none. */
 export interface Job {
   readonly domain: string
   readonly commands: ReadonlyArray<Command>
@@ -13,14 +13,14 @@ export interface Job {
   readonly parts: boolean
   readonly claims: JsonObject
   readonly idempotency?: Idempotency
-  /** Kept with the events, so that whoever reads them can tell which call made them. */
+  /** Stored with the events, so that readers can continue the trace of the call. */
   readonly traceparent?: string
 }
 
-/** The place that a domain's log has reached. */
+/** The end of a domain's log. */
 export interface Head {
   readonly domain: string
-  /** Random, born with the domain: tells a log from another that took its place. */
+  /** A random id of the log: distinguishes it from a log that replaces it. */
   readonly incarnation: string
   readonly position: bigint
   /** Time and id of the event there; 0 and "" when there is none. */
@@ -28,25 +28,25 @@ export interface Head {
   readonly eventId: string
 }
 
-/** A domain as it is between two commits. */
+/** The state of a domain between two commits. */
 export interface Snapshot {
   readonly position: bigint
   readonly time: bigint
   /** Id of the last event, "" when there is none. */
   readonly eventId: string
   readonly state: (ref: Ref) => State | undefined
-  /** The events that a call with this key has made, in order; none if the key is free. */
+  /** The events of the call with this idempotency key, in order; none if the key is unused. */
   readonly remembered: (caller: string, key: string) => ReadonlyArray<Event>
 }
 
-/** What became of a job. A deferred one found the batch full and belongs to the next. */
+/** The outcome of a job. A deferred job did not fit and belongs to the next batch. */
 export type Outcome =
   | { readonly _tag: "Done"; readonly events: ReadonlyArray<Event>; readonly replayed: boolean }
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
   | { readonly _tag: "Deferred" }
 
-/** What a decision may take from outside, and how much it may make. Fresh for every try. */
-export interface Circumstances {
+/** The inputs of a decision besides the snapshot and the jobs. Made anew for every attempt. */
+export interface DecisionContext {
   /** Nanoseconds since the epoch. */
   readonly now: bigint
   readonly newId: () => string
@@ -62,19 +62,15 @@ export interface BatchDecision {
 
 export const keyText = (caller: string, key: string): string => `${caller}\u0000${key}`
 
-// Field names, ids and numbers beside the names, values and claims of an event; generous, so that a batch stays below
-// the limit in any encoding.
+// Field names, ids and numbers of an event besides its names, values and claims; generous, so that a batch stays below
+// the limit in every encoding.
 const eventOverheadBytes = 512
 
 /**
- * Decides jobs one after another, each seeing what those before it did. Pure, so that a store which finds that
- * something was appended meanwhile can simply decide again.
+ * Decides jobs in order; each sees the effects of those before it. Pure, so that a store can decide again when something
+ * was appended meanwhile.
  */
-export const decideBatch = (
-  snapshot: Snapshot,
-  jobs: ReadonlyArray<Job>,
-  circumstances: Circumstances
-): BatchDecision => {
+export const decideBatch = (snapshot: Snapshot, jobs: ReadonlyArray<Job>, context: DecisionContext): BatchDecision => {
   const states = new Map<string, State>()
   const remembered = new Map<string, ReadonlyArray<Event>>()
   const events: Array<Event> = []
@@ -105,8 +101,7 @@ export const decideBatch = (
       continue
     }
     const fits =
-      events.length + decided.decisions.length <= circumstances.eventsMax &&
-      bytes + decided.bytes <= circumstances.bytesMax
+      events.length + decided.decisions.length <= context.eventsMax && bytes + decided.bytes <= context.bytesMax
     if (!fits && events.length > 0) {
       full = true
       outcomes.push({ _tag: "Deferred" })
@@ -115,7 +110,10 @@ export const decideBatch = (
     if (!fits) {
       outcomes.push({
         _tag: "Rejected",
-        rejection: { _tag: "TooLarge", message: "the store takes no commit so large" }
+        rejection: {
+          _tag: "TooLarge",
+          message: "the change exceeds the largest commit of the store; split it or make its values smaller"
+        }
       })
       continue
     }
@@ -123,9 +121,9 @@ export const decideBatch = (
     const made: Array<Event> = []
     for (const { method, entity } of decided.decisions) {
       position += 1n
-      time = circumstances.now > time ? circumstances.now : time + 1n
+      time = context.now > time ? context.now : time + 1n
       const event: Event = {
-        id: circumstances.newId(),
+        id: context.newId(),
         position,
         time,
         method,

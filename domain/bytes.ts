@@ -1,16 +1,16 @@
-// Small binary texts that travel in headers, URLs and messages: cursors and page tokens.
+// A compact binary encoding for cursors and page tokens, which travel in headers, URLs and messages.
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Bytes as text of one character each: what `btoa` takes, and quick to put together. */
+/** Bytes as text, one character per byte, as `btoa` takes it. Concatenation is fast. */
 export type Bytes = string
 
 export const varint = (value: bigint): Bytes => {
   let bytes = ""
   let rest = value
   for (; rest > 2n ** 31n; rest >>= 7n) bytes += String.fromCharCode(Number(rest & 127n) | 128)
-  // Bigints are slow, and hardly anything is so large.
+  // Bigints are slow, and most values are small.
   let small = Number(rest)
   for (; small > 127; small = Math.floor(small / 128)) bytes += String.fromCharCode((small & 127) | 128)
   return bytes + String.fromCharCode(small)
@@ -25,7 +25,7 @@ export const text = (value: string): Bytes => {
 export const base64Url = (bytes: Bytes): string =>
   btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
 
-/** The bytes of such a text, or undefined if it is none. */
+/** The bytes of a URL-safe base64 text; undefined for any other text. */
 export const fromBase64Url = (encoded: string): Uint8Array | undefined => {
   if (!/^[A-Za-z0-9_-]+$/.test(encoded)) return undefined
   try {
@@ -35,7 +35,7 @@ export const fromBase64Url = (encoded: string): Uint8Array | undefined => {
   }
 }
 
-/** Reads what the functions above write; throws a RangeError or TypeError where the bytes are not theirs. */
+/** Decodes what the functions above encode. Throws a RangeError or TypeError for any other bytes. */
 export class ByteReader {
   #offset = 0
   readonly #bytes: Uint8Array

@@ -4,14 +4,14 @@ import { exceedsBytes, type JsonObject, jsonText } from "./json.ts"
 import { valuesBytesMax } from "./limits.ts"
 import { invalid, type Rejection } from "./rejection.ts"
 
-/** What must be true of an entity for a command to be done. A deleted entity has its tombstone's version. */
+/** The condition on an entity under which a command is done. A deleted entity has the version of its tombstone. */
 export type Precondition =
   | { readonly _tag: "None" }
   | { readonly _tag: "Absent" }
   | { readonly _tag: "Exists" }
   | { readonly _tag: "Versions"; readonly versions: ReadonlyArray<bigint> }
 
-/** What to do. A Revert brings the values of the event that it names, which its use case has looked up. */
+/** The change of an entity. The use case looks up the values of a Revert beforehand. */
 export type Change =
   | { readonly _tag: "Set"; readonly values: JsonObject }
   | { readonly _tag: "Edit"; readonly values: JsonObject }
@@ -25,7 +25,7 @@ export interface Command {
   readonly precondition: Precondition
 }
 
-/** What a command does to an entity: all of its event but what only the log knows. */
+/** The effect of a command: its event without position, time and id, which the log assigns. */
 export interface Decision {
   readonly method: Mutation
   readonly entity: Entity
@@ -40,8 +40,8 @@ export const decide = (state: State | undefined, command: Command): Decision | R
   if (command.change._tag === "Del" && alive === undefined) {
     return { _tag: "NotFound", message: "the entity does not exist" }
   }
-  const miss = missed(command.precondition, current, alive !== undefined)
-  if (miss !== undefined) return { _tag: "Conflict", message: miss, current }
+  const mismatch = mismatchOf(command.precondition, current, alive !== undefined)
+  if (mismatch !== undefined) return { _tag: "Conflict", message: mismatch, current }
   const values = valuesAfter(command.change, alive)
   if (command.change._tag !== "Del" && exceedsBytes(jsonText(values), valuesBytesMax)) {
     return invalid({ field: "values", rule: `must be at most ${valuesBytesMax} bytes as JSON after the change` })
@@ -50,7 +50,7 @@ export const decide = (state: State | undefined, command: Command): Decision | R
   return { method: methodOf[command.change._tag], entity: { domain, type, key, values, version: current + 1n } }
 }
 
-const missed = (precondition: Precondition, current: bigint, exists: boolean): string | undefined => {
+const mismatchOf = (precondition: Precondition, current: bigint, exists: boolean): string | undefined => {
   switch (precondition._tag) {
     case "None":
       return undefined
@@ -59,7 +59,7 @@ const missed = (precondition: Precondition, current: bigint, exists: boolean): s
     case "Exists":
       return exists ? undefined : `the entity does not exist; its version is ${current}`
     case "Versions":
-      // An entity that never was has version 0, which nobody can expect: 0 on the wire means any.
+      // An entity without events has version 0. Callers cannot expect it: 0 on the wire means any version.
       if (current !== 0n && precondition.versions.includes(current)) return undefined
       return precondition.versions.length === 0
         ? `the entity is at version ${current}, and what was expected is no version`

@@ -1,13 +1,13 @@
 import { ByteReader, type Bytes, base64Url, fromBase64Url, text, varint } from "./bytes.ts"
 import { cursorBytesMax } from "./limits.ts"
 
-/** Where a reader stands in the log of one domain. */
+/** The position of a stream in the log of one domain. */
 export interface StreamPosition {
-  /** Which log: 16 hex digits, see `Head.incarnation`. */
+  /** The incarnation of the log, 16 hex digits; see `Head.incarnation`. */
   readonly incarnation: string
-  /** The last position seen; 0 when none was. */
+  /** The position of the last event that was seen; 0 before the first. */
   readonly position: bigint
-  /** The last 8 hex digits of the id of the event there; "" at 0. Tells a log that was rewound and written anew. */
+  /** The last 8 hex digits of that event's id; "" at position 0. They reveal a log that was rewound and continued. */
   readonly eventId: string
 }
 
@@ -19,30 +19,30 @@ export interface Selection {
 }
 
 /**
- * Where a stream stands: its position in every domain that it covers, quiet ones too. A domain that is not listed is newer
- * than the cursor and is read from its first event.
+ * The positions of a stream in all domains that it covers, including those without new events. A domain that is not
+ * listed is newer than the cursor; the stream reads it from its first event.
  */
 export interface Cursor {
   readonly selection: Selection
-  /** Events before this time are left out: the stream was opened before it. */
+  /** The stream skips events before this time, which lay in the future when the stream was opened. */
   readonly since?: bigint
   readonly positions: ReadonlyMap<string, StreamPosition>
 }
 
-/** The part of an event id that positions keep: its end, since ids may begin with the time. */
+/** The part of an event id that stream positions keep: its end, since ids may begin with the time. */
 export const shortId = (eventId: string): string => eventId.slice(-8)
 
 const format = 1
-/** The same, with the time since which the stream wants events behind the selection. */
+/** As `format`, with the `since` time after the selection. */
 const formatSince = 2
 
-/** Eight digits. */
+/** Four bytes from eight hex digits. */
 const hex = (value: string): Bytes => {
   const number = Number.parseInt(value, 16)
   return String.fromCharCode(number >>> 24, (number >>> 16) & 255, (number >>> 8) & 255, number & 255)
 }
 
-/** The bytes of what a stream covers, with which every cursor of it begins. */
+/** The encoded selection, with which every cursor begins. */
 export const selectionBytes = ({ domain, type, key }: Selection, since?: bigint): Bytes =>
   String.fromCharCode(since === undefined ? format : formatSince) +
   text(domain) +
@@ -50,18 +50,18 @@ export const selectionBytes = ({ domain, type, key }: Selection, since?: bigint)
   text(key) +
   (since === undefined ? "" : varint(since))
 
-/** The first bytes of every position in a log. */
+/** The first part of an encoded stream position: the domain and the incarnation. */
 export const logBytes = (domain: string, incarnation: string): Bytes =>
   text(domain) + hex(incarnation.slice(0, 8)) + hex(incarnation.slice(8))
 
-/** The other bytes of a position. Streams keep the first, and renew only these. */
+/** The second part of an encoded stream position, which changes while a stream advances. */
 export const positionBytes = ({ position, eventId }: Pick<StreamPosition, "position" | "eventId">): Bytes =>
   position === 0n ? varint(0n) : varint(position) + hex(eventId)
 
 export const streamPositionBytes = (domain: string, position: StreamPosition): Bytes =>
   logBytes(domain, position.incarnation) + positionBytes(position)
 
-/** Cursor text from its bytes: URL-safe base64, since it travels in headers, in URLs and as an SSE id. */
+/** The text of a cursor: URL-safe base64, since it travels in headers, in URLs and as an SSE id. */
 export const cursorText = base64Url
 
 export const encodeCursor = (cursor: Cursor): string =>
@@ -72,7 +72,7 @@ export const encodeCursor = (cursor: Cursor): string =>
     )
   )
 
-/** The cursor that a text stands for, or undefined for any text that `encodeCursor` cannot have made. */
+/** Decodes a cursor; undefined for any text that `encodeCursor` cannot have made. */
 export const decodeCursor = (encoded: string): Cursor | undefined => {
   const bytes = encoded.length > cursorBytesMax ? undefined : fromBase64Url(encoded)
   if (bytes === undefined) return undefined
@@ -89,7 +89,7 @@ export const decodeCursor = (encoded: string): Cursor | undefined => {
       const position = reader.varint()
       positions.set(domain, { incarnation, position, eventId: position > 0n ? reader.hex(4) : "" })
     }
-    // The same bytes can be written in other ways, such as with a domain twice or a longer number: none of them is ours.
+    // Reject other encodings of the same cursor, such as a repeated domain or a longer varint.
     const cursor = { selection, ...since, positions }
     return encodeCursor(cursor) === encoded ? cursor : undefined
   } catch {

@@ -10,11 +10,11 @@ export interface Ref {
 /** A piece of application state. */
 export interface Entity extends Ref {
   readonly values: JsonObject
-  /** How many events made it, deletions included; 1 after the first. */
+  /** The number of events of the entity, deletions included; 1 after the first. */
   readonly version: bigint
 }
 
-/** What a store holds under a ref: the entity, or what is left of a deleted one. An entity that never was has none. */
+/** What a store holds under a ref: the entity, or the tombstone of a deleted one. */
 export interface State extends Entity {
   readonly deleted: boolean
 }

@@ -11,9 +11,9 @@ export const methods = {
 
 export type Mutation = (typeof methods)[keyof typeof methods]
 
-/** What a retry is recognised by; kept with every event of the call. */
+/** Identifies retries of a call; stored with every event of the call. */
 export interface Idempotency {
-  /** Who called: `iss` and `sub` of the claims. One caller's keys never meet another's. */
+  /** The caller: `iss` and `sub` of the claims. Keys of different callers are independent. */
   readonly caller: string
   /** The key as the caller sent it. */
   readonly key: string
@@ -25,7 +25,7 @@ export interface Idempotency {
 export interface Event {
   /** UUID v4. */
   readonly id: string
-  /** Place in the domain's log: 1, 2, 3, … without a gap. */
+  /** Position in the domain's log: 1, 2, 3, … without a gap. */
   readonly position: bigint
   /** Nanoseconds since the epoch; rises strictly with the position. */
   readonly time: bigint
@@ -35,13 +35,13 @@ export interface Event {
   /** The verified claims of the caller; empty when authentication is off. */
   readonly claims: JsonObject
   readonly idempotency?: Idempotency
-  /** The place in a distributed trace from which the change was made, as the W3C header of this name. */
+  /** The trace context of the call, in the form of the W3C header `traceparent`. */
   readonly traceparent?: string
   /** Values and claims were erased on request; everything else stands. */
   readonly erased: boolean
 }
 
-/** The state of an entity after an event, which carries all of it: the projection in one line. */
+/** The state of an entity after an event. Every event carries the whole state. */
 export const evolve = (event: Event): State => ({
   ...event.entity,
   deleted: event.method === methods.del

@@ -1,13 +1,13 @@
-/** What is wrong with some JSON, and where; `path` is empty when it is the whole of it. */
+/** A broken rule and its path in JSON; `path` is empty for the whole value. */
 export interface JsonFault {
   readonly path: string
   readonly rule: string
 }
 
-/** Characters of a key that a path shows. A key may be as long as a whole request, and a path goes into an error. */
+/** The most characters of a key that a path shows: keys may be long, and paths go into error messages. */
 const keyCharsMax = 64
 
-/** Keys and indexes, from the outermost on, as errors name them: `a.b[2]`. */
+/** A path of keys and indexes, from the outermost, as errors show it: `a.b[2]`. */
 export const jsonPath = (steps: Iterable<string | number>): string => {
   let path = ""
   for (const step of steps) {

@@ -1,14 +1,14 @@
 import type { Json } from "./json.ts"
 import { type JsonFault, jsonPath } from "./json-path.ts"
 
-/** What a JSON text stands for, or why it is refused; `path` is empty when it is the text as a whole. */
+/** The value of a JSON text, or the reason why it is refused; `path` is empty for the whole text. */
 export type JsonRead =
   | { readonly ok: true; readonly value: Json }
   | { readonly ok: false; readonly path: string; readonly rule: string }
 
 /**
- * Reads JSON as `JSON.parse` does, and refuses what that lets pass: an object that has the same key twice, of which only
- * the last would count, and a text that makes more than `valuesMax` keys and values, which take far more memory than it.
+ * Parses JSON as `JSON.parse` does, but refuses objects with a duplicate key, and texts with more than `valuesMax` keys and
+ * values, since these take far more memory than the text.
  */
 export const readJson = (text: string, valuesMax: number): JsonRead => {
   const fault = jsonFault(text, valuesMax)
@@ -22,7 +22,7 @@ export const readJson = (text: string, valuesMax: number): JsonRead => {
   return fault === undefined ? { ok: true, value } : { ok: false, ...fault }
 }
 
-/** What `JSON.parse` does not see in a text; of one that is no JSON, anything or nothing. */
+/** The rule that a JSON text breaks although `JSON.parse` accepts it. The result for invalid JSON is unspecified. */
 export const jsonFault = (text: string, valuesMax: number): JsonFault | undefined => {
   const { count, duplicate } = scan(text, valuesMax)
   if (count > valuesMax) return { path: "", rule: `must not hold more than ${valuesMax} keys and values` }
@@ -50,17 +50,17 @@ interface Level {
   index: number
 }
 
-interface Scanned {
+interface ScanResult {
   count: number
   duplicate: string | undefined
 }
 
 /**
- * One pass over a text that need not be JSON; stops once it counts too much. With a stack of its own: the text may nest
- * deeper than the call stack is.
+ * One pass over a text, valid JSON or not; stops at the limit. It needs no recursion: the text may nest deeper than the
+ * call stack.
  */
-const scan = (text: string, valuesMax: number): Scanned => {
-  const found: Scanned = { count: 1, duplicate: undefined }
+const scan = (text: string, valuesMax: number): ScanResult => {
+  const found: ScanResult = { count: 1, duplicate: undefined }
   const levels: Array<Level> = []
   let level: Level | undefined
   let isKeyNext = false
@@ -92,7 +92,7 @@ const scan = (text: string, valuesMax: number): Scanned => {
   return found
 }
 
-/** Where the quote is that ends a string, or the end of the text. */
+/** The index of the quote that ends a string, or the end of the text. */
 const endOfString = (text: string, start: number): number => {
   for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let before = at - 1

@@ -8,27 +8,27 @@ export interface JsonObject {
   readonly [key: string]: Json
 }
 
-/** Characters of JSON text from which on it is worth remembering: making a shorter one anew costs less than looking it up. */
-const rememberedFrom = 1024
+/** The least length of a JSON text, in characters, that is cached: shorter ones are faster to make than to look up. */
+const cachedCharsMin = 1024
 
 const texts = new WeakMap<JsonObject, string>()
 
 /**
- * JSON text of an object that is never changed again. A long one is remembered with the object, since one Set needs it
- * to check the size, to store the event and to store the entity.
+ * JSON text of an immutable object. Long texts are cached with the object, since one Set needs the text to check the size,
+ * to store the event and to store the entity.
  */
 export const jsonText = (value: JsonObject): string => {
   const known = texts.get(value)
   if (known !== undefined) return known
   const text = JSON.stringify(value)
-  if (text.length >= rememberedFrom) texts.set(value, text)
+  if (text.length >= cachedCharsMin) texts.set(value, text)
   return text
 }
 
-/** The object that a stored text stands for; a long text is remembered, so that passing it on costs nothing. */
+/** Parses a stored text. A long text is cached with the object, so that sending it needs no serialization. */
 export const jsonParsed = (text: string): JsonObject => {
   const value = JSON.parse(text) as JsonObject
-  if (text.length >= rememberedFrom) texts.set(value, text)
+  if (text.length >= cachedCharsMin) texts.set(value, text)
   return value
 }
 
@@ -37,10 +37,10 @@ const encoder = new TextEncoder()
 /** Bytes of UTF-8 in a text. */
 export const utf8Bytes = (text: string): number => encoder.encode(text).length
 
-/** Not less than the bytes of UTF-8 in a text, and exact for any but short ones: counting is dear where many are short. */
+/** An upper bound of the bytes of UTF-8 in a text; exact for long texts. Counting many short texts would be slow. */
 export const utf8BytesAtMost = (text: string): number => (text.length < 256 ? text.length * 3 : utf8Bytes(text))
 
-/** Whether a text takes more than `max` bytes of UTF-8, mostly told from its length alone. */
+/** Whether a text takes more than `max` bytes of UTF-8. The length alone decides in most cases. */
 export const exceedsBytes = (text: string, max: number): boolean =>
   text.length > max || (text.length * 3 > max && utf8Bytes(text) > max)
 
@@ -52,12 +52,12 @@ export const canonicalText = (value: Json): string => {
   return `{${entries.map((key) => `${JSON.stringify(key)}:${canonicalText(value[key]!)}`).join(",")}}`
 }
 
-// What an object, a list, a key or an entry takes beside what is in it: 16 bytes or more on every runtime, some double.
+// Memory of an object, a list, a key or an entry besides its content: 16 bytes or more on every runtime, twice on some.
 const entryBytes = 32
 
 /**
- * About the bytes that checked values take in memory, their text not included. The text alone says little: an entry of
- * two characters becomes an object of many times as much.
+ * An estimate of the bytes that values take in memory as objects. The text alone says little: two characters can become
+ * an object of many times their size.
  */
 export const memoryBytes = (value: Json): number => {
   if (typeof value === "string") return entryBytes + value.length
@@ -77,14 +77,14 @@ const stringRule = (text: string): string | undefined => {
   return undefined
 }
 
-/** The rule that an object breaks by one of its keys. */
+/** The rule that a key breaks, if any. */
 const keyRule = (key: string): string | undefined => {
   if (!key.isWellFormed()) return "must have keys of valid Unicode (one has a lone surrogate)"
   if (key.includes("\u0000")) return "must not have a key with U+0000"
   return undefined
 }
 
-/** An object or array whose entries are still to be looked at. */
+/** An object or array whose entries are not checked yet. */
 interface Pending {
   readonly value: ReadonlyArray<Json> | JsonObject
   readonly depth: number
@@ -94,8 +94,8 @@ interface Pending {
 }
 
 /**
- * What keeps a value from being stored, and where, or undefined. Walks with a stack of its own: a hostile value may be
- * nested deeper than the call stack is.
+ * The first reason why a value cannot be stored, with its path. It needs no recursion: a hostile value may be nested
+ * deeper than the call stack.
  */
 export const jsonProblem = (root: JsonObject): JsonFault | undefined => {
   const pending: Array<Pending> = [{ value: root, depth: 1, parent: undefined, step: "" }]
@@ -103,7 +103,7 @@ export const jsonProblem = (root: JsonObject): JsonFault | undefined => {
     const parent = next
     const depth = parent.depth + 1
     if (parent.depth > valuesDepthMax) return { path: "", rule: `must not nest deeper than ${valuesDepthMax}` }
-    /** The rule that an entry breaks; of an object or array, what is in it comes later. */
+    /** The rule that an entry breaks. The entries of objects and arrays are checked later. */
     const ruleOf = (value: Json, step: string | number): string | undefined => {
       if (typeof value === "string") return stringRule(value)
       if (typeof value === "number" && !Number.isFinite(value)) return "must not be NaN or Infinity"

@@ -20,7 +20,7 @@ export interface NotFound {
 export interface Conflict {
   readonly _tag: "Conflict"
   readonly message: string
-  /** The entity's version now; 0 if it never was. */
+  /** The current version of the entity; 0 if it has no events. */
   readonly current: bigint
 }
 
@@ -34,13 +34,13 @@ export interface Erased {
   readonly _tag: "Erased"
 }
 
-/** The request is fine, and its answer would be larger than anyone is served. */
+/** The request is valid, but it or its answer exceeds a limit. */
 export interface TooLarge {
   readonly _tag: "TooLarge"
   readonly message: string
 }
 
-/** The place that a cursor names is not in the log: it was rewound, or its beginning is gone. */
+/** The log does not contain the position of a cursor: it was rewound. */
 export interface OutOfRange {
   readonly _tag: "OutOfRange"
   readonly message: string
@@ -51,7 +51,7 @@ export type Rejection = Invalid | NotFound | Conflict | KeyReused | Erased | Too
 
 export const invalid = (...violations: ReadonlyArray<Violation>): Invalid => ({ _tag: "Invalid", violations })
 
-/** A rejection as a part of a larger request sees it: the fields and words say which part it was. */
+/** A rejection of one part of a larger request: its fields and message name the part. */
 export const within = (part: string, rejection: Rejection): Rejection => {
   switch (rejection._tag) {
     case "Invalid":

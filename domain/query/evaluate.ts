@@ -4,7 +4,7 @@ import { isArray, type Json, type JsonObject } from "../json.ts"
 import { compareSame } from "./compare.ts"
 import type { Comparison, Field, FieldPath, Operand, Query } from "./tree.ts"
 
-/** Whether a subject passes a filter. This is what filters mean; every store has to agree with it. */
+/** Whether a subject passes a filter. This function defines what filters mean; every store has to agree with it. */
 export const evaluate = (query: Query, subject: Entity | Event): boolean => {
   switch (query.kind) {
     case "and":
@@ -14,13 +14,13 @@ export const evaluate = (query: Query, subject: Entity | Event): boolean => {
     case "not":
       return !evaluate(query.of, subject)
     case "exists":
-      return reach(query.at, subject).length > 0
+      return valuesAt(query.at, subject).length > 0
     case "equals":
-      return scalars(query.at, subject).some((value) => query.anyOf.includes(value))
+      return scalarsAt(query.at, subject).some((value) => query.anyOf.includes(value))
     case "prefix":
-      return scalars(query.at, subject).some((value) => typeof value === "string" && value.startsWith(query.prefix))
+      return scalarsAt(query.at, subject).some((value) => typeof value === "string" && value.startsWith(query.prefix))
     default:
-      return scalars(query.at, subject).some(
+      return scalarsAt(query.at, subject).some(
         (value) => typeof value === typeof query.than && holds[query.kind](compareSame(value as Scalar, query.than))
       )
   }
@@ -82,11 +82,11 @@ const eventFieldOf = (
 export const child = (value: Json, key: string): Json | undefined =>
   typeof value === "object" && value !== null && !isArray(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
-/** A value on the way: JSON, or an exact integer of an event. */
-type Found = Json | bigint
+/** A value at a path: JSON, or an exact integer of an event. */
+type PathValue = Json | bigint
 
-/** Everything that a place leads to. On the way, an array stands for its elements; for these alone, not for theirs. */
-const reach = (at: FieldPath, subject: Entity | Event): readonly Found[] => {
+/** All values at a path. Along the path an array stands for its elements, but nested arrays do not. */
+const valuesAt = (at: FieldPath, subject: Entity | Event): readonly PathValue[] => {
   if (at.kind === "field") {
     const value = fieldOf(at.field, subject)
     return value === undefined ? [] : [value]
@@ -95,18 +95,18 @@ const reach = (at: FieldPath, subject: Entity | Event): readonly Found[] => {
   for (const key of at.path) {
     reached = reached.flatMap(items<Json>).flatMap((item) => {
       const value = child(item, key)
-      // In a list of its own, for flatMap would open a value that is an array.
+      // Wrapped in a list, because flatMap would flatten a value that is an array.
       return value === undefined ? [] : [value]
     })
   }
   return reached
 }
 
-const items = <A extends Found>(value: A): readonly A[] =>
+const items = <A extends PathValue>(value: A): readonly A[] =>
   typeof value === "object" && value !== null && isArray(value) ? (value as readonly A[]) : [value]
 
-/** The scalars that a place leads to, those in an array at its end included. */
-const scalars = (at: FieldPath, subject: Entity | Event): readonly Operand[] =>
-  reach(at, subject)
-    .flatMap(items<Found>)
+/** The scalarsAt that a place leads to, those in an array at its end included. */
+const scalarsAt = (at: FieldPath, subject: Entity | Event): readonly Operand[] =>
+  valuesAt(at, subject)
+    .flatMap(items<PathValue>)
     .filter((value): value is Operand => typeof value !== "object" || value === null)

@@ -1,7 +1,7 @@
 import { exceedsBytes } from "../json.ts"
 import { type Field, type FieldPath, fields, queryLimits, type Subject } from "./tree.ts"
 
-/** Ends the reading of a filter or a sort; caught where the reading began. */
+/** Aborts the parsing of a filter or a sort; `parseQuery` and `parseSort` catch it. */
 export class Refusal {
   readonly problem: string
   constructor(problem: string) {
@@ -9,10 +9,10 @@ export class Refusal {
   }
 }
 
-/** What the caller wrote, short enough to be quoted to them. */
+/** The caller's text, shortened for an error message. */
 export const quoted = (text: string): string => (text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text)
 
-/** Text that not every store can hold is refused in all of them. */
+/** Refuses text that some store cannot hold. */
 export const refuseText = (text: string): void => {
   if (!text.isWellFormed()) throw new Refusal("text cannot hold half of a surrogate pair")
   if (text.includes("\u0000")) throw new Refusal("text cannot hold the character U+0000")

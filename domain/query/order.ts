@@ -21,11 +21,11 @@ export const parseSort = (field: string, reverse: boolean, subject: Subject): Pa
   }
 }
 
-/** Whether a sort asks for the order that there is without one. */
+/** Whether a sort equals the default order. */
 const isTie = (at: FieldPath, subject: Subject): boolean =>
   at.kind === "field" && at.field === (subject === "event" ? "position" : "entity.key")
 
-/** All that has to be kept of a subject to sort it: its values may be large. */
+/** The part of a subject that its order depends on: its values may be large. */
 export interface SortKey {
   readonly value: Operand | undefined
   readonly tie: string | bigint
@@ -48,13 +48,13 @@ export const compareBy = (order: Order): ((a: Entity | Event, b: Entity | Event)
   return (a, b) => compare(sortKey(order, a), sortKey(order, b))
 }
 
-/** Whether a place in the order is behind another one. */
+/** Whether a sort key comes after another. */
 export const isBehind = (order: Order, place: SortKey, other: SortKey): boolean => compareKeys(order)(place, other) > 0
 
-/** What is unique within a search, and so settles every tie. */
+/** A key that is unique within a search: it breaks ties. */
 const tie = (subject: Entity | Event): string | bigint => (isEvent(subject) ? subject.position : subject.key)
 
-/** The scalar that a place leads to through objects alone; undefined ("none") if an array or nothing is there. */
+/** The scalar at a path through objects alone; undefined if there is an array or nothing. */
 const sortValue = (at: FieldPath, subject: Entity | Event): Operand | undefined => {
   if (at.kind === "field") return fieldOf(at.field, subject)
   let value: Json | undefined = rootOf(at.root, subject)

@@ -13,24 +13,24 @@ export const parseQuery = (text: string, subject: Subject): ParsedQuery => {
     refuseLong(text)
     const literal = parseLiteral(text)
     if (!isObject(literal)) throw new Refusal('a filter is a JSON object such as {"path": value}')
-    const reader: Reader = { subject, conditions: 0, keys: 0 }
-    return { ok: true, query: filter(literal, reader) }
+    const counts: ParseCounts = { subject, conditions: 0, keys: 0 }
+    return { ok: true, query: filter(literal, counts) }
   } catch (error) {
     if (error instanceof Refusal) return { ok: false, problem: error.problem }
     throw error
   }
 }
 
-interface Reader {
+interface ParseCounts {
   readonly subject: Subject
   conditions: number
   keys: number
 }
 
-const count = (reader: Reader, at?: FieldPath): void => {
-  if (++reader.conditions > queryLimits.conditions) throw new Refusal(`more than ${queryLimits.conditions} conditions`)
-  if (at?.kind === "json") reader.keys += at.path.length
-  if (reader.keys > queryLimits.keys) throw new Refusal(`more than ${queryLimits.keys} keys in all paths together`)
+const count = (counts: ParseCounts, at?: FieldPath): void => {
+  if (++counts.conditions > queryLimits.conditions) throw new Refusal(`more than ${queryLimits.conditions} conditions`)
+  if (at?.kind === "json") counts.keys += at.path.length
+  if (counts.keys > queryLimits.keys) throw new Refusal(`more than ${queryLimits.keys} keys in all paths together`)
 }
 
 const allOf = (of: readonly Query[]): Query => (of.length === 1 ? of[0]! : { kind: "and", of })
@@ -40,25 +40,25 @@ const not = (of: Query): Query => ({ kind: "not", of })
 type Fields = { readonly [key: string]: Literal }
 
 /** An object of paths and of `$and`, `$or`, `$not`: all must hold. */
-const filter = (literal: Fields, reader: Reader): Query => {
+const filter = (literal: Fields, counts: ParseCounts): Query => {
   const entries = Object.entries(literal)
-  // A filter that says nothing still costs something when there are thousands of them.
-  if (entries.length === 0) count(reader)
+  // Even empty filters cost time when there are thousands.
+  if (entries.length === 0) count(counts)
   return allOf(
     entries.map(([key, value]) => {
       if (key === "$and" || key === "$or") {
-        const of = filters(key, value).map((item) => filter(item, reader))
+        const of = filters(key, value).map((item) => filter(item, counts))
         return key === "$and" ? allOf(of) : { kind: "or", of }
       }
       if (key === "$not") {
         if (!isObject(value)) throw new Refusal("$not takes a filter")
-        return not(filter(value, reader))
+        return not(filter(value, counts))
       }
       if (key.startsWith("$")) {
         if (Object.hasOwn(operators, key)) throw new Refusal(`${key} stands under a path: {"path": {"${key}": …}}`)
         throw new Refusal(`unknown operator ${quoted(key)}; use $and, $or, $not, or \\$ for a key that starts with $`)
       }
-      return conditions(key, value, reader)
+      return conditions(key, value, counts)
     })
   )
 }
@@ -69,15 +69,15 @@ const filters = (key: string, value: Literal): readonly Fields[] => {
   return value
 }
 
-/** What stands at a path: a value to equal, or operators that must all hold. */
-const conditions = (path: string, value: Literal, reader: Reader): Query => {
-  const at = parseFieldPath(path, reader.subject)
+/** The condition at a path: a value to equal, or operators that must all hold. */
+const conditions = (path: string, value: Literal, counts: ParseCounts): Query => {
+  const at = parseFieldPath(path, counts.subject)
   const name = quoted(path)
   if (!isObject(value)) {
-    count(reader, at)
+    count(counts, at)
     return { kind: "equals", at, anyOf: [operand(at, value, name)] }
   }
-  return tests({ at, name }, value, reader)
+  return tests({ at, name }, value, counts)
 }
 
 interface Target {
@@ -86,7 +86,7 @@ interface Target {
   readonly name: string
 }
 
-const tests = (target: Target, value: Fields, reader: Reader): Query => {
+const tests = (target: Target, value: Fields, counts: ParseCounts): Query => {
   const { name } = target
   const keys = Object.keys(value)
   if (keys.length === 0) throw new Refusal(`${name}: an empty object says nothing; use {"$exists": true} or a value`)
@@ -100,14 +100,14 @@ const tests = (target: Target, value: Fields, reader: Reader): Query => {
     Object.entries(value).map(([key, given]) => {
       if (key === "$not") {
         if (!isObject(given)) throw new Refusal(`${name}: $not takes an object of operators`)
-        return not(tests(target, given, reader))
+        return not(tests(target, given, counts))
       }
       const operator = Object.hasOwn(operators, key) ? operators[key as keyof typeof operators] : undefined
       if (operator === undefined) {
         const known = [...Object.keys(operators), "$not"].join(", ")
         throw new Refusal(`${name}: unknown operator ${quoted(key)}; use ${known}`)
       }
-      count(reader, target.at)
+      count(counts, target.at)
       return operator({ at: target.at, name: `${name}: ${key}` }, given)
     })
   )
@@ -155,7 +155,7 @@ const operators = {
   $prefix: prefix
 } as const satisfies Record<string, Operator>
 
-/** A scalar of the kind that the place holds; values and claims may hold any. */
+/** A scalar of the type of the field; values and claims may hold any scalar. */
 const operand = (at: FieldPath, given: Literal, name: string): Operand => {
   if (Array.isArray(given)) throw new Refusal(`${name}: cannot equal a list; use $in for any of several values`)
   if (isObject(given)) throw new Refusal(`${name}: takes a string, a number, true, false or null`)

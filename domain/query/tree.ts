@@ -1,4 +1,4 @@
-/** What a filter may cost: it comes from outside, and every store has to run it. */
+/** Bounds on the cost of a filter: callers write it, and every store has to run it. */
 export const queryLimits = {
   /** UTF-8 bytes of a filter or of a sort path. */
   textBytes: 64 * 1024,
@@ -37,8 +37,8 @@ export const fields = {
 export type Field = keyof typeof fields
 
 /**
- * Where a condition looks: a field of the event or entity, or a path into the values or the claims. The path is empty when an
- * event is asked for `entity.values` or `claims` as such.
+ * A field of the event or entity, or a path into the values or the claims. The path is empty for `entity.values` and
+ * `claims` of an event themselves.
  */
 export type FieldPath =
   | { readonly kind: "field"; readonly field: Field }
@@ -50,9 +50,8 @@ export type Operand = string | number | bigint | boolean | null
 export type Comparison = "gt" | "gte" | "lt" | "lte"
 
 /**
- * A filter, read and checked. The tests look at the scalars that a place leads to (an array stands for its elements)
- * and hold if any of them passes, so a missing value passes none. `$ne`, `$nin` and `$exists: false` are `not` of their
- * opposites. `and` of nothing is everything.
+ * A parsed filter. A condition holds if any scalar at its path passes (an array stands for its elements), so a missing
+ * value passes none. `$ne`, `$nin` and `$exists: false` are `not` of their opposites. An empty `and` passes everything.
  */
 export type Query =
   | { readonly kind: "and" | "or"; readonly of: readonly Query[] }
@@ -62,10 +61,10 @@ export type Query =
   | { readonly kind: Comparison; readonly at: FieldPath; readonly than: string | number | bigint }
   | { readonly kind: "prefix"; readonly at: FieldPath; readonly prefix: string }
 
-/** An order of results. Without a place: by key (entities) or position (events), which settle ties as well. */
+/** An order of results. Without a path: by key (entities) or position (events), which break ties as well. */
 export interface Order {
   readonly subject: Subject
   readonly at: FieldPath | undefined
-  /** Turns the whole order around, ties included. */
+  /** Reverses the whole order, ties included. */
   readonly reverse: boolean
 }

@@ -28,11 +28,11 @@ import { del, job, refIn } from "../contract/event-store/writing.ts"
 import { keysOf, open, taken, World, write } from "./feed-world.ts"
 import { GatedStore, settle } from "./gated-store.ts"
 
-/** What the program's own log and metrics are told. */
+/** Collects log lines and defects. */
 class Heard {
   readonly defects: Array<string> = []
   readonly lines: Array<string> = []
-  /** Throws once when a commit is told of. */
+  /** Throws once when a commit is recorded. */
   hasBugInCommitted = false
 
   readonly layer = Layer.merge(
@@ -58,7 +58,7 @@ class Heard {
 const bug = new Error("a mistake of ours")
 const dies = Effect.die(bug)
 
-/** Dies once it is told to, as often as it is told; does nothing else. */
+/** Dies as many times as `set` says; does nothing otherwise. */
 const trap = () => {
   let left = 0
   return {
@@ -244,7 +244,7 @@ describe("a bug in", () => {
       expect(heard.defects.length).toBeGreaterThan(0)
       expect(new Set(heard.defects)).toEqual(new Set([fiber]))
       expect(heard.lines).toHaveLength(heard.defects.length)
-      expect(heard.lines[0]).toMatch(/^Error there is a bug in what runs in the background: .*a mistake of ours/s)
+      expect(heard.lines[0]).toMatch(/^Error bug in the background fiber .*a mistake of ours/s)
       expect(heard.lines[0]).toContain(fiber)
     })
   })

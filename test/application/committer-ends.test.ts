@@ -94,7 +94,7 @@ describe("a store that tells of some batches before others", () => {
   })
 })
 
-/** A channel that notes what it is given, and then does as it is told. */
+/** A channel that records announcements, and then runs the given effect. */
 const noting = (then: (announcements: ReadonlyArray<Announcement>) => Effect.Effect<void, Unavailable>) => {
   const published: Array<Announcement> = []
   const layer = Layer.succeed(Channel, {

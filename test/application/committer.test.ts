@@ -98,37 +98,6 @@ describe("group commit", () => {
     }).pipe(over(store))
   })
 
-  it.effect("gives a waiting store later jobs in a new batch, and does not change the batch that it has", () => {
-    const store = new GatedStore()
-    return Effect.gen(function* () {
-      const first = yield* held(store)
-      const second = yield* submitted(setting("d", "second"))
-      const keys = () => store.waitingBatches.map(({ refs }) => refs.map(({ key }) => key))
-      const [batch] = store.waitingBatches
-      yield* store.progress
-      expect(batch!.refs.map(({ key }) => key)).toEqual(["first"])
-      expect(keys()).toEqual([["first", "second"]])
-      yield* store.gate.open
-      yield* Fiber.joinAll([first, second])
-      expect(store.commits).toHaveLength(1)
-    }).pipe(over(store))
-  })
-
-  it.effect("keeps later jobs for the next batch when the store decides an earlier one", () => {
-    const store = new GatedStore()
-    return Effect.gen(function* () {
-      const first = yield* held(store)
-      const second = yield* submitted(setting("d", "second"))
-      const earlier = store.waitingBatches
-      yield* store.progress
-      store.useBatches(earlier)
-      yield* store.gate.open
-      yield* Fiber.joinAll([first, second])
-      expect(store.commits).toHaveLength(2)
-      expect(store.keys("d")).toEqual(["first", "second"])
-    }).pipe(over(store))
-  })
-
   it.effect("adds jobs that arrive while a store waits for its slot, up to the size of a commit", () => {
     const store = new GatedStore()
     store.takesLaterJobs = true

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import {
   type BatchDecision,
-  type Circumstances,
+  type DecisionContext,
   decideBatch,
   type Job,
   keyText,
@@ -32,7 +32,7 @@ const ids = () => {
   let next = 0
   return () => `id-${++next}`
 }
-const circumstances = (more: Partial<Circumstances> = {}): Circumstances => ({
+const circumstances = (more: Partial<DecisionContext> = {}): DecisionContext => ({
   now: 1000n,
   newId: ids(),
   eventsMax: Number.POSITIVE_INFINITY,
@@ -205,7 +205,7 @@ describe("an idempotency key", () => {
 })
 
 describe("a batch that is full", () => {
-  const within = (more: Partial<Circumstances>, ...jobs: ReadonlyArray<Job>) =>
+  const within = (more: Partial<DecisionContext>, ...jobs: ReadonlyArray<Job>) =>
     decideBatch(after([]), jobs, circumstances(more))
 
   it("defers the first job that does not fit and all behind it, so that nobody overtakes", () => {

@@ -74,10 +74,10 @@ describe("any log", () => {
         for (const [i, [work, now]] of list.entries()) {
           const { events, outcomes } = decideBatch(log.snapshot(), work, circumstances(now, i))
           expect(outcomes).toHaveLength(work.length)
-          const told = outcomes.flatMap((outcome) =>
+          const made = outcomes.flatMap((outcome) =>
             outcome._tag === "Done" && !outcome.replayed ? outcome.events : []
           )
-          expect(told).toEqual(events)
+          expect(made).toEqual(events)
           log.events.push(...events)
         }
         const versions = new Map<string, bigint>()

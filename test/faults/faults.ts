@@ -31,9 +31,9 @@ interface World {
   readonly judged: (others?: Load) => Promise<void>
 }
 
-export const faults = <Place extends { readonly addr: string }>(
-  kind: Kind<Place>,
-  provider: (place: Place) => object,
+export const faults = <Location extends { readonly addr: string }>(
+  kind: Kind<Location>,
+  provider: (place: Location) => object,
   /** The setting that bounds the connections of a gateway. */
   narrow: object
 ): void => {
@@ -164,7 +164,7 @@ const refusesFast = async (url: string): Promise<void> => {
   }
 }
 
-/** Waits until load balancers are told so, and of the store by name. */
+/** Waits until `/readyz` answers this status and names the store. */
 const readiness = async ({ ops }: GatewayProcess, status: number, store: string): Promise<void> => {
   while (true) {
     const answer = await fetch(`${ops}/readyz`)
@@ -174,7 +174,7 @@ const readiness = async ({ ops }: GatewayProcess, status: number, store: string)
   }
 }
 
-/** Readers that never rest, of many entities, until they are told to; answers what they were told that is no answer. */
+/** Readers that read many entities in a loop until they are stopped. Collects the failures of their calls. */
 const startReaders = (urls: ReadonlyArray<string>, readers: number) => {
   const clients = urls.map((baseUrl) => createClient(EntityService, createGrpcTransport({ baseUrl })))
   const failures: Array<string> = []

@@ -11,7 +11,7 @@ export interface Follower {
   readonly seen: (domain: string) => ReadonlyArray<Event>
   /** Resolves when it has come to a position in a domain. */
   readonly reaches: (domain: string, position: bigint) => Promise<void>
-  /** What it was told when its log was said to have gone back, which no fault here does. */
+  /** Messages of streams that ended because of a rewind, which no fault here causes. */
   readonly rewinds: ReadonlyArray<string>
   readonly stop: () => Promise<void>
 }

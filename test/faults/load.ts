@@ -1,4 +1,4 @@
-// Writers that never rest, and what they were told of every write.
+// Writers that write in a loop, and the outcome of every write.
 
 import { setTimeout as sleep } from "node:timers/promises"
 import { Code, ConnectError, createClient } from "@connectrpc/connect"

@@ -47,6 +47,6 @@ const wrongs: Readonly<Record<string, readonly [log: ReadonlyArray<Event>, attem
   "a receipt of another place": [log, [acked(2, "a"), ...attempts.slice(1)]]
 }
 
-for (const [what, [bad, told]] of Object.entries(wrongs)) {
-  test(`${what} does not`, () => assert.throws(() => assertLog(bad, told)))
+for (const [what, [bad, attempted]] of Object.entries(wrongs)) {
+  test(`${what} does not`, () => assert.throws(() => assertLog(bad, attempted)))
 }
