@@ -108,7 +108,7 @@ describe("a key is left out, and the log says why, when it", () => {
     "is on another curve": [{ crv: "secp256k1", alg: undefined }, /for no algorithm that is believed/],
     "is symmetric": [{ kty: "oct" }, /of no asymmetric type/],
     "lacks a part": [{ y: undefined }, /must have crv, x, y/],
-    "is not on its curve": [{ y: "AAAA" }, /is malformed/],
+    "has a coordinate of another size": [{ y: "AAAA" }, /is malformed/],
     "has a name that is none": [{ kid: 7 }, /has no usable kid/]
   }
   test.each(Object.entries(cases))("%s", async (_, [change, reason]) => {

@@ -109,7 +109,7 @@ describe("while an issuer is down", () => {
       asked.lines.filter((line) => line.startsWith("Error")),
       1
     )
-    assert.match(asked.lines[0]!, /^Error the keys cannot be read \(http:.*ECONNREFUSED.*; no token of that issuer/)
+    assert.match(asked.lines[0]!, /^Error the keys cannot be read \(http:.*refused.*; no token of that issuer/i)
     assert.match(asked.lines.at(-1)!, /can be read again/)
     assert.isAtLeast(asked.counted("keyReadFailures"), 1)
   })

@@ -69,6 +69,7 @@ const keyOf = async (jwk: Json): Promise<VerificationKey | string> => {
   const values = members.map((name) => jwk[name])
   if (!values.every((value) => typeof value === "string")) return `must have ${members.join(", ")}`
   if (kty === "RSA" && !isFitModulus(jwk["n"] as string)) return `must have ${rsaBitsMin} to ${rsaBitsMax} bits`
+  if (kty !== "RSA" && !values.slice(1).every((value) => isCoordinate(value as string, crv))) return "is malformed"
   const material = { kty: kty as string, ...Object.fromEntries(members.map((name) => [name, jwk[name] as string])) }
   const imported = importing(material)
   try {
@@ -81,6 +82,10 @@ const keyOf = async (jwk: Json): Promise<VerificationKey | string> => {
 }
 
 const kidCharsMax = 1_000
+
+/** RFC 7518, 6.2.1.2: a coordinate has as many bytes as its curve. Not every platform says so when it imports a key. */
+const isCoordinate = (value: string, crv: Json | undefined): boolean =>
+  Buffer.from(value, "base64url").length === (crv === "P-384" ? 48 : crv === "P-521" ? 66 : 32)
 
 /** Two names of the same algorithm. */
 const isEdwards = (a: Json, b: Algorithm): boolean =>
