@@ -65,7 +65,11 @@ const integerText = (value: Value): string | undefined => {
 const kindOf = (value: Value): string => {
   if (!isNumber(value)) return "string"
   const integer = integerText(value)
-  return integer === undefined ? "float64" : BigInt.asIntN(64, BigInt(integer)) === BigInt(integer) ? "int64" : "*big.Int"
+  return integer === undefined
+    ? "float64"
+    : BigInt.asIntN(64, BigInt(integer)) === BigInt(integer)
+      ? "int64"
+      : "*big.Int"
 }
 
 const plain = (value: Value): string => (typeof value === "string" ? value : termText(value))
