@@ -20,9 +20,9 @@ export const commitBytesMax = 8 * 1024 * 1024
  * take three times as many; document databases take 16 MB.
  */
 export const recordBytesMax = 4 * 1024 * 1024
-/** Milliseconds that a commit may take before it holds up nobody else: who waits behind it is refused then. */
+/** Milliseconds without progress after which a commit counts as stalled, and jobs that wait for it fail. */
 export const commitMsMax = 3_000
-/** Milliseconds between looks at which commits take longer. */
+/** Milliseconds between checks for stalled commits. */
 export const commitCheckMs = 250
 /** Units of one commit that a store without transactions works on at once. */
 export const batchesAtOnceMax = 16
@@ -46,7 +46,7 @@ export const peerCommitMsMax = 1_000
 export const outcomeRetryMs = 10
 export const outcomeRetryMsMax = 500
 export const outcomeUnknownAfterMs = 10_000
-/** Bytes of values that wait to be announced; what comes on top is not announced, and found in the log. */
+/** Bytes of values that wait to be announced. Events beyond it are not announced; streams find them in the log. */
 export const announcingBytesMax = 16 * 1024 * 1024
 /** Milliseconds that a gateway which stops gives its channel for the last announcements. */
 export const announcingEndMs = 1_000

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { assert, describe, test } from "vitest"
 import type { Source } from "./support/source.ts"
 import { type Rule, violations } from "./support/tidy.ts"
+import { subjectProblem, subjectsSince, wordViolations } from "./support/words.ts"
 
 const root = join(import.meta.dirname, "..")
 
@@ -177,4 +178,75 @@ test("no text names a path of one machine, but for samples in tests", () => {
     assert.deepStrictEqual(seen("paths", ["test/a.test.ts", line]), [])
   }
   assert.deepStrictEqual(seen("paths", ["README.md", "https://host/home/x, ./tmp/x and $PWD/tmp/x"]), [])
+})
+
+describe("words", () => {
+  const seenIn = (path: string, text: string) => wordViolations([{ path, text }], []).map(({ where }) => where)
+
+  test("that were replaced stay out, except in the folders on the list", () => {
+    const found = wordViolations(repository()).map(({ where, fix }) => `${where}  ${fix}`)
+    assert.strictEqual(found.join("\n"), "")
+  })
+
+  test("are checked as whole names, outside of comments and strings", () => {
+    for (const line of ["const upkeep = 1", "class Flight {}", "f(told)", "const upkeepRetryMs = 1"])
+      assert.deepStrictEqual(seenIn("domain/a.ts", `\n${line}`), ["domain/a.ts:2"], line)
+    assert.deepStrictEqual(seenIn("domain/a.ts", 'const inFlight = "told" // a flight; unitOfWork'), [])
+  })
+
+  test("of comments are plain", () => {
+    for (const comment of [
+      "// The caller is told.",
+      "/** Whoever reads it. */",
+      "// Who waits is refused, and who is late, too.",
+      "// As far as it goes.",
+      "// Where nothing gets on.",
+      "// Absent for what is no stream."
+    ])
+      assert.deepStrictEqual(seenIn("domain/a.ts", comment), ["domain/a.ts:1"], comment)
+    assert.deepStrictEqual(seenIn("domain/a.ts", 'const a = "as far as" // How far it goes: who is it?'), [])
+  })
+
+  test("are not checked in folders on the list", () => {
+    const file = { path: "tools/a.ts", text: "const upkeep = 1" }
+    assert.deepStrictEqual(wordViolations([file], ["tools/"]), [])
+    assert.lengthOf(wordViolations([file], ["test/"]), 1)
+  })
+})
+
+describe("subjects of commits", () => {
+  test("that break the rule are found", () => {
+    const bad = [
+      `area: ${"x".repeat(70)}`,
+      "Fix a bug",
+      "area: Fix it",
+      "area: fixed it",
+      "area: fixing it",
+      "area: fix it."
+    ]
+    for (const subject of bad) assert.isDefined(subjectProblem(subject), subject)
+    for (const subject of ["feed: bring it", "http2: feed it", "tests: say what fails", "a/b-c: fix it"])
+      assert.isUndefined(subjectProblem(subject), subject)
+  })
+
+  test("are `area: verb object`", (context) => {
+    const log = (() => {
+      try {
+        const options = { cwd: root, encoding: "utf8", maxBuffer: 16 * 1024 * 1024 } as const
+        return execFileSync("git", ["log", "--no-merges", "--format=%h %s", `${subjectsSince}..HEAD`], options)
+      } catch {
+        return undefined
+      }
+    })()
+    if (log === undefined) {
+      const reason = `no git history since ${subjectsSince}: subjects of commits were not checked`
+      console.warn(reason)
+      return context.skip(reason)
+    }
+    const wrong = log.split("\n").flatMap((line) => {
+      const problem = line === "" ? undefined : subjectProblem(line.slice(line.indexOf(" ") + 1))
+      return problem === undefined ? [] : [`${line}  ${problem}`]
+    })
+    assert.strictEqual(wrong.join("\n"), "")
+  })
 })
