@@ -44,7 +44,7 @@ export const layer = (settings: TracingSettings, version: string): Layer.Layer<n
   )
 }
 
-/** A collector that takes spans and does not answer must not have them pile up here. */
+/** Bounds open exports: spans must not accumulate while the collector does not answer. */
 const bounded = (timeoutMs: number): typeof fetch => {
   let open = 0
   return async (input, init) => {
@@ -59,7 +59,7 @@ const bounded = (timeoutMs: number): typeof fetch => {
   }
 }
 
-/** Decides where a trace enters the gateway; what is within follows. */
+/** Decides at the first span of a trace in this gateway; its child spans follow the decision. */
 const sampled =
   ({ ratio, parentBased }: Sampling) =>
   (tracer: Tracer.Tracer): Tracer.Tracer => {

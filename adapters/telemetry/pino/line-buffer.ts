@@ -10,16 +10,16 @@ export interface LineBufferOptions {
 }
 
 /**
- * Lines on their way out. They are collected for a moment and written together, one write at a time. While nobody reads
- * them they wait here, up to `logWaitingCharsMax` characters; further lines are dropped and counted, and the count goes
- * out as a line of its own with the first write after the next one that succeeds.
+ * Buffers lines for a moment and writes them together, one write at a time. While nobody reads the output it holds up to
+ * `logWaitingCharsMax` characters and drops further lines. After the next successful write, a line reports how many were
+ * lost.
  */
 export class LineBuffer {
   readonly #options: LineBufferOptions
   /** Lines that the output does not have yet. */
   #held = ""
   #heldLines = 0
-  /** Characters that the output has and did not get rid of yet. */
+  /** Characters of the write that is under way. */
   #writing = 0
   /** Lines that were lost since the last loss line. */
   #lost = 0

@@ -71,7 +71,7 @@ const atLevel = (log: Pino, level: LogLevel.LogLevel): ((bindings: object, messa
   }
 }
 
-/** What Effect logs goes the same way as everything else. */
+/** Sends Effect's log messages to pino. */
 const effectLogger = (log: Pino) =>
   Logger.make<unknown, void>(({ logLevel, message, cause }) => {
     const parts = Array.isArray(message) ? message : [message]
@@ -89,7 +89,7 @@ const described = (cause: unknown): unknown =>
     ? { message: cause.message, stack: cause.stack, ...("code" in cause ? { code: cause.code } : {}) }
     : cause
 
-/** One line a call: what, how it went and how long it took, never what was in it. */
+/** One line a call: its method, code and duration, and never its values. */
 const recordCall =
   (log: Pino) =>
   ({

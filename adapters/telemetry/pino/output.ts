@@ -1,7 +1,7 @@
 import { constants, fstatSync, openSync, writeSync } from "node:fs"
 import { logRetryMs } from "../../../application/limits.ts"
 
-/** Where text leaves the process. Takes one write at a time, and never holds up the process for it. */
+/** A non-blocking output of the process, for one write at a time. */
 export interface Output {
   /** Calls back when the system has taken the whole text, or with the reason why some of it is lost. */
   readonly write: (text: string, done: (error?: Error | null) => void) => void

@@ -1,7 +1,7 @@
 import { Counter, type Metric, type Registry } from "prom-client"
 import type { CallRecord } from "../../../application/telemetry.ts"
 
-/** Upper bounds of the buckets, in seconds: from what memory answers to what a caller gives up on. */
+/** Upper bounds of the buckets, in seconds: from a read in memory to the longest deadline. */
 const bounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /** Calls of one method and protocol: how many by code, and how long they took. */
@@ -9,15 +9,15 @@ interface Cell {
   readonly method: string
   readonly protocol: string
   readonly codes: Map<string, number>
-  /** How many took at most as long as the bound of the same index and longer than the one before. */
+  /** The number of calls between the previous bound and the bound of the same index. */
   readonly buckets: Array<number>
   count: number
   seconds: number
 }
 
 /**
- * Counts calls in plain numbers, and makes metrics of them when they are asked for: prom-client would put the labels of
- * each call into an order and a text again.
+ * Counts calls in plain numbers, and makes metrics of them at each scrape: prom-client would sort and format the labels of
+ * every call.
  */
 export const countCalls = (registry: Registry): ((record: CallRecord) => void) => {
   const cells = new Map<string, Map<string, Cell>>()
@@ -44,7 +44,7 @@ export const countCalls = (registry: Registry): ((record: CallRecord) => void) =
     }
   })
   const name = "stategate_call_duration_seconds"
-  const help = "How long calls took; streams, which last as long as their callers like, are not among them."
+  const help = "Duration of calls without streams, which last as long as their callers like."
   const get = async () => ({ name, help, type: "histogram", aggregator: "sum", values: all().flatMap(seriesOf) })
   registry.registerMetric({ name, help, type: "histogram", get, reset: () => cells.clear() } as unknown as Metric)
 

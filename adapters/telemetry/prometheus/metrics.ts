@@ -38,11 +38,8 @@ const gauges: Readonly<Record<GaugeName, Text>> = {
   queuedJobs: ["stategate_commit_queue_jobs", "Changes that wait for a commit."],
   queuedBytes: ["stategate_commit_queue_bytes", "Bytes of the changes that wait for a commit."],
   streams: ["stategate_streams_open", "Open streams."],
-  lag: ["stategate_feed_lag_events", "Events that are known to be in the logs and not yet in memory for streams."],
-  slowest: [
-    "stategate_feed_slowest_stream_lag_events",
-    "Events that the stream which is furthest behind has yet to pass."
-  ],
+  lag: ["stategate_feed_lag_events", "Events that are in the logs and not yet in memory for streams."],
+  slowest: ["stategate_feed_slowest_stream_lag_events", "Lag of the slowest stream, in events."],
   tailBytes: ["stategate_feed_tail_bytes", "Bytes of the events that are kept in memory for streams."],
   logChars: ["stategate_log_waiting_characters", "Characters of log lines in memory that nobody has read yet."],
   keys: ["stategate_auth_keys", "Keys that tokens are verified with."],
@@ -53,7 +50,7 @@ const gauges: Readonly<Record<GaugeName, Text>> = {
   tokens: ["stategate_auth_tokens_cached", "Verified tokens that are remembered until they expire."]
 }
 
-/** What tells this process from others; constant. */
+/** The constant labels of this process. */
 export interface Build {
   readonly version: string
   /** Such as `node 24.21.0`. */
@@ -72,7 +69,7 @@ export const openMetrics = (build: Build): Metrics => {
   const registers = [registry]
   new Gauge({
     name: "stategate_build_info",
-    help: "Always 1; its labels say what runs.",
+    help: "Always 1; the labels name version and runtime.",
     labelNames: ["version", "runtime"],
     registers
   }).set({ ...build }, 1)
@@ -84,11 +81,11 @@ export const openMetrics = (build: Build): Metrics => {
   ) as Record<CounterName, Counter>
   const defects = new Counter({
     name: "stategate_background_defects_total",
-    help: "Bugs met by what runs beside the calls; the log says more about each.",
+    help: "Defects of background fibers; the log has the details.",
     labelNames: ["fiber"],
     registers
   })
-  // There from the start, so that the first one is an increase.
+  // Present from the start, so that the first defect is an increase.
   for (const fiber of backgroundFibers) defects.inc({ fiber }, 0)
   processMetrics(registry)
   return {
@@ -135,7 +132,7 @@ const countCommits = (registry: Registry): ((record: CommitMeasurement) => void)
     labelNames: ["outcome"],
     registers
   })
-  // There from the start, so that the first failure is an increase.
+  // Present from the start, so that the first failure is an increase.
   for (const outcome of ["ok", "failed"]) outcomes.inc({ outcome }, 0)
   const events = new Histogram({
     name: "stategate_commit_events",
@@ -156,12 +153,12 @@ const countCommits = (registry: Registry): ((record: CommitMeasurement) => void)
   }
 }
 
-/** What the platform tells of the process. A platform that cannot tell everything is no reason not to start. */
+/** Metrics of the process. The gateway starts even where the platform lacks some of them. */
 const processMetrics = (registry: Registry): void => {
   try {
     collectDefaultMetrics({ register: registry })
   } catch {
-    // What was registered before stays.
+    // Metrics that were registered before the error stay.
   }
   // These end in _total and are no counters, and walk over all sockets of the process each time.
   for (const what of ["handles", "requests", "resources"]) {
