@@ -119,13 +119,18 @@ describe("claim slots", () => {
     return Effect.gen(function* () {
       const { commit } = commitRecords(store)
       let versions = 0
-      const growing = (): Batch => {
+      let decided = 0
+      const growing = (version = 0): Batch => {
         const { batch } = draftBatch("shop", [{ key: "a" }])
         const withLaterJobs = (): Batch => {
           versions += 1
-          return growing()
+          return growing(versions)
         }
-        return { ...batch, withLaterJobs }
+        const decide: Batch["decide"] = (snapshot) => {
+          decided = version
+          return batch.decide(snapshot)
+        }
+        return { ...batch, withLaterJobs, decide }
       }
       const begun = () => Effect.forkChild(commit([growing()]))
       const ended = Effect.fnUntraced(function* (fiber: Effect.Success<ReturnType<typeof begun>>) {
@@ -157,6 +162,7 @@ describe("claim slots", () => {
       }
       yield* ended(last)
       expect(versions).toBeGreaterThan(2)
+      expect(decided).toBe(versions)
     })
   })
 
