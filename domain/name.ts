@@ -6,7 +6,7 @@ import { nameBytesMax } from "./limits.ts"
 const forbidden = /[\s\p{Cc}]/u
 
 /**
- * What is wrong with a domain, type or key, in words, or undefined. "." and ".." are refused because every URL parser
+ * The rule that a domain, type or key breaks, for an error message; undefined if it is valid. "." and ".." are refused because every URL parser
  * collapses them: such an entity could be made over gRPC and never be reached over REST.
  */
 export const nameProblem = (name: string): string | undefined => {
@@ -24,7 +24,7 @@ const isForbidden = (code: number): boolean => forbidden.test(String.fromCodePoi
 const lowestOf = (token: Token, except?: number): number | undefined => {
   if (token === "many" || token === "one") return 0x61
   for (const [from, to] of typeof token === "number" ? [[token, token] as const] : token) {
-    // A few dozen steps at most: so many forbidden characters follow one another.
+    // At most a few dozen steps: runs of forbidden characters are no longer.
     for (let code = from; code <= to; code++) if (!isForbidden(code) && code !== except) return code
   }
   return undefined
@@ -34,7 +34,7 @@ const utf8BytesOf = (code: number): number => (code < 0x80 ? 1 : code < 0x800 ? 
 
 const dot = 0x2e
 
-/** Why a glob matches no name that there can be, in words, or undefined. */
+/** The reason why a glob cannot match any valid name, for an error message; undefined if it can. */
 export const globProblem = (glob: Glob): string | undefined => {
   if (glob.literal !== undefined) return nameProblem(glob.literal)
   const tokens = tokensOf(glob)
@@ -51,5 +51,5 @@ export const globProblem = (glob: Glob): string | undefined => {
 
 const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 
-/** What is wrong with the id of an event, in words, or undefined. */
+/** The rule that an event id breaks, for an error message; undefined if it is valid. */
 export const eventIdProblem = (id: string): string | undefined => (uuidV4.test(id) ? undefined : "must be a UUID v4")

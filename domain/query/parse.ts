@@ -6,7 +6,7 @@ export type ParsedQuery =
   | { readonly ok: true; readonly query: Query }
   | { readonly ok: false; readonly problem: string }
 
-/** Reads a filter; empty text is every subject. Whatever the text is, the answer is a query or a problem, in words. */
+/** Parses a filter; an empty text passes every subject. Never throws: it answers a query or a problem for the caller. */
 export const parseQuery = (text: string, subject: Subject): ParsedQuery => {
   if (text === "") return { ok: true, query: { kind: "and", of: [] } }
   try {

@@ -34,7 +34,7 @@ describe("stopping", () => {
     })
   })
 
-  it.effect("fails who was put off to a commit that does not come any more", () => {
+  it.effect("fails deferred jobs, for which no further commit begins", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       const { submitted, stop } = yield* started(store, Inmem.layer, { events: 2 })
@@ -51,7 +51,7 @@ describe("stopping", () => {
     })
   })
 
-  it.effect("fails who was admitted right before", () => {
+  it.effect("fails a job that was admitted just before", () => {
     const queue = new JobQueue(() => 0)
     const queued = queue.admit(setting("d", "a")) as QueuedJob
     queue.close()
@@ -62,8 +62,8 @@ describe("stopping", () => {
   it.effect("with nothing to do is done at once", () => Effect.flatMap(started(new GatedStore()), ({ stop }) => stop))
 })
 
-describe("a store that tells of some batches before others", () => {
-  it.effect("lets their callers go, and their domains on, and is believed once", () => {
+describe("a store that reports some batches before others", () => {
+  it.effect("answers their callers and frees their domains at once; later reports of them do not count", () => {
     const store = new GatedStore()
     const { published, layer } = noting(() => Effect.void)
     return Effect.gen(function* () {
@@ -164,7 +164,7 @@ describe("announcements", () => {
     })
   })
 
-  it.effect("hold up no commit when the channel hangs, and stopping only for a moment", () => {
+  it.effect("of a channel that hangs delay no commit, and the stop only briefly", () => {
     const store = new GatedStore()
     const { layer } = noting(() => Effect.never)
     return Effect.gen(function* () {
@@ -191,7 +191,7 @@ describe("announcements", () => {
     })
   })
 
-  it.effect("pile up behind a channel that hangs only as far as their bound", () => {
+  it.effect("accumulate up to their bound while the channel hangs", () => {
     const store = new GatedStore()
     const hung = Deferred.makeUnsafe<void>()
     const { published, layer } = noting(() => Deferred.await(hung))

@@ -13,7 +13,7 @@ import { range, setting } from "./samples.ts"
 
 const tooLong = { _tag: "Unavailable", message: "the changes before this one take too long; try again later" }
 
-describe("a queue in which nothing gets on", () => {
+describe("a queue without progress", () => {
   /** One whose clock a test sets. */
   const queueAt = () => {
     const at = { ms: 0 }
@@ -26,7 +26,7 @@ describe("a queue in which nothing gets on", () => {
     return { at, queue, come }
   }
 
-  it("is not one of which a commit is just over", () => {
+  it("does not stall other domains right after a commit completes", () => {
     const { at, queue, come } = queueAt()
     for (const domain of ["hung", "over"]) come(domain)
     queue.take(2)
@@ -38,7 +38,7 @@ describe("a queue in which nothing gets on", () => {
     expect(queue.take(2).map(({ domain }) => domain)).toEqual(["waiting"])
   })
 
-  it("takes whom a commit can take along that gets on", () => {
+  it("accepts jobs of a domain whose waiting commit makes progress", () => {
     const { at, queue, come } = queueAt()
     come("contested")
     const [batch] = queue.take(1)
@@ -53,8 +53,8 @@ describe("a queue in which nothing gets on", () => {
   })
 })
 
-describe("a commit that takes too long", () => {
-  it.effect("fails who waits behind it and who comes, in its domain alone, until it is over", () => {
+describe("a stalled commit", () => {
+  it.effect("fails waiting and new jobs of its domain alone, until it completes", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       const { submit, submitted } = yield* started(store, Inmem.layer, { commits: 2 })
@@ -77,7 +77,7 @@ describe("a commit that takes too long", () => {
     })
   })
 
-  it.effect("fails who waits in other domains, too, where it leaves nobody to serve them", () => {
+  it.effect("fails waiting jobs of other domains if every worker is busy with such commits", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       const { submit, submitted } = yield* started(store)
@@ -103,7 +103,7 @@ describe("a commit that takes too long", () => {
     })
   })
 
-  it.effect("is not one that gets on, be it slowly, and takes along who has come", () => {
+  it.effect("is not one that makes slow progress: it takes later jobs", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       const { submitted } = yield* started(store)

@@ -22,7 +22,7 @@ const held = Effect.fnUntraced(function* (store: GatedStore, domain = "d") {
 })
 
 describe("group commit", () => {
-  it.effect("collects while a commit is under way, and goes as one", () => {
+  it.effect("collects jobs while a commit is in flight, and commits them together", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       const first = yield* held(store)
@@ -72,7 +72,7 @@ describe("group commit", () => {
     }).pipe(over(store))
   })
 
-  it.effect("a rejected job fails its caller and nobody else", () => {
+  it.effect("a rejected job fails alone", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       yield* held(store)
@@ -86,7 +86,7 @@ describe("group commit", () => {
     }).pipe(over(store))
   })
 
-  it.effect("cuts what is more than one commit holds, in order", () => {
+  it.effect("splits more jobs than one commit holds, in order", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       yield* held(store)
@@ -115,7 +115,7 @@ describe("group commit", () => {
     }).pipe(over(store, { domains: 1 }))
   })
 
-  it.effect("a domain with more than a commit's worth waiting does not keep the others from theirs", () => {
+  it.effect("a domain with more jobs than a commit can hold does not delay other domains", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       yield* held(store, "busy")
@@ -131,7 +131,7 @@ describe("group commit", () => {
     }).pipe(over(store))
   })
 
-  it.effect("what the store has no room for goes first next time, before what came meanwhile", () => {
+  it.effect("jobs that the store deferred come first in the next batch, before later jobs", () => {
     const store = new GatedStore()
     return Effect.gen(function* () {
       yield* held(store)

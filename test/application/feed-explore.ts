@@ -1,5 +1,5 @@
-// Takes a history of a feed through every order that differs from the usual one in a few places, and tells a failure so
-// that a reader sees what happened and can have it once more.
+// Runs a history of a feed in every order that differs from the default order at a few points. A failure lists all steps,
+// and the deviations with which the same order runs again.
 
 import { type Change, FeedModel, type Kind } from "./feed-model.ts"
 
@@ -49,7 +49,7 @@ export const run = (trace: Trace, also: (model: FeedModel) => void = () => {}): 
   }
 }
 
-/** Runs it in every order with at most so many deviations from the usual one; answers how many there were. */
+/** Runs a history in every order with at most this many deviations from the default. Answers the number of orders. */
 export const explore = (
   changes: ReadonlyArray<Change>,
   order: ReadonlyArray<Kind>,

@@ -20,7 +20,7 @@ const incarnationOf = (number: number): string => `${number}`.padStart(16, "0")
 export class ModelLog {
   /** Another object after each change. */
   state: State = { incarnation: incarnationOf(1), events: [] }
-  /** Commits so far, in whichever log. */
+  /** The number of commits so far, over all logs. */
   commits = 0
   /** The last change. */
   changed: LogChange | undefined

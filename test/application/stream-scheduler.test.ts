@@ -40,7 +40,7 @@ class Loop {
     return this.#next.length === 0
   }
 
-  /** A stream that works for so many slices, one right behind the other. */
+  /** A stream that works for the given number of consecutive slices. */
   stream(name: string, slices: number, ms: number, lane: Lane = "catch-up") {
     const own = new TimeSlices(this.scheduler)
     const work = Effect.gen({ self: this }, function* (this: Loop) {

@@ -13,7 +13,7 @@ it("a rejected part says which fields of it are wrong", () => {
   )
 })
 
-it("a rejection in words names the part, and keeps what else it tells", () => {
+it("a rejection with a message names the part in it, and keeps its other fields", () => {
   const rejections: ReadonlyArray<Exclude<Rejection, { _tag: "Invalid" | "KeyReused" | "Erased" }>> = [
     { _tag: "NotFound", message: "gone" },
     { _tag: "Conflict", message: "missed", current: 7n },
@@ -25,7 +25,7 @@ it("a rejection in words names the part, and keeps what else it tells", () => {
   }
 })
 
-it("a rejection without words stays as it is", () => {
+it("a rejection without a message stays as it is", () => {
   expect(within(part, { _tag: "KeyReused" })).toEqual({ _tag: "KeyReused" })
   expect(within(part, { _tag: "Erased" })).toEqual({ _tag: "Erased" })
 })

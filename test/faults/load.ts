@@ -38,7 +38,7 @@ export interface Load {
   /** All attempts that have ended. */
   readonly attempts: ReadonlyArray<Attempt>
   readonly acked: () => number
-  /** Resolves when so many more were acknowledged. */
+  /** Resolves after `count` more writes were acknowledged. */
   readonly acks: (more: number) => Promise<void>
   readonly stop: () => Promise<void>
 }

@@ -10,7 +10,7 @@ export interface TracingSettings {
   readonly headers: Readonly<Record<string, string>>
   readonly serviceName: string
   readonly encoding: "protobuf" | "json"
-  /** Spans are held this long, so that many go out together. */
+  /** Milliseconds for which spans are collected before an export. */
   readonly delayMs: number
   /** How long the collector may take to answer. */
   readonly timeoutMs: number
@@ -25,7 +25,7 @@ export interface Sampling {
   readonly parentBased: boolean
 }
 
-/** Sends spans to a collector, by OTLP over HTTP. While it is away, spans are lost and nothing else is. */
+/** Sends spans to a collector, by OTLP over HTTP. While the collector is unavailable, spans are lost; calls are not affected. */
 export const layer = (settings: TracingSettings, version: string): Layer.Layer<never> => {
   const tracer = Effect.map(
     OtlpTracer.make({
