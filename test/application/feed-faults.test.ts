@@ -7,7 +7,7 @@ import fc from "fast-check"
 import type { FeedStream } from "../../application/feed/feed.ts"
 import { headsPollMs, headsPollWideMs } from "../../application/limits.ts"
 import type { Announcement } from "../../application/ports/Channel.ts"
-import { after, away, beginning, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
+import { away, beginning, keysOf, leaving, numbered, open, resumingAfter, taken, World, write } from "./feed-world.ts"
 import { range } from "./samples.ts"
 
 const looked = TestClock.adjust(headsPollWideMs * 1.3)
@@ -112,7 +112,7 @@ describe("a store that is away", () => {
       world.before = () => away
       expect(yield* Effect.flip(stream.pull)).toMatchObject({ _tag: "Unavailable" })
       world.before = () => Effect.void
-      const rest = yield* taken(yield* open("d", after(first.at(-1)!.cursor)))
+      const rest = yield* taken(yield* open("d", resumingAfter(first.at(-1)!.cursor)))
       expect([...keysOf(first), ...keysOf(rest)]).toEqual(numbered(1500))
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
@@ -186,13 +186,13 @@ describe("any channel and any cuts", () => {
           } else if ("look" in step) {
             yield* looked
           } else if ("reopen" in step) {
-            yield* leaving(Effect.flatMap(open(globs, after(cursor)), (stream) => note(seen, stream, true)))
+            yield* leaving(Effect.flatMap(open(globs, resumingAfter(cursor)), (stream) => note(seen, stream, true)))
           } else {
             yield* note(alsoSeen, stays, false)
           }
         }
         yield* note(alsoSeen, stays, false)
-        yield* leaving(Effect.flatMap(open(globs, after(cursor)), (stream) => note(seen, stream, false)))
+        yield* leaving(Effect.flatMap(open(globs, resumingAfter(cursor)), (stream) => note(seen, stream, false)))
         for (const domain of ["a", "b", "ab"]) {
           const all = yield* leaving(Effect.flatMap(open(globs, beginning), taken))
           const wanted = all.flatMap(({ event }) => (event?.entity.domain === domain ? [event.position] : []))

@@ -6,7 +6,7 @@ import { TestClock } from "effect/testing"
 import { Committer } from "../../application/committer.ts"
 import { heartbeatMs } from "../../application/limits.ts"
 import { type Cursor, decodeCursor, encodeCursor, type StreamPosition, shortId } from "../../domain/cursor.ts"
-import { after, away, beginning, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
+import { away, beginning, keysOf, leaving, numbered, open, resumingAfter, taken, World, write } from "./feed-world.ts"
 import { settle } from "./gated-store.ts"
 import { range } from "./samples.ts"
 
@@ -14,7 +14,7 @@ import { range } from "./samples.ts"
 const altered = (encoded: string, domain: string, change: Partial<StreamPosition>) => {
   const cursor = decodeCursor(encoded) as Cursor
   const positions = new Map(cursor.positions).set(domain, { ...cursor.positions.get(domain)!, ...change })
-  return after(encodeCursor({ ...cursor, positions }))
+  return resumingAfter(encodeCursor({ ...cursor, positions }))
 }
 
 describe("a cursor", () => {
@@ -24,7 +24,7 @@ describe("a cursor", () => {
       yield* write("d", ["a"])
       const { cursor } = yield* open("d")
       for (const covers of ["*", "?", "d/t", "d/*/a", "e"]) {
-        expect(yield* Effect.flip(open(covers, after(cursor)))).toMatchObject({
+        expect(yield* Effect.flip(open(covers, resumingAfter(cursor)))).toMatchObject({
           _tag: "Invalid",
           violations: [{ field: "after" }]
         })
@@ -37,7 +37,7 @@ describe("a cursor", () => {
     return Effect.gen(function* () {
       yield* write("d", ["a", "b", "c"])
       const { cursor } = yield* open("d")
-      yield* open("d", after(cursor))
+      yield* open("d", resumingAfter(cursor))
       yield* open("d", altered(cursor, "d", { position: 0n, eventId: "" }))
       const ids = world.memory.log("d").map(({ id }) => shortId(id))
       yield* open("d", altered(cursor, "d", { position: 2n, eventId: ids[1]! }))
@@ -65,9 +65,9 @@ describe("a cursor", () => {
       const { cursor } = yield* open("?")
       world.swap()
       yield* write("d", ["a"])
-      expect(yield* Effect.flip(open("?", after(cursor)))).toMatchObject({ _tag: "OutOfRange" })
+      expect(yield* Effect.flip(open("?", resumingAfter(cursor)))).toMatchObject({ _tag: "OutOfRange" })
       world.swap()
-      expect(yield* Effect.flip(open("?", after(cursor)))).toMatchObject({ _tag: "OutOfRange" })
+      expect(yield* Effect.flip(open("?", resumingAfter(cursor)))).toMatchObject({ _tag: "OutOfRange" })
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
 
@@ -76,7 +76,7 @@ describe("a cursor", () => {
     return Effect.gen(function* () {
       const { cursor } = yield* open("*")
       yield* write("d", numbered(3))
-      expect(keysOf(yield* taken(yield* open("*", after(cursor))))).toEqual(numbered(3))
+      expect(keysOf(yield* taken(yield* open("*", resumingAfter(cursor))))).toEqual(numbered(3))
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
 })
@@ -108,9 +108,9 @@ describe("a time that is ahead", () => {
       let { cursor } = yield* leaving(open("?", { _tag: "Since", time: seconds(10) }))
       for (const _ of range(2)) {
         yield* write("d", ["early"])
-        cursor = yield* leaving(Effect.map(open("?", after(cursor)), (again) => again.cursor))
+        cursor = yield* leaving(Effect.map(open("?", resumingAfter(cursor)), (again) => again.cursor))
       }
-      const stream = yield* open("?", after(cursor))
+      const stream = yield* open("?", resumingAfter(cursor))
       yield* write("e", ["early"])
       expect(yield* taken(stream)).toEqual([])
       yield* TestClock.adjust("10 seconds")
@@ -118,8 +118,8 @@ describe("a time that is ahead", () => {
       const [late] = yield* taken(stream)
       expect(late?.event?.entity.key).toBe("late")
       // Once it has passed, cursors need not name it.
-      const passed = yield* open("?", after(late!.cursor))
-      expect(after(passed.cursor).cursor.since).toBeUndefined()
+      const passed = yield* open("?", resumingAfter(late!.cursor))
+      expect(resumingAfter(passed.cursor).cursor.since).toBeUndefined()
     }).pipe(Effect.scoped, Effect.provide(world.layer))
   })
 })
@@ -176,7 +176,7 @@ describe("what is committed while a stream opens", () => {
       const committer = yield* Committer
       const commit = (key: string) => Effect.provideService(write("d", [key]), Committer, committer)
       yield* write("d", ["old"])
-      const old = yield* leaving(Effect.map(open("d"), ({ cursor }) => after(cursor)))
+      const old = yield* leaving(Effect.map(open("d"), ({ cursor }) => resumingAfter(cursor)))
       for (const start of [undefined, beginning, old]) {
         const before = world.memory.log("d").length
         let todo = 2
@@ -187,7 +187,7 @@ describe("what is committed while a stream opens", () => {
         world.before = () => Effect.void
         world.carry = (all) => all
         yield* write("d", [`${start?._tag}-last`])
-        const first = Number(after(stream.cursor).cursor.positions.get("d")!.position)
+        const first = Number(resumingAfter(stream.cursor).cursor.positions.get("d")!.position)
         expect(first).toBeGreaterThanOrEqual(start === undefined ? before : 0)
         expect(keysOf(yield* taken(stream))).toEqual(world.keys("d").slice(first))
       }

@@ -125,7 +125,7 @@ export const open = (covers: string, start: Start = { _tag: "Now" }) => {
 export const beginning: Start = { _tag: "Beginning" }
 
 /** Behind a cursor. */
-export const after = (encoded: string): Start & { readonly _tag: "After" } => {
+export const resumingAfter = (encoded: string): Start & { readonly _tag: "After" } => {
   const cursor = decodeCursor(encoded)
   if (cursor === undefined) throw new Error(`no cursor: ${encoded}`)
   return { _tag: "After", cursor }

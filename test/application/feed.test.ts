@@ -5,7 +5,7 @@ import { Feed } from "../../application/feed/feed.ts"
 import { Tail, TailBudget } from "../../application/feed/tail.ts"
 import { headsPollWideMs, heartbeatMs, tailBytesMax, tailEventsMax } from "../../application/limits.ts"
 import { methods } from "../../domain/event.ts"
-import { after, beginning, keysOf, leaving, numbered, open, taken, World, write } from "./feed-world.ts"
+import { beginning, keysOf, leaving, numbered, open, resumingAfter, taken, World, write } from "./feed-world.ts"
 import { settle } from "./gated-store.ts"
 import { range } from "./samples.ts"
 
@@ -76,7 +76,7 @@ describe("a stream", () => {
         const items = yield* taken(stream)
         expect(items).toHaveLength(9)
         for (const [i, cursor] of [stream.cursor, ...items.map((item) => item.cursor)].entries()) {
-          const rest = yield* leaving(Effect.flatMap(open("?", after(cursor)), taken))
+          const rest = yield* leaving(Effect.flatMap(open("?", resumingAfter(cursor)), taken))
           for (const domain of ["d", "e"]) {
             expect(keysOf(rest, domain)).toEqual(keysOf(items.slice(i), domain))
           }
@@ -118,7 +118,7 @@ describe("a stream", () => {
         yield* TestClock.adjust(heartbeatMs)
         const [heartbeat] = yield* Fiber.join(pull)
         expect(heartbeat).toEqual({ cursor: expect.any(String) })
-        const start = after(heartbeat!.cursor)
+        const start = resumingAfter(heartbeat!.cursor)
         expect(start.cursor.positions.get("d")?.position).toBe(2005n)
         const { read } = world.calls
         expect(yield* leaving(Effect.flatMap(open("d/order*/[ab]", start), taken))).toEqual([])
