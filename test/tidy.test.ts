@@ -240,7 +240,7 @@ describe("subjects of commits", () => {
     })()
     if (log === undefined) {
       const reason = `no git history since ${subjectsSince}: subjects of commits were not checked`
-      console.warn(reason)
+      process.stderr.write(`${reason}\n`)
       return context.skip(reason)
     }
     const wrong = log.split("\n").flatMap((line) => {
