@@ -120,9 +120,12 @@ const sleeper = (stop: Stop, name: string, way: Way, isFirst = false): Law<Event
     const owner = commitRecords(sleepingAt(yield* PrimitivesUnderTest, stop, sleep))
     const fiber = yield* Effect.forkChild(owner.commit([batch]))
     yield* Deferred.await(stopped)
-    const isClaimed = stop.at !== "insertRecord" || stop.how === "after"
+    const isInserted = stop.at !== "insertRecord" || stop.how === "after"
     const seen = (yield* way(domain, changeToken)) ?? 0n
-    assert.strictEqual(seen, isClaimed ? before + 2n : before, "how far others see it come")
+    assert.strictEqual(seen, isInserted ? before + 2n : before, "how far others see it come")
+    const version = isFirst ? 1n : 2n
+    for (const { ref } of isInserted ? both(domain).commands : [])
+      assert.strictEqual((yield* store.state(ref))?.version, version, "and its entities")
     yield* append(domain, [{ key: "b" }, { key: "a" }])
     yield* Deferred.succeed(woken, undefined)
     const [result] = yield* Fiber.join(fiber)

@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import { Defect, OutcomeUnknown, storeUnavailable, type Unavailable } from "../../../application/failure.ts"
 import { cassandraRequestsMax } from "../../../application/limits.ts"
 import type { CommitPrimitives, LogPosition } from "../../../application/storage/commit-records/primitives.ts"
 import { integerMax } from "../../../application/storage/range.ts"
@@ -7,7 +6,7 @@ import { keyText } from "../../../domain/batch.ts"
 import { type Event, evolve } from "../../../domain/event.ts"
 import { batched, type RowWrite } from "./calls.ts"
 import type { Open } from "./connection.ts"
-import { attempt, isTrouble, wasNotMade } from "./errors.ts"
+import { attempt, attemptInsert } from "./errors.ts"
 import { callList, eventsAt, listRows } from "./events.ts"
 import { statesIn } from "./projection.ts"
 import { domainRow, eventRow, headOf, partOf, positionKey, recordOf, recordRow, timestampAt } from "./rows.ts"
@@ -50,15 +49,9 @@ export const commitPrimitives = (open: Open): CommitPrimitives => {
     },
 
     insertRecord: (record) =>
-      Effect.tryPromise({
-        try: () => once(cql.insertRecord, recordRow(record, bucketEvents)),
-        catch: (cause) => cause
-      }).pipe(
-        Effect.map((row) => (row?.["[applied]"] === true ? record : recordOf(row!))),
-        Effect.catch((cause): Effect.Effect<never, Unavailable | OutcomeUnknown | Defect> => {
-          if (!isTrouble(cause)) return Effect.fail(new Defect({ cause }))
-          return Effect.fail(wasNotMade(cause) ? storeUnavailable(cause) : new OutcomeUnknown({ cause }))
-        })
+      Effect.map(
+        attemptInsert(() => once(cql.insertRecord, recordRow(record, bucketEvents))),
+        (row) => (row?.["[applied]"] === true ? record : recordOf(row!))
       ),
 
     recordsAt: (positions) =>

@@ -1,6 +1,5 @@
 import { errors } from "cassandra-driver"
-import { Effect } from "effect"
-import { storeUnavailable, type Unavailable } from "../../../application/failure.ts"
+import { driverCalls } from "../../../application/storage/driver-calls.ts"
 
 /**
  * What servers say of a request for what is in it: it breaks their protocol (0x000A), is no CQL (0x2000), or holds what
@@ -19,17 +18,8 @@ const isMistake = (cause: Error): boolean =>
       cause instanceof errors.NotSupportedError ||
       cause instanceof errors.VIntOutOfRangeException
 
-/** Whether it is trouble with the servers, or the way to them, and no mistake of ours. */
 export const isTrouble = (cause: unknown): boolean =>
   (cause instanceof errors.DriverError && !isMistake(cause)) || (cause instanceof Error && "isSocketError" in cause)
-
-/** What the driver answers, or that the store is not available. */
-export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable> =>
-  Effect.catch(
-    Effect.tryPromise({ try: use, catch: (cause) => cause }),
-    (cause): Effect.Effect<never, Unavailable> =>
-      isTrouble(cause) ? Effect.fail(storeUnavailable(cause)) : Effect.die(cause)
-  )
 
 /** Whether an error is the reply of a server, even one that other servers cannot be reached. */
 export const isServerReply = (cause: unknown): boolean =>
@@ -37,9 +27,10 @@ export const isServerReply = (cause: unknown): boolean =>
   (cause instanceof errors.NoHostAvailableError && Object.values(cause.innerErrors ?? {}).some(isServerReply))
 
 /**
- * Whether it is certain that a record was not inserted, nor will be: it was never sent, or refused for what it says. Whatever
- * a server says of other servers comes too late to tell.
+ * An insert that was never sent, or refused for what it says. What a server says of other servers comes too late to tell.
  */
-export const wasNotMade = (cause: unknown): boolean =>
+const wasNotMade = (cause: unknown): boolean =>
   cause instanceof errors.NoHostAvailableError ||
   (cause instanceof errors.ResponseError && cause.code >= 0x2000 && cause.code < 0x2500)
+
+export const { attempt, attemptInsert } = driverCalls({ isTrouble, wasNotMade })

@@ -1,14 +1,9 @@
 import { Effect } from "effect"
-import { MongoError } from "mongodb"
-import { Defect, OutcomeUnknown, storeUnavailable, type Unavailable } from "../../../application/failure.ts"
-import type {
-  CommitPrimitives,
-  CommitRecord,
-  LogPosition
-} from "../../../application/storage/commit-records/primitives.ts"
+import { OutcomeUnknown } from "../../../application/failure.ts"
+import type { CommitPrimitives, LogPosition } from "../../../application/storage/commit-records/primitives.ts"
 import { evolve } from "../../../domain/event.ts"
 import { byId, type Open } from "./connection.ts"
-import { attempt, isFirst, isMistake, wasNotMade } from "./errors.ts"
+import { attempt, attemptInsert, isFirst } from "./errors.ts"
 import {
   callText,
   type EntityRow,
@@ -29,17 +24,6 @@ import {
  */
 export const commitPrimitives = ({ collections, fresh }: Open): CommitPrimitives => {
   const { claims, domains, entities, events } = collections
-
-  /** Whether this call has inserted the record. */
-  const insert = (record: CommitRecord) =>
-    Effect.catch(
-      Effect.tryPromise({ try: () => isFirst(() => claims.insertOne(recordRow(record))), catch: (cause) => cause }),
-      (cause): Effect.Effect<never, Unavailable | OutcomeUnknown | Defect> => {
-        // Other errors than the driver's own are about what it was given, and nothing was sent.
-        if (!(cause instanceof MongoError) || isMistake(cause)) return Effect.fail(new Defect({ cause }))
-        return Effect.fail(wasNotMade(cause) ? storeUnavailable(cause) : new OutcomeUnknown({ cause }))
-      }
-    )
 
   const recordsAt = (positions: ReadonlyArray<LogPosition>) =>
     Effect.map(
@@ -90,7 +74,7 @@ export const commitPrimitives = ({ collections, fresh }: Open): CommitPrimitives
     },
 
     insertRecord: Effect.fnUntraced(function* (record) {
-      if (yield* insert(record)) return record
+      if (yield* attemptInsert(() => isFirst(() => claims.insertOne(recordRow(record))))) return record
       const [there] = yield* recordsAt([record])
       return there ?? (yield* new OutcomeUnknown({ cause: new Error("a record was there, and is not") }))
     }),

@@ -1,15 +1,5 @@
-import { Effect } from "effect"
 import { MongoAPIError, MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from "mongodb"
-import { storeUnavailable, type Unavailable } from "../../../application/failure.ts"
-
-/** What the driver answers, or that the store is not available. */
-export const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, Unavailable> =>
-  Effect.catch(
-    Effect.tryPromise({ try: use, catch: (cause) => cause }),
-    (cause): Effect.Effect<never, Unavailable> =>
-      // A mistake of ours is no trouble with the server, and asking again would not help.
-      isAway(cause) ? Effect.fail(storeUnavailable(cause)) : Effect.die(cause)
-  )
+import { driverCalls } from "../../../application/storage/driver-calls.ts"
 
 /**
  * What servers say of a command for what is in it: a value, a type or an operator that they do not take, BSON that they
@@ -43,15 +33,14 @@ const mistakes: ReadonlyArray<unknown> = [
 ]
 
 /** What the driver's own checks say of an argument is a mistake, too; what it says of a client that is closed is none. */
-export const isMistake = (cause: unknown): boolean => {
+const isMistake = (cause: unknown): boolean => {
   if (cause instanceof MongoServerError) return mistakes.includes(cause.code)
   return cause instanceof MongoAPIError && mistaken.includes(cause.name)
 }
 
 const mistaken = ["MongoInvalidArgumentError", "MongoMissingDependencyError", "MongoCompatibilityError"]
 
-/** Whether the server cannot be used now, and not a mistake of ours. */
-const isAway = (cause: unknown): boolean => cause instanceof MongoError && !isMistake(cause)
+const isTrouble = (cause: unknown): boolean => cause instanceof MongoError && !isMistake(cause)
 
 /** Whether an error is the reply of a server, and not the lack of one. */
 export const isServerReply = (cause: unknown): boolean => cause instanceof MongoServerError
@@ -83,7 +72,9 @@ const isDuplicate = (error: unknown): boolean => {
 const refusals: ReadonlyArray<unknown> = [13, 121, 8000, 14031]
 
 /** Whether it is certain that a write was not made. Anything else may have been made, or may be yet. */
-export const wasNotMade = (error: MongoError): boolean =>
+const wasNotMade = (error: unknown): boolean =>
   error instanceof MongoServerSelectionError ||
-  error.name === "MongoWaitQueueTimeoutError" ||
+  (error instanceof MongoError && error.name === "MongoWaitQueueTimeoutError") ||
   (error instanceof MongoServerError && refusals.includes(error.code))
+
+export const { attempt, attemptInsert } = driverCalls({ isTrouble, wasNotMade })

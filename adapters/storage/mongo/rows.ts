@@ -77,22 +77,9 @@ export const positionId = ({ domain, position }: LogPosition): string =>
 export const callText = (domain: string, { caller, key }: Pick<Idempotency, "caller" | "key">): string =>
   JSON.stringify([domain, caller, key])
 
-export const recordRow = ({ domain, position, id, format, text }: CommitRecord): RecordRow => ({
-  _id: positionId({ domain, position }),
-  domain,
-  position,
-  claim: id,
-  format,
-  text
-})
+export const recordRow = ({ id, ...rest }: CommitRecord): RecordRow => ({ _id: positionId(rest), ...rest, claim: id })
 
-export const recordOf = ({ domain, position, claim, format, text }: RecordRow): CommitRecord => ({
-  domain,
-  position,
-  id: claim,
-  format,
-  text
-})
+export const recordOf = ({ _id, claim, ...rest }: RecordRow): CommitRecord => ({ ...rest, id: claim })
 
 export const headOf = ({ domain, incarnation, position, time, eventId }: DomainRow): Head => ({
   domain,

@@ -6,7 +6,7 @@ import { type Event, methods } from "../../../domain/event.ts"
 import { jsonText } from "../../../domain/json.ts"
 import type { Open } from "./connection.ts"
 import { type DomainRow, type EntityRow, type EventRow, eventOf, headOf, stateOf } from "./rows.ts"
-import type { Reads, Step } from "./statements.ts"
+import { putEntity, type Reads, type Step } from "./statements.ts"
 
 /** A commit that is decided: the heads that it makes, in the order of its batches, and how. No steps if nothing changes. */
 export interface Decided {
@@ -39,18 +39,9 @@ const decideUnit = (
   // Of several events of one entity only the last state is kept, so only that is written.
   const changed = new Map<string, Step>()
   for (const event of events) {
-    const { type, key, version, values } = event.entity
-    const text = jsonText(values)
+    const text = jsonText(event.entity.values)
     steps.push(["addEvent", id, ...eventParams(event, text)])
-    changed.set(refText(event.entity), [
-      "putEntity",
-      id,
-      type,
-      key,
-      version,
-      event.method === methods.del ? 1 : 0,
-      text
-    ])
+    changed.set(refText(event.entity), putEntity(id, event.entity, event.method === methods.del, text))
   }
   steps.push(...changed.values())
   steps.push(["moveDomain", end.position, end.time, end.id, last.moved + nth, id, head.position])

@@ -4,7 +4,7 @@ import { Projection } from "../../../application/ports/Projection.ts"
 import { jsonText } from "../../../domain/json.ts"
 import { type DomainRow, type EntityRow, stateOf } from "./rows.ts"
 import type { Read } from "./search.ts"
-import type { Step } from "./statements.ts"
+import { putEntity, type Step } from "./statements.ts"
 
 /** The entities of a file, for its maintenance. */
 export const projection = (
@@ -26,17 +26,7 @@ export const projection = (
         (row) => {
           if (row === undefined) return Effect.void
           const steps: ReadonlyArray<Step> = [
-            ...states.map(
-              ({ type, key, version, deleted, values }): Step => [
-                "putEntity",
-                row.id,
-                type,
-                key,
-                version,
-                deleted ? 1 : 0,
-                jsonText(values)
-              ]
-            ),
+            ...states.map((state) => putEntity(row.id, state, state.deleted, jsonText(state.values))),
             ...gone.map(({ type, key }): Step => ["dropEntity", row.id, type, key])
           ]
           // To put them right once more does no harm, so a commit of which nothing is known counts as none.

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite"
+import type { Entity } from "../../../domain/entity.ts"
 import { eventColumns } from "./rows.ts"
 
 const prepared =
@@ -56,6 +57,17 @@ const writes = {
 
 /** One change of one row: the statement by its name, and what is bound to it. */
 export type Step = readonly [name: keyof typeof writes, ...params: ReadonlyArray<null | number | bigint | string>]
+
+/** Sets the state of an entity. */
+export const putEntity = (domain: bigint, { type, key, version }: Entity, isDeleted: boolean, values: string): Step => [
+  "putEntity",
+  domain,
+  type,
+  key,
+  version,
+  isDeleted ? 1 : 0,
+  values
+]
 
 /** What writes, prepared once a connection. */
 export const prepareWrites = (db: DatabaseSync) => {
