@@ -35,7 +35,7 @@ export interface Search {
   readonly order: Order
   readonly limit: number
   readonly offset: number
-  /** The page begins right behind this place, whether or not something is still there. The offset is 0 then. */
+  /** The page begins right after this place, whether or not something is still there. The offset is 0 then. */
   readonly after?: SortKey
   /** The page may hold less than `limit` items, or none, where the search would otherwise be refused as too large. */
   readonly partial?: boolean
@@ -50,8 +50,8 @@ export interface Hit<Item> {
 export interface Page<Item> {
   readonly hits: ReadonlyArray<Hit<Item>>
   /**
-   * Where the next page begins: right behind the last hit, or behind an item that was looked at later and did not pass.
-   * Undefined at the end. There may be nothing behind it that passes.
+   * Where the next page begins: right after the last hit, or after an item that was looked at later and did not pass.
+   * Undefined at the end. Nothing after it needs to pass.
    */
   readonly last: Hit<Item> | undefined
 }
@@ -87,9 +87,9 @@ export class EventStore extends Context.Service<
       readonly bytes: number
     }
     /**
-     * For each batch: gives `decide` the domain as it is, appends what it returns right behind the head, and updates
+     * For each batch: gives `decide` the domain as it is, appends what it returns right after the head, and updates
      * the projection, all together or not at all, with nothing appended in between. Succeeds, in the order of the
-     * batches, once it is durable. Units are not atomic together: `onBatchCommitted` may be called with the index and the
+     * batches, once it is durable. Batches are not atomic together: `onBatchCommitted` may be called with the index and the
      * outcome of each as soon as it is over, so that no caller waits for the batches of others.
      */
     readonly commit: (

@@ -12,7 +12,7 @@ import { integerMax } from "./range.ts"
 
 // A page token holds all that another gateway needs to go on: which search it belongs to, and the place of the last item
 // in its order. It is not secret, so it may name no item that its caller was not shown, and it is trusted with nothing:
-// whoever makes one up gets a page that a filter would have got as well.
+// a made-up token answers a page that a filter would have answered as well.
 
 /** A place in the order. In the stead of a text that is too long for a token there is its hash. */
 export type TokenPlace = SortKey | { readonly tie: SortKey["tie"]; readonly textHash: bigint }

@@ -23,7 +23,7 @@ export interface PositionRange {
 export const integerMax = 2n ** 63n - 1n
 
 /**
- * The keys of all entities that a search finds, as far as its filter bounds them and the place that it begins behind. In
+ * Bounds for the keys of all entities that a search finds, from its filter and from the place after which it begins. In
  * another order than that by key the place bounds nothing.
  */
 export const keyRangeOf = ({ query, order, after }: Search): KeyRange => {
@@ -78,7 +78,7 @@ const tighter = (a: Bound | undefined, b: Bound | undefined, sign: 1 | -1): Boun
   return difference > 0 || (difference === 0 && !a.isIncluded) ? a : b
 }
 
-/** The first text behind all that begin so; undefined if all others are before these. */
+/** The first text after all that begin with a prefix; undefined if there is none. */
 const behindPrefix = (prefix: string): string | undefined => {
   const characters = [...prefix]
   while (characters.length > 0) {
@@ -130,7 +130,7 @@ type Test = Exclude<Query, { readonly of: unknown }>
 const isOn = (query: Query, field: Field): query is Test =>
   !("of" in query) && query.at.kind === "field" && query.at.field === field
 
-/** The one key that everything has which passes a query, where the query says so: then no other rows need a look. */
+/** The one key that a query allows, if it does: then only the rows of that key need a look. */
 export const pinnedKey = (query: Query): string | undefined => {
   switch (query.kind) {
     case "equals": {

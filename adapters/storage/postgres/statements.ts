@@ -171,12 +171,12 @@ export const tokenOfNow = `SELECT ${token} AS token`
 
 /**
  * The heads whose last mover could not be seen when the token was made: of a commit it does not matter how early its transaction
- * began nor how late it ended, since nobody moves a head before the one who did last can be seen. So none is missed, and
- * none that was there is told again.
+ * began nor how late it ended, since a head moves only after its last move is visible. So no head is missed, and none
+ * that was there is repeated.
  *
  * Numbers of transactions are all that this rests on, and a server that crashed, or another that took its place, may
  * give some of them once more. A crash ends every session: only in one that is older than the token it stands for what
- * could be seen, and in others for nothing, so that all heads are told.
+ * could be seen, and in others for nothing, so that all heads are answered.
  */
 export const domainsSince = `
   SELECT now.token, ${domainFields}
