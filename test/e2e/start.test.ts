@@ -33,7 +33,7 @@ test("several bad settings are told together", async () => {
     STATEGATE_SHUTDOWN_GRACE: "soon",
     STATEGATE_AUTH_DISABLED: "maybe",
     STATEGATE_STORAGE_PROVIDER: '{"name":"floppy"}',
-    STATEGATE_REQUEST_POLICY: "cGFja2FnZSBhdXRoeg=="
+    STATEGATE_REQUEST_POLICY: "default secret := true"
   })
   assert.strictEqual(ended.code, 1)
   assert.sameMembers(
@@ -41,7 +41,7 @@ test("several bad settings are told together", async () => {
     ["PORT", "SHUTDOWN_GRACE", "AUTH_DISABLED", "STORAGE_PROVIDER", "REQUEST_POLICY"].map((name) => `STATEGATE_${name}`)
   )
   assertReadable(ended.stderr)
-  assert.notInclude(ended.stderr, "cGFja2FnZSBhdXRoeg==")
+  assert.notInclude(ended.stderr, "secret")
 })
 
 test("a port in use is told in words", async () => {
